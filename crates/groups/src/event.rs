@@ -1,0 +1,136 @@
+//! What comes in and what goes out.
+use crate::answer::{Answer, GroupState};
+use crate::request::{Request, TopicId};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The time, twice: deadlines are monotonic, stored times are wall time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Milliseconds since some fixed moment of this process; never runs backwards.
+    pub monotonic_ms: u64,
+    /// Milliseconds since 1970.
+    pub wall_ms: i64,
+}
+
+/// The shell's name for a request that waits for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientInfo {
+    /// The client's own name (`client.id`), empty if it has none.
+    pub client_id: String,
+    /// The client's address as Kafka writes it: a slash and the IP address, without the port.
+    pub host: String,
+    /// Name and version of the client library, if it said so (ApiVersions >= 3).
+    pub software: Option<(String, String)>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A client asks.
+    Request {
+        /// Under which the answer will come.
+        ticket: Ticket,
+        /// Who asks.
+        client: ClientInfo,
+        /// What it wants.
+        request: Request,
+    },
+    /// Time has passed.
+    Tick,
+    /// The connection of a request that is not yet answered was closed. A ticket that is not parked is ignored.
+    Cancelled {
+        /// Which.
+        ticket: Ticket,
+    },
+    /// A topic was deleted: its commits go too.
+    TopicDeleted {
+        /// Its name.
+        name: String,
+        /// Its id: commits that were made for another id stay.
+        topic_id: Option<TopicId>,
+    },
+}
+
+/// What the shell must do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Append to this partition of `__consumer_offsets`.
+    Append(Record),
+    /// Answer a request once every earlier append is durable.
+    Reply(Ticket, Answer),
+    /// Something worth telling; for logs and, later, the group's timeline. May be dropped.
+    Event(GroupEvent),
+}
+
+/// A record of `__consumer_offsets`, in Kafka's published format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Key with its version.
+    pub key: Vec<u8>,
+    /// Value with its version, `None` for a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A transition of a group, or a moment worth remembering, with its cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupEvent {
+    /// The group; empty if it concerns all groups of the coordinator.
+    pub group_id: String,
+    /// Wall time in milliseconds.
+    pub at_ms: i64,
+    /// What.
+    pub kind: GroupEventKind,
+}
+
+/// What happened to a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupEventKind {
+    /// The state changed.
+    StateChanged {
+        /// Before.
+        from: GroupState,
+        /// After.
+        to: GroupState,
+        /// The generation after the change.
+        generation_id: i32,
+        /// Why, in words: who joined, left or was late.
+        cause: String,
+    },
+    /// A member was removed because it was late or left.
+    MemberRemoved {
+        /// Who.
+        member_id: String,
+        /// `group.instance.id` of a static member.
+        group_instance_id: Option<String>,
+        /// The client's own name.
+        client_id: String,
+        /// The client's address.
+        client_host: String,
+        /// Why, in words.
+        cause: String,
+    },
+    /// A process took over a `group.instance.id`; the old member id is fenced.
+    StaticMemberReplaced {
+        /// Whose.
+        group_instance_id: String,
+        /// Before.
+        old_member_id: String,
+        /// After.
+        new_member_id: String,
+    },
+    /// The broker itself stood still; every deadline was moved.
+    Stalled {
+        /// By how much.
+        stall_ms: u64,
+    },
+    /// A record of the log could not be read and was skipped.
+    RecordSkipped {
+        /// What was wrong, in words.
+        problem: String,
+    },
+}

@@ -1,0 +1,225 @@
+//! What a client can ask of the coordinator: our own types, so that a new protocol version touches a handler of the
+//! broker and never the state machine. Differences between versions that change behaviour are plain flags.
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A topic's id.
+pub type TopicId = [u8; 16];
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// JoinGroup.
+    JoinGroup(JoinGroup),
+    /// SyncGroup.
+    SyncGroup(SyncGroup),
+    /// Heartbeat.
+    Heartbeat(Heartbeat),
+    /// LeaveGroup.
+    LeaveGroup(LeaveGroup),
+    /// OffsetCommit.
+    CommitOffsets(CommitOffsets),
+    /// OffsetFetch of one group.
+    FetchOffsets(FetchOffsets),
+    /// OffsetDelete.
+    DeleteOffsets(DeleteOffsets),
+    /// DescribeGroups, one group of it.
+    DescribeGroup(DescribeGroup),
+    /// ListGroups; every coordinator lists its own.
+    ListGroups(ListGroups),
+    /// DeleteGroups, one group of it.
+    DeleteGroup(DeleteGroup),
+}
+
+/// A member wants to join, or to join again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JoinGroup {
+    /// The group.
+    pub group_id: String,
+    /// The member id, empty for a member that has none yet.
+    pub member_id: String,
+    /// `group.instance.id` of a static member (JoinGroup >= 5).
+    pub group_instance_id: Option<String>,
+    /// After how long without a heartbeat the member is evicted.
+    pub session_timeout_ms: i32,
+    /// How long a rebalance waits for this member. JoinGroup 0 has none: pass the session timeout.
+    pub rebalance_timeout_ms: i32,
+    /// `consumer`, `connect`, `sr`, …
+    pub protocol_type: String,
+    /// The member's assignors in order of preference.
+    pub protocols: Vec<Protocol>,
+    /// Why the member joins, for people (JoinGroup >= 8, KIP-800).
+    pub reason: Option<String>,
+    /// JoinGroup >= 4: a new dynamic member first gets its id with [`crate::GroupError::MemberIdRequired`] (KIP-394).
+    pub require_known_member_id: bool,
+    /// JoinGroup >= 9: the client understands `skip_assignment` (KIP-814).
+    pub supports_skip_assignment: bool,
+    /// 128 random bits, drawn by the shell for this request: the end of a new member id.
+    pub random: [u64; 2],
+}
+
+/// One assignor that a member supports, and what the member tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protocol {
+    /// Name, for instance `range`.
+    pub name: String,
+    /// Opaque; for protocol type `consumer` the subscription.
+    pub metadata: Vec<u8>,
+}
+
+/// A member asks for its assignment; the leader brings everybody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncGroup {
+    /// The group.
+    pub group_id: String,
+    /// The generation that the member joined.
+    pub generation_id: i32,
+    /// The member.
+    pub member_id: String,
+    /// `group.instance.id` (SyncGroup >= 3).
+    pub group_instance_id: Option<String>,
+    /// What the client believes the protocol type to be (SyncGroup >= 5).
+    pub protocol_type: Option<String>,
+    /// What the client believes the chosen protocol to be (SyncGroup >= 5).
+    pub protocol_name: Option<String>,
+    /// By member id; empty unless the sender leads.
+    pub assignments: Vec<MemberAssignment>,
+}
+
+/// What the leader gives to one member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberAssignment {
+    /// The member.
+    pub member_id: String,
+    /// Opaque.
+    pub assignment: Vec<u8>,
+}
+
+/// A member says that it lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The group.
+    pub group_id: String,
+    /// The generation the member is in.
+    pub generation_id: i32,
+    /// The member.
+    pub member_id: String,
+    /// `group.instance.id` (Heartbeat >= 3).
+    pub group_instance_id: Option<String>,
+}
+
+/// Members leave, or are removed by an administrator. LeaveGroup 0 to 2 name exactly one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaveGroup {
+    /// The group.
+    pub group_id: String,
+    /// Who leaves.
+    pub members: Vec<LeavingMember>,
+}
+
+/// One member that leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeavingMember {
+    /// The member id; empty to name a static member by its instance id alone.
+    pub member_id: String,
+    /// `group.instance.id` (LeaveGroup >= 3).
+    pub group_instance_id: Option<String>,
+    /// Why, for people (LeaveGroup >= 5, KIP-800).
+    pub reason: Option<String>,
+}
+
+/// Commits offsets. The shell has already refused the partitions that do not exist or are not allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitOffsets {
+    /// The group; may be empty for the oldest clients.
+    pub group_id: String,
+    /// The member, or empty for a commit from outside of group management.
+    pub member_id: String,
+    /// `group.instance.id` (OffsetCommit >= 7).
+    pub group_instance_id: Option<String>,
+    /// The member's generation, or -1 for a commit from outside of group management.
+    pub generation_id: i32,
+    /// OffsetCommit 2 to 4: keep the commit so long, instead of `offsets.retention.minutes`.
+    pub retention_time_ms: Option<i64>,
+    /// What is committed.
+    pub topics: Vec<CommitTopic>,
+}
+
+/// Commits of one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitTopic {
+    /// The topic's name.
+    pub name: String,
+    /// The topic's id, if the shell knows it; stored with the commit, so that a topic that was deleted and created again
+    /// does not inherit it.
+    pub topic_id: Option<TopicId>,
+    /// The partitions.
+    pub partitions: Vec<CommitPartition>,
+}
+
+/// Commit of one partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitPartition {
+    /// Partition number.
+    pub partition: i32,
+    /// The next offset to read.
+    pub offset: i64,
+    /// Leader epoch of the last record read, or -1.
+    pub leader_epoch: i32,
+    /// Free text of the client.
+    pub metadata: String,
+}
+
+/// Asks for committed offsets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchOffsets {
+    /// The group; may be empty for the oldest clients.
+    pub group_id: String,
+    /// The topics, or `None` for all that have commits.
+    pub topics: Option<Vec<FetchTopic>>,
+    /// OffsetFetch >= 7: wait for pending transactions. Accepted; no commit is ever pending yet.
+    pub require_stable: bool,
+}
+
+/// Partitions of one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FetchTopic {
+    /// The topic's name.
+    pub name: String,
+    /// The topic's id, if the shell knows it: a commit made for another id does not count.
+    pub topic_id: Option<TopicId>,
+    /// The partitions.
+    pub partitions: Vec<i32>,
+}
+
+/// Deletes committed offsets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteOffsets {
+    /// The group.
+    pub group_id: String,
+    /// Which; `topic_id` is not looked at.
+    pub topics: Vec<FetchTopic>,
+}
+
+/// Asks for everything about one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribeGroup {
+    /// The group.
+    pub group_id: String,
+}
+
+/// Lists groups.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListGroups {
+    /// Names of states, in any case; empty for all (ListGroups >= 4).
+    pub states: Vec<String>,
+    /// Names of group types, in any case; empty for all (ListGroups >= 5).
+    pub types: Vec<String>,
+}
+
+/// Deletes one group with its commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteGroup {
+    /// The group.
+    pub group_id: String,
+}

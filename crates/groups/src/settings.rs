@@ -1,0 +1,45 @@
+//! What the operator may choose; plain data.
+
+/// Settings of a coordinator. The shell may replace them while running ([`crate::Coordinator::configure`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// `group.min.session.timeout.ms`: a join with a shorter session timeout is refused.
+    pub min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms`: a join with a longer session timeout is refused.
+    pub max_session_timeout_ms: i32,
+    /// `group.initial.rebalance.delay.ms`. `Some` means what it means in Kafka: an empty group waits so long for more
+    /// members, and again as long as more come, within the rebalance timeout. `None` is adaptive: no wait for the first
+    /// member, and [`Settings::JOIN_STORM_STEP_MS`] more for each join that comes during that first rebalance.
+    pub initial_rebalance_delay_ms: Option<i32>,
+    /// `group.max.size`: members a group may have.
+    pub max_group_size: i32,
+    /// `offset.metadata.max.bytes`: longest metadata string of one committed offset.
+    pub max_offset_metadata_bytes: i32,
+    /// The bug that this coordinator shall have.
+    #[cfg(feature = "planted-bugs")]
+    pub bug: Option<crate::PlantedBug>,
+}
+
+impl Settings {
+    /// What each further join adds to an adaptive initial rebalance, in milliseconds.
+    pub const JOIN_STORM_STEP_MS: u64 = 50;
+    /// What an adaptive initial rebalance waits at most, in milliseconds: Kafka's own default delay.
+    pub const JOIN_STORM_MAX_MS: u64 = 3_000;
+    /// How long a new member's join may be parked before it is asked to try again, in milliseconds. Its client does not
+    /// know its member id yet and so cannot send heartbeats.
+    pub const NEW_MEMBER_JOIN_TIMEOUT_MS: u64 = 300_000;
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            min_session_timeout_ms: 6_000,
+            max_session_timeout_ms: 1_800_000,
+            initial_rebalance_delay_ms: None,
+            max_group_size: i32::MAX,
+            max_offset_metadata_bytes: 4096,
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
+        }
+    }
+}
