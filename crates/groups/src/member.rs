@@ -1,0 +1,86 @@
+//! One live member of a group.
+use crate::answer::DescribedMember;
+use crate::event::{ClientInfo, Ticket};
+use crate::request::Protocol;
+use crate::waits::Culprit;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A member as it lives now: what the last record says of it plus what has happened since.
+#[derive(Debug, Clone)]
+pub(crate) struct Member {
+    pub(crate) member_id: String,
+    pub(crate) group_instance_id: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) client_host: String,
+    pub(crate) rebalance_timeout_ms: u64,
+    pub(crate) session_timeout_ms: u64,
+    pub(crate) protocols: Vec<Protocol>,
+    /// The parked join, if the member waits in one.
+    pub(crate) join: Option<Ticket>,
+    /// The parked sync, if the member waits in one.
+    pub(crate) sync: Option<Ticket>,
+    /// It has been told of the generation and has not asked for its assignment yet.
+    pub(crate) owes_sync: bool,
+    /// Its first join has not been answered, so its client cannot know its member id.
+    pub(crate) is_new: bool,
+    /// When it is evicted (monotonic); `None` while a parked join or sync shows that it lives.
+    pub(crate) deadline_ms: Option<u64>,
+    /// Wall time of the last sign of life.
+    pub(crate) last_seen_ms: i64,
+    /// Order of arrival in the group; a lost leader is followed by the member that has been there longest.
+    pub(crate) arrival: u64,
+}
+
+impl Member {
+    /// What the member says under the protocol of that name.
+    pub(crate) fn metadata(&self, protocol: &str) -> &[u8] {
+        self.protocols.iter().find(|p| p.name == protocol).map_or(&[], |p| &p.metadata)
+    }
+
+    pub(crate) fn is_static(&self) -> bool {
+        self.group_instance_id.is_some()
+    }
+
+    pub(crate) fn culprit(&self) -> Culprit {
+        Culprit {
+            member_id: self.member_id.clone(),
+            group_instance_id: self.group_instance_id.clone(),
+            client_id: self.client_id.clone(),
+            host: self.client_host.clone(),
+        }
+    }
+
+    /// The member as an administrator sees it, without what depends on the state of the group.
+    pub(crate) fn describe(&self) -> DescribedMember {
+        DescribedMember {
+            member_id: self.member_id.clone(),
+            group_instance_id: self.group_instance_id.clone(),
+            client_id: self.client_id.clone(),
+            client_host: self.client_host.clone(),
+            metadata: Vec::new(),
+            assignment: Vec::new(),
+        }
+    }
+}
+
+/// A client that has been given a member id and has not come back with it yet (KIP-394).
+#[derive(Debug, Clone)]
+pub(crate) struct PendingMember {
+    pub(crate) client: ClientInfo,
+    /// When the id is forgotten (monotonic).
+    pub(crate) deadline_ms: u64,
+    /// Wall time at which the id was given.
+    pub(crate) since_ms: i64,
+}
+
+impl PendingMember {
+    pub(crate) fn culprit(&self, member_id: &str) -> Culprit {
+        Culprit {
+            member_id: member_id.into(),
+            group_instance_id: None,
+            client_id: self.client.client_id.clone(),
+            host: self.client.host.clone(),
+        }
+    }
+}

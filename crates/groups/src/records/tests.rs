@@ -1,0 +1,217 @@
+//! Bytes captured from Apache Kafka 4.3.1 (`__consumer_offsets`, consumed raw), round trips, and hostile input.
+use super::*;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
+const COMMIT: (&str, &str) = (
+    "00010001670002743100000000",
+    "00040000000000000005ffffffff056d657461000001a20440ebc5010010008e7b50b0614a90a15cde776b0a63c8",
+);
+const COMMIT_WITH_RETENTION: (&str, &str) = (
+    "0001000773696d706c65340002743100000000",
+    "0001000000000000000700046d657461000001a20440e6cd000001a20441d12d",
+);
+const EMPTY_GROUP: (&str, &str) = (
+    "0002000167",
+    "00030008636f6e73756d657200000004ffffffff000001a2044104dd00000000",
+);
+const TWO_STATIC_MEMBERS: (&str, &str) = (
+    "0002000173",
+    concat!(
+        "00030008636f6e73756d657200000002000572616e6765002769312d33383465313561652d616538362d343066322d626635",
+        "322d643735396533393039306261000001a204410b0000000002002769322d33623865393739312d353837642d346465372d",
+        "383239622d3562336266646136636637360002693200026332000a2f3132372e302e302e3100000bb8000027100000000e00",
+        "000000000100027431ffffffff000000024132002769312d33383465313561652d616538362d343066322d626635322d6437",
+        "353965333930393062610002693100026331000a2f3132372e302e302e3100000bb8000027100000000e0000000000010002",
+        "7431ffffffff000000024131",
+    ),
+);
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+fn record((key, value): (&str, &str)) -> Record {
+    Record { key: hex(key), value: Some(hex(value)) }
+}
+
+#[test]
+fn kafkas_own_bytes_are_read_and_written_the_same() {
+    for captured in [COMMIT, COMMIT_WITH_RETENTION, EMPTY_GROUP] {
+        let record = record(captured);
+        assert_eq!(StoredRecord::decode(&record).unwrap().encode(), record);
+    }
+}
+
+#[test]
+fn a_commit_of_kafka_is_understood() {
+    let StoredRecord::Offset(key, Some(value)) = StoredRecord::decode(&record(COMMIT)).unwrap() else { panic!() };
+    assert_eq!((key.group_id.as_str(), key.topic.as_str(), key.partition), ("g", "t1", 0));
+    assert_eq!((value.offset, value.leader_epoch, value.metadata.as_str()), (5, -1, "meta"));
+    assert_eq!(value.topic_id.map(|id| id[1]), Some(0x8e));
+    assert_eq!(value.expire_timestamp_ms, None);
+}
+
+#[test]
+fn a_commit_with_a_retention_of_its_own_keeps_its_expiry() {
+    let decoded = StoredRecord::decode(&record(COMMIT_WITH_RETENTION)).unwrap();
+    let StoredRecord::Offset(_, Some(value)) = decoded else { panic!() };
+    assert_eq!(value.expire_timestamp_ms, Some(value.commit_timestamp_ms + 60_000));
+}
+
+#[test]
+fn a_generation_of_kafka_is_understood() {
+    let decoded = StoredRecord::decode(&record(TWO_STATIC_MEMBERS)).unwrap();
+    let StoredRecord::Group(group_id, Some(value)) = &decoded else { panic!() };
+    assert_eq!((group_id.as_str(), value.generation_id, value.protocol.as_deref()), ("s", 2, Some("range")));
+    let instances: Vec<_> = value.members.iter().map(|m| m.group_instance_id.as_deref().unwrap()).collect();
+    assert_eq!(instances, ["i1", "i2"]);
+    assert_eq!(value.members[1].assignment, b"A2");
+    assert!(value.leader.as_deref().is_some_and(|leader| value.member(leader).is_some()));
+    assert_eq!(StoredRecord::decode(&decoded.encode()).unwrap(), decoded, "our order of members reads back the same");
+}
+
+/// The same content in every version that Kafka ever wrote, built by hand.
+#[test]
+fn older_values_are_read() {
+    let text = |s: &str| [&(s.len() as i16).to_be_bytes()[..], s.as_bytes()].concat();
+    let v0 = [hex("0000"), 7i64.to_be_bytes().to_vec(), text("m"), 9i64.to_be_bytes().to_vec()].concat();
+    let v2 = [hex("0002"), v0[2..].to_vec()].concat();
+    let v3 = [&hex("0003")[..], &7i64.to_be_bytes(), &4i32.to_be_bytes(), &v0[10..]].concat();
+    for (bytes, leader_epoch) in [(v0, -1), (v2, -1), (v3, 4)] {
+        let value = CommittedOffset::decode(&bytes).unwrap();
+        let seen = (value.offset, value.leader_epoch, value.metadata.as_str(), value.commit_timestamp_ms);
+        assert_eq!(seen, (7, leader_epoch, "m", 9));
+    }
+    let head = [text("consumer"), 3i32.to_be_bytes().to_vec(), text("range"), text("id")].concat();
+    let bytes = |b: &[u8]| [&(b.len() as i32).to_be_bytes()[..], b].concat();
+    let member = |rebalance: &[u8], instance: &[u8]| {
+        [&text("id"), instance, &text("c"), &text("/h"), rebalance, &60i32.to_be_bytes(), &bytes(b"s"), &bytes(b"a")]
+            .concat()
+    };
+    let one = 1i32.to_be_bytes().to_vec();
+    let time = 5i64.to_be_bytes().to_vec();
+    let versions = [
+        [hex("0000"), head.clone(), one.clone(), member(&[], &[])].concat(),
+        [hex("0001"), head.clone(), one.clone(), member(&60i32.to_be_bytes(), &[])].concat(),
+        [hex("0002"), head.clone(), time.clone(), one.clone(), member(&60i32.to_be_bytes(), &[])].concat(),
+        [hex("0003"), head, time, one, member(&60i32.to_be_bytes(), &hex("ffff"))].concat(),
+    ];
+    for (version, bytes) in versions.iter().enumerate() {
+        let value = GroupMetadata::decode(bytes).unwrap();
+        assert_eq!(value.state_timestamp_ms, if version >= 2 { 5 } else { -1 });
+        assert_eq!((value.members[0].rebalance_timeout_ms, value.members[0].session_timeout_ms), (60, 60));
+        assert_eq!(value.members[0].assignment, b"a");
+    }
+}
+
+fn samples() -> Vec<StoredRecord> {
+    let key = OffsetKey { group_id: "g".to_string(), topic: "täglich".to_string(), partition: 3 };
+    let offset = CommittedOffset {
+        offset: i64::MAX,
+        leader_epoch: 5,
+        metadata: "m".repeat(300),
+        commit_timestamp_ms: 1,
+        expire_timestamp_ms: None,
+        topic_id: Some([7; 16]),
+    };
+    let unknown_topic = CommittedOffset { topic_id: None, metadata: String::new(), ..offset.clone() };
+    let expiring =
+        CommittedOffset { expire_timestamp_ms: Some(2), leader_epoch: -1, topic_id: None, ..offset.clone() };
+    let member = |id: &str, instance: Option<&str>| StoredMember {
+        member_id: id.to_string(),
+        group_instance_id: instance.map(String::from),
+        client_id: "c".to_string(),
+        client_host: "/10.0.0.1".to_string(),
+        rebalance_timeout_ms: 300_000,
+        session_timeout_ms: 45_000,
+        subscription: vec![1; 200],
+        assignment: vec![2, 3],
+    };
+    let group = GroupMetadata {
+        protocol_type: "consumer".to_string(),
+        generation_id: 9,
+        protocol: Some("range".to_string()),
+        leader: Some("a".to_string()),
+        state_timestamp_ms: 77,
+        members: vec![member("a", None), member("b", Some("i"))],
+    };
+    vec![
+        StoredRecord::Offset(key.clone(), Some(offset)),
+        StoredRecord::Offset(key.clone(), Some(unknown_topic)),
+        StoredRecord::Offset(key.clone(), Some(expiring)),
+        StoredRecord::Offset(key, None),
+        StoredRecord::Group("g".to_string(), Some(group)),
+        StoredRecord::Group(String::new(), Some(GroupMetadata { state_timestamp_ms: -1, ..GroupMetadata::default() })),
+        StoredRecord::Group("g".to_string(), None),
+    ]
+}
+
+#[test]
+fn every_kind_survives_a_round_trip() {
+    for sample in samples() {
+        assert_eq!(StoredRecord::decode(&sample.encode()), Ok(sample));
+    }
+}
+
+#[test]
+fn every_wrong_length_is_refused() {
+    for sample in samples() {
+        let whole = sample.encode();
+        for length in 0..whole.key.len() {
+            let cut = Record { key: whole.key[..length].to_vec(), value: whole.value.clone() };
+            assert!(StoredRecord::decode(&cut).is_err(), "key of {length} bytes of {sample:?}");
+        }
+        let longer = Record { key: [&whole.key[..], &[0]].concat(), value: whole.value.clone() };
+        assert_eq!(StoredRecord::decode(&longer), Err(RecordError::TrailingBytes));
+        let Some(value) = &whole.value else { continue };
+        for length in 0..value.len() {
+            let cut = Record { key: whole.key.clone(), value: Some(value[..length].to_vec()) };
+            assert!(StoredRecord::decode(&cut).is_err(), "value of {length} bytes of {sample:?}");
+        }
+        let longer = Record { key: whole.key.clone(), value: Some([&value[..], &[0]].concat()) };
+        assert_eq!(StoredRecord::decode(&longer), Err(RecordError::TrailingBytes));
+    }
+}
+
+#[test]
+fn hostile_lengths_and_counts_are_refused_before_anything_is_allocated() {
+    let group = |value: &str| Record { key: hex("0002000167"), value: Some(hex(value)) };
+    // Two thousand million members in a record of thirty bytes.
+    let many = group("00030000000000000000000000000000000000000000007fffffff");
+    assert_eq!(StoredRecord::decode(&many), Err(RecordError::Truncated));
+    let negative = group("0003000000000000ffffffff0000000000000000ffffffff");
+    assert_eq!(StoredRecord::decode(&negative), Err(RecordError::BadLength));
+    let unknown = group("0005");
+    assert_eq!(StoredRecord::decode(&unknown), Err(RecordError::UnknownVersion(5)));
+    let not_text = Record { key: hex("00020001ff"), value: None };
+    assert_eq!(StoredRecord::decode(&not_text), Err(RecordError::NotUtf8));
+    let null_group = Record { key: hex("0002ffff"), value: None };
+    assert_eq!(StoredRecord::decode(&null_group), Err(RecordError::BadLength));
+    let endless_varint = Record { key: hex(COMMIT.0), value: Some(hex("00040000000000000001ffffffffffffffffff7f")) };
+    assert_eq!(StoredRecord::decode(&endless_varint), Err(RecordError::BadLength));
+}
+
+#[test]
+fn a_kind_of_the_future_is_skipped_by_name() {
+    let record = Record { key: hex("00050001"), value: Some(hex("ff")) };
+    assert_eq!(StoredRecord::decode(&record), Ok(StoredRecord::Unknown { key_version: 5 }));
+}
+
+#[test]
+fn every_single_changed_byte_is_read_or_refused_without_a_panic() {
+    for sample in samples() {
+        let whole = sample.encode();
+        let Some(value) = &whole.value else { continue };
+        for at in 0..value.len() {
+            for flip in [0x01, 0x80, 0xff] {
+                let mut changed = value.clone();
+                changed[at] ^= flip;
+                let text = format!("{:?}", StoredRecord::decode(&Record { key: whole.key.clone(), value: Some(changed) }));
+                assert!(!text.is_empty());
+            }
+        }
+    }
+}

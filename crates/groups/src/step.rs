@@ -1,0 +1,54 @@
+//! One step of one group: the group, the time, and where its actions go. Every request and every timer is a method of
+//! [`Step`], in the file of its subject.
+use crate::answer::{Answer, GroupState};
+use crate::event::{Action, GroupEvent, GroupEventKind, Now, Ticket};
+use crate::group::Group;
+use crate::records::StoredRecord;
+use crate::settings::Settings;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Which member waits under a ticket: group id and member id.
+pub(crate) type Parked = BTreeMap<Ticket, (String, String)>;
+
+/// One step of one group.
+pub(crate) struct Step<'a> {
+    pub(crate) now: Now,
+    pub(crate) settings: &'a Settings,
+    pub(crate) group: &'a mut Group,
+    pub(crate) parked: &'a mut Parked,
+    pub(crate) actions: &'a mut Vec<Action>,
+}
+
+impl Step<'_> {
+    /// Records a change: it is applied here and nowhere else, and answers emitted later wait for it.
+    pub(crate) fn record(&mut self, record: StoredRecord) {
+        self.actions.push(Action::Append(record.encode()));
+        self.group.durable.apply(record);
+    }
+
+    /// Answers a request, parked or not.
+    pub(crate) fn reply(&mut self, ticket: Ticket, answer: Answer) {
+        self.parked.remove(&ticket);
+        self.actions.push(Action::Reply(ticket, answer));
+    }
+
+    /// Remembers who waits under a ticket, so that a lost connection can be told to the right member.
+    pub(crate) fn park(&mut self, ticket: Ticket, member_id: &str) {
+        self.parked.insert(ticket, (self.group.group_id.clone(), member_id.into()));
+    }
+
+    pub(crate) fn tell(&mut self, kind: GroupEventKind) {
+        let event = GroupEvent { group_id: self.group.group_id.clone(), at_ms: self.now.wall_ms, kind };
+        self.actions.push(Action::Event(event));
+    }
+
+    /// Enters a state, for a reason.
+    pub(crate) fn enter(&mut self, to: GroupState, cause: &str) {
+        let from = core::mem::replace(&mut self.group.state, to);
+        self.group.state_since_ms = self.now.wall_ms;
+        let generation_id = self.group.generation_id();
+        self.tell(GroupEventKind::StateChanged { from, to, generation_id, cause: cause.into() });
+    }
+}
