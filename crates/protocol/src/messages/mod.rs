@@ -1,0 +1,167 @@
+//! Every message Ottla speaks, one file per API, named and spelled as Kafka does (fields in snake case).
+
+pub mod api_versions;
+pub mod consumer_protocol;
+pub mod create_topics;
+pub mod delete_groups;
+pub mod delete_records;
+pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod describe_groups;
+pub mod fetch;
+pub mod find_coordinator;
+pub mod heartbeat;
+pub mod init_producer_id;
+pub mod join_group;
+pub mod leave_group;
+pub mod list_groups;
+pub mod list_offsets;
+pub mod metadata;
+pub mod offset_commit;
+pub mod offset_delete;
+pub mod offset_fetch;
+pub mod produce;
+pub mod sync_group;
+
+pub use api_versions::*;
+pub use consumer_protocol::*;
+pub use create_topics::*;
+pub use delete_groups::*;
+pub use delete_records::*;
+pub use delete_topics::*;
+pub use describe_cluster::*;
+pub use describe_configs::*;
+pub use describe_groups::*;
+pub use fetch::*;
+pub use find_coordinator::*;
+pub use heartbeat::*;
+pub use init_producer_id::*;
+pub use join_group::*;
+pub use leave_group::*;
+pub use list_groups::*;
+pub use list_offsets::*;
+pub use metadata::*;
+pub use offset_commit::*;
+pub use offset_delete::*;
+pub use offset_fetch::*;
+pub use produce::*;
+pub use sync_group::*;
+
+use crate::{
+    ApiKey, DecodeError, DecodeErrorKind, Decoder, EncodeError, Encoder, Field, Message, Request, VersionRange,
+};
+
+/// What is declared for one API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeclaredApi {
+    /// The API.
+    pub key: ApiKey,
+    /// The declared versions.
+    pub versions: VersionRange,
+    /// The first version in the flexible encoding.
+    pub flexible_from: i16,
+}
+
+macro_rules! apis {
+    ($a:lifetime, $r:lifetime; $($api:ident: $request:ty => $response:ty;)*) => {
+        /// All declared APIs, by number.
+        pub const DECLARED_APIS: &[DeclaredApi] = &declared_apis();
+
+        const fn declared_apis<$a>() -> [DeclaredApi; [$(ApiKey::$api),*].len()] {
+            [$(
+                DeclaredApi {
+                    key: <$request as Message<$a>>::API,
+                    versions: <$request as Message<$a>>::VERSIONS,
+                    flexible_from: <$request as Message<$a>>::FLEXIBLE_FROM,
+                },
+            )*]
+        }
+
+        /// A decoded request of any API.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum AnyRequest<$a> {
+            $(
+                #[doc = concat!("A request of ", stringify!($api), ".")]
+                $api($request),
+            )*
+        }
+
+        impl<$a> AnyRequest<$a> {
+            /// Reads the body of a request; the decoder's encoding must be set ([`crate::frame::decode_any`] does).
+            ///
+            /// # Errors
+            /// When the API or version is not declared, or the bytes are no such request.
+            pub(crate) fn read(decoder: &mut Decoder<$a>, key: ApiKey, version: i16) -> Result<Self, DecodeError> {
+                match key {
+                    $(ApiKey::$api => <$request as Field>::read(decoder, version).map(AnyRequest::$api),)*
+                    _ => Err(DecodeErrorKind::UnsupportedVersion(version).into()),
+                }
+            }
+
+            /// Which API it belongs to.
+            pub fn key(&self) -> ApiKey {
+                match self {
+                    $(AnyRequest::$api(_) => ApiKey::$api,)*
+                }
+            }
+
+            /// Writes the body.
+            ///
+            /// # Errors
+            /// When the version cannot carry the values.
+            pub fn write(&self, encoder: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+                match self {
+                    $(AnyRequest::$api(request) => request.write(encoder, version),)*
+                }
+            }
+
+            /// A test value.
+            #[cfg(feature = "sample")]
+            #[doc(hidden)]
+            pub fn sample(generator: &mut crate::sample::Generator, key: ApiKey, version: i16) -> Option<Self> {
+                match key {
+                    $(ApiKey::$api => Some(AnyRequest::$api(crate::sample::Sample::sample(generator, version))),)*
+                    _ => None,
+                }
+            }
+        }
+
+        $(
+            impl<$a> Request<$a> for $request {
+                type Response<$r> = $response;
+            }
+        )*
+    };
+}
+
+apis! {
+    'a, 'r;
+    Produce: ProduceRequest<'a> => ProduceResponse<'r>;
+    Fetch: FetchRequest<'a> => FetchResponse<'r>;
+    ListOffsets: ListOffsetsRequest<'a> => ListOffsetsResponse<'r>;
+    Metadata: MetadataRequest<'a> => MetadataResponse<'r>;
+    OffsetCommit: OffsetCommitRequest<'a> => OffsetCommitResponse<'r>;
+    OffsetFetch: OffsetFetchRequest<'a> => OffsetFetchResponse<'r>;
+    FindCoordinator: FindCoordinatorRequest<'a> => FindCoordinatorResponse<'r>;
+    JoinGroup: JoinGroupRequest<'a> => JoinGroupResponse<'r>;
+    Heartbeat: HeartbeatRequest<'a> => HeartbeatResponse;
+    LeaveGroup: LeaveGroupRequest<'a> => LeaveGroupResponse<'r>;
+    SyncGroup: SyncGroupRequest<'a> => SyncGroupResponse<'r>;
+    DescribeGroups: DescribeGroupsRequest<'a> => DescribeGroupsResponse<'r>;
+    ListGroups: ListGroupsRequest<'a> => ListGroupsResponse<'r>;
+    ApiVersions: ApiVersionsRequest<'a> => ApiVersionsResponse<'r>;
+    CreateTopics: CreateTopicsRequest<'a> => CreateTopicsResponse<'r>;
+    DeleteTopics: DeleteTopicsRequest<'a> => DeleteTopicsResponse<'r>;
+    DeleteRecords: DeleteRecordsRequest<'a> => DeleteRecordsResponse<'r>;
+    InitProducerId: InitProducerIdRequest<'a> => InitProducerIdResponse;
+    DescribeConfigs: DescribeConfigsRequest<'a> => DescribeConfigsResponse<'r>;
+    DeleteGroups: DeleteGroupsRequest<'a> => DeleteGroupsResponse<'r>;
+    OffsetDelete: OffsetDeleteRequest<'a> => OffsetDeleteResponse<'r>;
+    DescribeCluster: DescribeClusterRequest => DescribeClusterResponse<'r>;
+}
+
+/// What is declared for an API; `None` when it is not spoken at all.
+pub fn declared(key: ApiKey) -> Option<&'static DeclaredApi> {
+    DECLARED_APIS.iter().find(|declared| declared.key == key)
+}
