@@ -1,0 +1,91 @@
+//! The coordinator's log: its records as batches of a partition of `__consumer_offsets`, and back.
+
+use ottla_groups::{Coordinator, GroupEvent, GroupEventKind, Record};
+use ottla_protocol::records::{self, BatchBuilder};
+use ottla_storage::{Append, Durability, Engine, Isolation, PartitionId, Read};
+
+/// How much of the log is read at a time.
+const READ_BYTES: usize = 1 << 20;
+/// How large a stored batch may become when it is opened. Ours are not compressed; a bound against a damaged one.
+const OPEN_MAX_BYTES: usize = 64 << 20;
+
+/// The append of these records as one batch, all or nothing. Group state is always flushed, whatever the topics' durability.
+pub(super) fn append(partition: PartitionId, expected_end: i64, records: &[Record], wall_ms: i64) -> Append {
+    let mut batch = BatchBuilder::new();
+    for record in records {
+        batch.push(wall_ms, Some(&record.key), record.value.as_deref(), &[]);
+    }
+    Append { partition, batches: batch.build(), expected_end: Some(expected_end), durability: Durability::Flush }
+}
+
+/// Replays the whole log into a new coordinator; answers where the log ends.
+///
+/// # Errors
+/// A sentence: what could not be read.
+pub(super) async fn replay(
+    engine: &dyn Engine,
+    partition: PartitionId,
+    coordinator: &mut Coordinator,
+) -> Result<i64, String> {
+    let bounds = engine.bounds(partition).map_err(|error| format!("{error:?}"))?;
+    let mut offset = bounds.log_start_offset;
+    while offset < bounds.high_watermark {
+        let isolation = Isolation::ReadUncommitted;
+        let read = Read { partition, offset, max_bytes: READ_BYTES, at_least_one_batch: true, isolation };
+        let outcome = engine.read(read).await.map_err(|error| format!("at offset {offset}: {error:?}"))?;
+        let before = offset;
+        for blob in &outcome.batches {
+            for batch in records::batches(blob) {
+                let batch = batch.map_err(|error| format!("at offset {offset}: {error}"))?;
+                replay_batch(batch.bytes, coordinator).map_err(|error| format!("at offset {offset}: {error}"))?;
+                offset = offset.max(batch.header.next_offset());
+            }
+        }
+        if offset == before {
+            return Err(format!(
+                "nothing can be read at offset {offset}, but the log ends at {}",
+                bounds.high_watermark
+            ));
+        }
+        // A long log must not keep the reactor from everybody else.
+        tokio::task::yield_now().await;
+    }
+    Ok(offset)
+}
+
+fn replay_batch(bytes: &[u8], coordinator: &mut Coordinator) -> Result<(), records::BatchError> {
+    let batch = records::open(bytes, OPEN_MAX_BYTES)?;
+    if batch.header.is_control() {
+        return Ok(());
+    }
+    for record in batch.records() {
+        let record = record?;
+        if let Some(key) = record.key {
+            coordinator.replay(&Record { key: key.to_vec(), value: record.value.map(<[u8]>::to_vec) });
+        }
+    }
+    Ok(())
+}
+
+/// Writes an event of the core to the log of the process.
+pub(super) fn tell(partition: i32, event: &GroupEvent) {
+    let group = event.group_id.as_str();
+    match &event.kind {
+        GroupEventKind::StateChanged { from, to, generation_id, cause } => {
+            let (from, to) = (from.name(), to.name());
+            tracing::debug!(group, generation_id, "{from} -> {to}: {cause}");
+        }
+        GroupEventKind::MemberRemoved { member_id, client_id, client_host, cause, .. } => {
+            tracing::info!(group, member_id, client_id, client_host, "member removed: {cause}");
+        }
+        GroupEventKind::StaticMemberReplaced { group_instance_id, old_member_id, new_member_id } => {
+            tracing::info!(group, group_instance_id, old_member_id, new_member_id, "static member replaced");
+        }
+        GroupEventKind::Stalled { stall_ms } => {
+            tracing::warn!(partition, stall_ms, "the broker stood still; the deadlines of all members were moved");
+        }
+        GroupEventKind::RecordSkipped { problem } => {
+            tracing::warn!(partition, "a record of __consumer_offsets was skipped: {problem}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The shell around the pure group core: one coordinator for each partition of `__consumer_offsets`.
+//!
+//! The core decides; this shell gives it time, writes what it appends, holds its replies until the appends before them are
+//! durable, wakes it when a deadline comes, and rebuilds it from its log. No rule about groups lives here.
+
+mod log;
+mod pulse;
+mod shard;
+pub(crate) mod wire;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use ottla_groups::{Answer, ClientInfo, Event, Now, Request};
+use ottla_storage::{Engine, Topic, TopicId};
+
+use crate::config::BrokerConfig;
+use crate::time::Clock;
+use crate::topics::OFFSETS_TOPIC;
+use crate::{Broker, Parts};
+use pulse::Pulse;
+use shard::Shard;
+pub(crate) use shard::{Awaited, CoordinatorLost};
+
+/// All group coordinators of this broker.
+pub(crate) struct Groups {
+    shards: Vec<Arc<Shard>>,
+    surroundings: Arc<Surroundings>,
+}
+
+/// What all shards share.
+struct Surroundings {
+    engine: Arc<dyn Engine>,
+    clock: Arc<dyn Clock>,
+    /// For creating the internal topic; set by [`Groups::start`].
+    broker: OnceLock<Weak<Broker>>,
+    tickets: AtomicU64,
+    pulse: Pulse,
+}
+
+impl Groups {
+    /// Coordinators that have loaded nothing yet.
+    pub(crate) fn new(config: &BrokerConfig, parts: &Parts) -> Self {
+        let settings = config.settings();
+        let partitions = match parts.engine.metadata().by_name(OFFSETS_TOPIC) {
+            Some(topic) => topic.partitions,
+            None => settings.offsets_topic_partitions,
+        };
+        let surroundings = Arc::new(Surroundings {
+            engine: parts.engine.clone(),
+            clock: parts.clock.clone(),
+            broker: OnceLock::new(),
+            tickets: AtomicU64::new(1),
+            pulse: Pulse::default(),
+        });
+        let core_settings = core_settings(config);
+        let shards = (0..partitions.max(1))
+            .map(|index| Shard::new(index, core_settings.clone(), surroundings.clone()))
+            .collect();
+        Groups { shards, surroundings }
+    }
+
+    /// Loads the groups, so that members of before a restart are timed from now on, and starts their timers.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub(crate) async fn start(&self, broker: &Arc<Broker>) -> Result<(), String> {
+        let _ = self.surroundings.broker.set(Arc::downgrade(broker));
+        tokio::spawn(pulse::run(Arc::downgrade(broker)));
+        if !self.surroundings.has_log() {
+            return Ok(());
+        }
+        for shard in &self.shards {
+            shard
+                .load()
+                .await
+                .map_err(|problem| format!("the groups cannot be read from {OFFSETS_TOPIC}: {problem}"))?;
+        }
+        Ok(())
+    }
+
+    /// Which partition of `__consumer_offsets` a group belongs to, by Kafka's published rule: Java's hash of the name, its
+    /// sign bit cleared, modulo the partitions.
+    pub(crate) fn partition_of(&self, group_id: &str) -> i32 {
+        (java_hash(group_id) & 0x7fff_ffff) % self.shards.len() as i32
+    }
+
+    /// Hands a request to the group's coordinator, at once; the answer comes later. Dropping the returned value cancels.
+    pub(crate) fn submit(&self, group_id: &str, client: ClientInfo, request: Request) -> Awaited {
+        self.shards[self.partition_of(group_id) as usize].submit(client, request)
+    }
+
+    /// Hands a request to every coordinator (ListGroups) and returns all answers.
+    pub(crate) async fn submit_to_all(
+        &self,
+        client: ClientInfo,
+        request: Request,
+    ) -> Result<Vec<Answer>, CoordinatorLost> {
+        if !self.surroundings.has_log() {
+            return Ok(Vec::new());
+        }
+        let awaited: Vec<_> = self.shards.iter().map(|shard| shard.submit(client.clone(), request.clone())).collect();
+        let mut answers = Vec::with_capacity(awaited.len());
+        for waiting in awaited {
+            answers.push(waiting.answer().await?);
+        }
+        Ok(answers)
+    }
+
+    /// Deletes the commits of a topic that is durably gone.
+    pub(crate) fn topic_deleted(&self, topic: &Topic) {
+        for shard in &self.shards {
+            shard.tell(Event::TopicDeleted { name: topic.name.to_string(), topic_id: Some(topic.id.0) });
+        }
+    }
+
+    /// The earliest deadline of all coordinators, in monotonic milliseconds; `u64::MAX` if nothing is timed.
+    fn next_deadline_ms(&self) -> u64 {
+        self.shards.iter().filter_map(|shard| shard.next_deadline()).min().unwrap_or(u64::MAX)
+    }
+
+    /// How many groups there are.
+    pub(crate) fn group_count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.group_count()).sum()
+    }
+}
+
+impl Surroundings {
+    fn now(&self) -> Now {
+        Now { monotonic_ms: self.clock.monotonic_ms(), wall_ms: self.clock.wall_ms() }
+    }
+
+    fn next_ticket(&self) -> u64 {
+        self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Whether `__consumer_offsets` exists; before the first group there is none.
+    fn has_log(&self) -> bool {
+        self.engine.metadata().by_name(OFFSETS_TOPIC).is_some()
+    }
+
+    /// The internal topic's id; creates the topic where it is missing.
+    async fn log_topic(&self) -> Result<TopicId, String> {
+        let broker = self.broker.get().and_then(Weak::upgrade).ok_or("the broker is stopping")?;
+        let topic = crate::topics::offsets_topic(&broker).await;
+        topic.map(|topic| topic.id).map_err(|code| format!("it cannot be created ({})", code.name()))
+    }
+}
+
+impl fmt::Debug for Groups {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Groups").field("shards", &self.shards.len()).finish_non_exhaustive()
+    }
+}
+
+fn core_settings(config: &BrokerConfig) -> ottla_groups::Settings {
+    let groups = &config.settings().groups;
+    ottla_groups::Settings {
+        min_session_timeout_ms: groups.min_session_timeout_ms,
+        max_session_timeout_ms: groups.max_session_timeout_ms,
+        initial_rebalance_delay_ms: groups.initial_rebalance_delay_ms,
+        max_group_size: groups.max_group_size,
+        max_offset_metadata_bytes: groups.max_offset_metadata_bytes,
+        ..ottla_groups::Settings::default()
+    }
+}
+
+/// `String.hashCode` of Java: over UTF-16 units, wrapping.
+fn java_hash(text: &str) -> i32 {
+    text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::java_hash;
+
+    #[test]
+    fn groups_hash_as_in_java() {
+        // Worked out by the definition: s[0]*31^(n-1) + ... + s[n-1] in 32 bits.
+        assert_eq!(java_hash(""), 0);
+        assert_eq!(java_hash("test-group"), 627_841_412);
+        assert_eq!(java_hash("größe-😀"), 175_616_671);
+    }
+}

@@ -1,0 +1,277 @@
+//! One coordinator with its log: loading, writing, and the order between appends and replies.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ottla_groups::{Action, Answer, ClientInfo, Coordinator, Event, Record, Request, Settings, Ticket};
+use ottla_storage::{AppendError, Appended, PartitionId, Pending, Unavailable};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Surroundings, log};
+
+/// The coordinator lost its log while the request waited: the client must find the coordinator again and retry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CoordinatorLost;
+
+/// One partition of `__consumer_offsets` and the coordinator of its groups.
+pub(super) struct Shard {
+    index: i32,
+    settings: Settings,
+    surroundings: Arc<Surroundings>,
+    state: Mutex<State>,
+}
+
+struct State {
+    stage: Stage,
+    /// Who waits for an answer, by ticket.
+    waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
+}
+
+enum Stage {
+    /// Nothing in memory; the next request loads.
+    Unloaded,
+    /// The log is being read; events wait in their order.
+    Loading(VecDeque<Event>),
+    Live(Live),
+}
+
+struct Live {
+    coordinator: Coordinator,
+    partition: PartitionId,
+    /// Where the next append must land; another end means that another coordinator writes here.
+    end_offset: i64,
+    /// Appends that are not yet durable, and replies that wait for them; `None` where none is on its way.
+    unwritten: usize,
+    writer: mpsc::UnboundedSender<Written>,
+}
+
+/// An append on its way, and the replies that must not leave before it is durable.
+struct Written {
+    append: Option<Pending<Vec<Result<Appended, AppendError>>, Unavailable>>,
+    replies: Vec<(Ticket, Answer)>,
+}
+
+impl Shard {
+    pub(super) fn new(index: i32, settings: Settings, surroundings: Arc<Surroundings>) -> Arc<Self> {
+        let state = State { stage: Stage::Unloaded, waiting: BTreeMap::new() };
+        Arc::new(Self { index, settings, surroundings, state: Mutex::new(state) })
+    }
+
+    /// Hands a request over. Its effects happen now, or in order once the log is loaded.
+    pub(super) fn submit(self: &Arc<Self>, client: ClientInfo, request: Request) -> Awaited {
+        let ticket = Ticket(self.surroundings.next_ticket());
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut state = self.lock();
+            state.waiting.insert(ticket.0, sender);
+            self.deliver(&mut state, Event::Request { ticket, client, request });
+        }
+        Awaited { shard: self.clone(), ticket, receiver, finished: false }
+    }
+
+    /// Hands over an event that nobody awaits an answer to. Without a log there is nothing it could concern.
+    pub(super) fn tell(self: &Arc<Self>, event: Event) {
+        let mut state = self.lock();
+        if matches!(state.stage, Stage::Unloaded) && !self.surroundings.has_log() {
+            return;
+        }
+        self.deliver(&mut state, event);
+    }
+
+    pub(super) fn tick(self: &Arc<Self>) {
+        let mut state = self.lock();
+        if matches!(state.stage, Stage::Live(_)) {
+            self.deliver(&mut state, Event::Tick);
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        match &self.lock().stage {
+            Stage::Live(live) => live.coordinator.next_deadline(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn group_count(&self) -> usize {
+        match &self.lock().stage {
+            Stage::Live(live) => live.coordinator.group_count(),
+            _ => 0,
+        }
+    }
+
+    /// Loads the log if nobody has begun to.
+    pub(super) async fn load(self: &Arc<Self>) -> Result<(), String> {
+        {
+            let mut state = self.lock();
+            if !matches!(state.stage, Stage::Unloaded) {
+                return Ok(());
+            }
+            state.stage = Stage::Loading(VecDeque::new());
+        }
+        self.read_log().await
+    }
+
+    fn deliver(self: &Arc<Self>, state: &mut State, event: Event) {
+        match &mut state.stage {
+            Stage::Live(_) => self.handle(state, event),
+            Stage::Loading(queue) => queue.push_back(event),
+            Stage::Unloaded => {
+                state.stage = Stage::Loading(VecDeque::from([event]));
+                let shard = self.clone();
+                tokio::spawn(async move {
+                    if let Err(problem) = shard.read_log().await {
+                        tracing::error!(partition = shard.index, "cannot load __consumer_offsets: {problem}");
+                    }
+                });
+            }
+        }
+    }
+
+    fn handle(self: &Arc<Self>, state: &mut State, event: Event) {
+        let Stage::Live(live) = &mut state.stage else { return };
+        let mut actions = Vec::new();
+        live.coordinator.handle_into(self.surroundings.now(), event, &mut actions);
+        self.act(state, actions);
+    }
+
+    /// Does what the coordinator wants: appends as one batch, and each reply after the appends before it.
+    fn act(self: &Arc<Self>, state: &mut State, actions: Vec<Action>) {
+        let State { stage: Stage::Live(live), waiting } = state else { return };
+        let mut records: Vec<Record> = Vec::new();
+        let mut replies = Vec::new();
+        for action in actions {
+            match action {
+                Action::Append(record) => records.push(record),
+                Action::Event(event) => log::tell(self.index, &event),
+                Action::Reply(ticket, answer) if records.is_empty() && live.unwritten == 0 => {
+                    reply(waiting, ticket, answer);
+                }
+                Action::Reply(ticket, answer) => replies.push((ticket, answer)),
+            }
+        }
+        if let Some(deadline_ms) = live.coordinator.next_deadline() {
+            self.surroundings.pulse.due(deadline_ms);
+        }
+        if records.is_empty() && replies.is_empty() {
+            return;
+        }
+        let append = (!records.is_empty()).then(|| {
+            let batch = log::append(live.partition, live.end_offset, &records, self.surroundings.now().wall_ms);
+            live.end_offset += records.len() as i64;
+            self.surroundings.engine.append(vec![batch])
+        });
+        live.unwritten += 1;
+        // The receiver lives as long as the stage does; if it is gone, the coordinator is being discarded.
+        let _ = live.writer.send(Written { append, replies });
+    }
+
+    /// Reads the log into a new coordinator and serves what has waited meanwhile.
+    async fn read_log(self: &Arc<Self>) -> Result<(), String> {
+        match self.replayed().await {
+            Ok((coordinator, partition, end_offset)) => {
+                self.go_live(coordinator, partition, end_offset);
+                Ok(())
+            }
+            Err(problem) => {
+                self.discard();
+                Err(problem)
+            }
+        }
+    }
+
+    async fn replayed(&self) -> Result<(Coordinator, PartitionId, i64), String> {
+        let topic = self.surroundings.log_topic().await?;
+        let partition = PartitionId { topic, index: self.index };
+        let mut coordinator = Coordinator::new(self.settings.clone());
+        let end_offset = log::replay(&*self.surroundings.engine, partition, &mut coordinator).await?;
+        Ok((coordinator, partition, end_offset))
+    }
+
+    fn go_live(self: &Arc<Self>, mut coordinator: Coordinator, partition: PartitionId, end_offset: i64) {
+        let actions = coordinator.loaded(self.surroundings.now());
+        let (writer, written) = mpsc::unbounded_channel();
+        let mut state = self.lock();
+        let live = Live { coordinator, partition, end_offset, unwritten: 0, writer };
+        let Stage::Loading(waiting) = mem::replace(&mut state.stage, Stage::Live(live)) else { return };
+        tokio::spawn(self.clone().release(written));
+        self.act(&mut state, actions);
+        for event in waiting {
+            self.handle(&mut state, event);
+        }
+    }
+
+    /// Sends replies once the appends before them are durable, in order; ends with its coordinator.
+    async fn release(self: Arc<Self>, mut written: mpsc::UnboundedReceiver<Written>) {
+        while let Some(Written { append, replies }) = written.recv().await {
+            let failure = match append {
+                None => None,
+                Some(append) => match append.await {
+                    Ok(results) => results.into_iter().find_map(Result::err).map(|error| format!("{error:?}")),
+                    Err(unavailable) => Some(unavailable.to_string()),
+                },
+            };
+            if let Some(problem) = failure {
+                tracing::error!(partition = self.index, "cannot write __consumer_offsets, reading it again: {problem}");
+                self.discard();
+                return;
+            }
+            let mut state = self.lock();
+            let State { stage: Stage::Live(live), waiting } = &mut *state else { return };
+            live.unwritten -= 1;
+            for (ticket, answer) in replies {
+                reply(waiting, ticket, answer);
+            }
+        }
+    }
+
+    /// Drops the coordinator and every reply it holds; the next request builds a new one from the log.
+    fn discard(&self) {
+        let mut state = self.lock();
+        state.stage = Stage::Unloaded;
+        state.waiting.clear();
+    }
+
+    fn cancel(self: &Arc<Self>, ticket: Ticket) {
+        let mut state = self.lock();
+        if state.waiting.remove(&ticket.0).is_some() && !matches!(state.stage, Stage::Unloaded) {
+            self.deliver(&mut state, Event::Cancelled { ticket });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic under the lock would be a bug of the core; serving on is better than failing every group of the shard.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn reply(waiting: &mut BTreeMap<u64, oneshot::Sender<Answer>>, ticket: Ticket, answer: Answer) {
+    if let Some(sender) = waiting.remove(&ticket.0) {
+        let _ = sender.send(answer);
+    }
+}
+
+/// An answer that a coordinator owes. Dropped before it came, the request is cancelled: its client is gone.
+pub(crate) struct Awaited {
+    shard: Arc<Shard>,
+    ticket: Ticket,
+    receiver: oneshot::Receiver<Answer>,
+    finished: bool,
+}
+
+impl Awaited {
+    /// Waits for the answer.
+    pub(crate) async fn answer(mut self) -> Result<Answer, CoordinatorLost> {
+        let answer = (&mut self.receiver).await;
+        self.finished = true;
+        answer.map_err(|_| CoordinatorLost)
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.shard.cancel(self.ticket);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! OffsetCommit (key 8), versions 2 to 10.
+//!
+//! Version 3 adds the throttle time, 5 drops the retention time (KIP-211), 6 adds the leader epoch (KIP-320), 7 static
+//! members (KIP-345), 8 the flexible encoding, 9 lets members of the consumer protocol commit (KIP-848), 10 names topics by
+//! id (KIP-848).
+//!
+//! A partition that does not exist is refused here with UNKNOWN_TOPIC_OR_PARTITION (an unknown id with UNKNOWN_TOPIC_ID);
+//! all other rules are the core's.
+
+use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, Request as Asked};
+use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::{
+    OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse, OffsetCommitResponsePartition,
+    OffsetCommitResponseTopic,
+};
+use ottla_storage::TopicId;
+
+use crate::context::{Context, Operation, Resource};
+use crate::groups::wire::{client_info, code_or_none, expect_answer, outcome};
+use crate::request::{Handled, Request};
+
+/// From this version on topics are named by id.
+const BY_ID: i16 = 10;
+
+pub(crate) async fn handle(context: Context, request: Request) -> Handled {
+    let message: OffsetCommitRequest<'_> = request.decode()?;
+    let topics = if context.authorize(Operation::Read, Resource::Group(&message.group_id)) {
+        commit(&context, &message, request.version).await
+    } else {
+        message.topics.iter().map(|topic| answered(topic, |_| ErrorCode::GROUP_AUTHORIZATION_FAILED)).collect()
+    };
+    request.respond(&OffsetCommitResponse { topics, ..Default::default() })
+}
+
+/// Commits what can be committed; answers for every partition asked, in order.
+async fn commit<'a>(
+    context: &Context,
+    message: &OffsetCommitRequest<'a>,
+    version: i16,
+) -> Vec<OffsetCommitResponseTopic<'a>> {
+    let accepted: Vec<_> = message.topics.iter().map(|topic| accept(context, topic, version)).collect();
+    let topics = accepted.iter().flatten().filter(|topic| !topic.commit.partitions.is_empty());
+    let topics: Vec<_> = topics.map(|topic| topic.commit.clone()).collect();
+    let mut codes = if topics.is_empty() { Vec::new() } else { committed(context, message, topics).await }.into_iter();
+    let answers = message.topics.iter().zip(&accepted).map(|(asked, accepted)| match accepted {
+        Err(code) => answered(asked, |_| *code),
+        Ok(accepted) => answered(asked, |partition| {
+            if accepted.has(partition) {
+                codes.next().unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR)
+            } else {
+                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            }
+        }),
+    });
+    answers.collect()
+}
+
+/// A topic that exists, with the commits to those of its partitions that exist.
+struct Accepted {
+    commit: CommitTopic,
+    partition_count: i32,
+}
+
+impl Accepted {
+    fn has(&self, partition: i32) -> bool {
+        (0..self.partition_count).contains(&partition)
+    }
+}
+
+fn accept(context: &Context, asked: &OffsetCommitRequestTopic<'_>, version: i16) -> Result<Accepted, ErrorCode> {
+    let metadata = context.broker().engine().metadata();
+    let topic = if version >= BY_ID {
+        metadata.by_id(TopicId(asked.topic_id.0)).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?
+    } else {
+        metadata.by_name(&asked.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?
+    };
+    if !context.authorize(Operation::Read, Resource::Topic(&topic.name)) {
+        return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    }
+    let existing = asked.partitions.iter().filter(|asked| (0..topic.partitions).contains(&asked.partition_index));
+    let partitions = existing.map(|asked| CommitPartition {
+        partition: asked.partition_index,
+        offset: asked.committed_offset,
+        leader_epoch: asked.committed_leader_epoch,
+        metadata: asked.committed_metadata.as_deref().unwrap_or_default().to_owned(),
+    });
+    let commit =
+        CommitTopic { name: topic.name.to_string(), topic_id: Some(topic.id.0), partitions: partitions.collect() };
+    Ok(Accepted { commit, partition_count: topic.partitions })
+}
+
+/// Hands the commit to the core; one code for each partition, in order.
+async fn committed(context: &Context, message: &OffsetCommitRequest<'_>, topics: Vec<CommitTopic>) -> Vec<ErrorCode> {
+    let count = topics.iter().map(|topic| topic.partitions.len()).sum();
+    let commit = CommitOffsets {
+        group_id: message.group_id.to_string(),
+        member_id: message.member_id.to_string(),
+        group_instance_id: message.group_instance_id.as_ref().map(|id| id.to_string()),
+        generation_id: message.generation_id_or_member_epoch,
+        retention_time_ms: (message.retention_time_ms >= 0).then_some(message.retention_time_ms),
+        topics,
+    };
+    let groups = &context.broker().groups;
+    let awaited = groups.submit(&message.group_id, client_info(context), Asked::CommitOffsets(commit));
+    match expect_answer!(awaited, CommitOffsets).and_then(outcome) {
+        Ok(topics) => {
+            let partitions = topics.into_iter().flat_map(|topic| topic.partitions);
+            partitions.map(|partition| code_or_none(partition.error)).collect()
+        }
+        Err(code) => vec![code; count],
+    }
+}
+
+fn answered<'a>(
+    asked: &OffsetCommitRequestTopic<'a>,
+    mut code: impl FnMut(i32) -> ErrorCode,
+) -> OffsetCommitResponseTopic<'a> {
+    let partitions = asked.partitions.iter().map(|partition| OffsetCommitResponsePartition {
+        partition_index: partition.partition_index,
+        error_code: code(partition.partition_index),
+    });
+    OffsetCommitResponseTopic { name: asked.name.clone(), topic_id: asked.topic_id, partitions: partitions.collect() }
+}
