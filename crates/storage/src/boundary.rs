@@ -1,0 +1,318 @@
+//! The engine boundary: what a broker may ask of its storage, shaped so that a cluster engine can be exact, not approximate.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::Pending;
+
+/// Identifies a topic for its whole life; a topic made anew under an old name has another id (KIP-516).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TopicId(pub [u8; 16]);
+
+/// One partition of one topic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PartitionId {
+    /// The topic.
+    pub topic: TopicId,
+    /// The partition's index, from 0.
+    pub index: i32,
+}
+
+/// A topic as it is now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Topic {
+    /// Its id.
+    pub id: TopicId,
+    /// Its name; the broker has checked it against Kafka's rules.
+    pub name: Arc<str>,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// The configs set on the topic itself, by Kafka's property names; defaults are the broker's business.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// All topics at one moment. Cheap to hold: an engine replaces it whole when something changes.
+#[derive(Clone, Default, Debug)]
+pub struct Metadata {
+    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
+    by_id: BTreeMap<TopicId, Arc<Topic>>,
+}
+
+impl Metadata {
+    /// The topic of that name.
+    pub fn by_name(&self, name: &str) -> Option<&Arc<Topic>> {
+        self.by_name.get(name)
+    }
+
+    /// The topic of that id.
+    pub fn by_id(&self, id: TopicId) -> Option<&Arc<Topic>> {
+        self.by_id.get(&id)
+    }
+
+    /// Whether the partition exists.
+    pub fn has(&self, partition: PartitionId) -> bool {
+        self.by_id.get(&partition.topic).is_some_and(|topic| (0..topic.partitions).contains(&partition.index))
+    }
+
+    /// All topics, by name.
+    pub fn topics(&self) -> impl ExactSizeIterator<Item = &Arc<Topic>> {
+        self.by_name.values()
+    }
+
+    /// Adds a topic or replaces the one of that name.
+    pub fn insert(&mut self, topic: Topic) -> Arc<Topic> {
+        let topic = Arc::new(topic);
+        if let Some(replaced) = self.by_name.insert(topic.name.clone(), topic.clone()) {
+            self.by_id.remove(&replaced.id);
+        }
+        self.by_id.insert(topic.id, topic.clone());
+        topic
+    }
+
+    /// Removes a topic.
+    pub fn remove(&mut self, id: TopicId) -> Option<Arc<Topic>> {
+        let topic = self.by_id.remove(&id)?;
+        self.by_name.remove(&topic.name);
+        Some(topic)
+    }
+}
+
+/// What an acknowledgement of an append means (`ottla.durability`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Durability {
+    /// On disk: it survives a power cut.
+    #[default]
+    Flush,
+    /// With the operating system: it survives the death of the process, not of the machine.
+    Os,
+}
+
+/// Batches to append to one partition.
+#[derive(Clone, Debug)]
+pub struct Append {
+    /// Where to.
+    pub partition: PartitionId,
+    /// One or more whole record batches (magic 2), validated by the caller: lengths, CRC, counts. Base offsets and leader
+    /// epochs are the engine's to set; all else is stored as received.
+    pub batches: Bytes,
+    /// The end offset that the writer believes the partition has; another end is [`AppendError::UnexpectedEnd`].
+    /// For the group coordinator; `None` for producers.
+    pub expected_end: Option<i64>,
+    /// What the acknowledgement promises.
+    pub durability: Durability,
+}
+
+/// An accepted append.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Appended {
+    /// Offset of the first record. For a duplicate: of the original.
+    pub first_offset: i64,
+    /// Offset after the last record.
+    pub end_offset: i64,
+    /// Where the log starts.
+    pub log_start_offset: i64,
+    /// The batch was there already (same producer, epoch and sequence numbers); nothing was written.
+    pub duplicate: bool,
+}
+
+/// The engine cannot serve now. `reason` is for people: what failed, on what file, and what to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unavailable {
+    /// A sentence.
+    pub reason: Arc<str>,
+    /// Whether trying again later can help (disk full), or not before a restart (a flush failed).
+    pub retriable: bool,
+}
+
+/// Why an append was not acknowledged. All but `Unknown` mean: not written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum AppendError {
+    /// No such topic or partition.
+    UnknownPartition,
+    /// The partition does not end where the writer expected: another writer took over.
+    UnexpectedEnd {
+        /// Where it ends.
+        end_offset: i64,
+    },
+    /// The producer's state forbids the batch.
+    Refused(crate::decide::Refusal),
+    /// The batches could not be parsed; the caller should have checked them.
+    Corrupt(&'static str),
+    /// Not written.
+    Unavailable(Unavailable),
+    /// It may have been written: the engine failed between write and acknowledgement.
+    Unknown(Unavailable),
+}
+
+/// What a reader may see of uncommitted transactions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Isolation {
+    /// All records below the high watermark.
+    #[default]
+    ReadUncommitted,
+    /// Only records below the last stable offset.
+    ReadCommitted,
+}
+
+/// A read of one partition.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    /// Where from.
+    pub partition: PartitionId,
+    /// First offset wanted; the answer begins with the batch that holds it, which may begin earlier.
+    pub offset: i64,
+    /// How much to return at most.
+    pub max_bytes: usize,
+    /// Return the first batch even where it is larger than `max_bytes`, so that a reader can always advance (KIP-74).
+    pub at_least_one_batch: bool,
+    /// What the reader may see.
+    pub isolation: Isolation,
+}
+
+/// Where a partition's log starts and ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Bounds {
+    /// The first offset that can be read.
+    pub log_start_offset: i64,
+    /// The offset after the last acknowledged record.
+    pub high_watermark: i64,
+    /// The offset of the first record of the oldest open transaction, or the high watermark.
+    pub last_stable_offset: i64,
+}
+
+/// What a read found.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOutcome {
+    /// Whole batches in offset order; empty where nothing is there yet.
+    pub batches: Vec<Bytes>,
+    /// The bounds as of the read.
+    pub bounds: Bounds,
+}
+
+/// Why a read failed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReadError {
+    /// No such topic or partition.
+    UnknownPartition,
+    /// Below the log start or past the high watermark.
+    OffsetOutOfRange(Bounds),
+    /// What is stored does not match its checksum. The sentence says where.
+    Corrupt(Arc<str>),
+    /// Cannot be read now.
+    Unavailable(Unavailable),
+}
+
+/// What offset is asked for (ListOffsets).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OffsetSpec {
+    /// The log start offset (timestamp -2).
+    Earliest,
+    /// The high watermark, or the last stable offset for `ReadCommitted` (timestamp -1).
+    Latest(Isolation),
+    /// The first record with the largest timestamp (timestamp -3, KIP-734).
+    MaxTimestamp,
+    /// The first record whose timestamp is at least this many milliseconds since 1970.
+    AtOrAfter {
+        /// Milliseconds since 1970, UTC.
+        timestamp_ms: i64,
+    },
+}
+
+/// An offset found by time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FoundOffset {
+    /// The offset.
+    pub offset: i64,
+    /// The record's timestamp, or -1 for `Earliest` and `Latest`.
+    pub timestamp_ms: i64,
+    /// The leader epoch the record was written in.
+    pub leader_epoch: i32,
+}
+
+/// A topic to create.
+#[derive(Clone, Debug)]
+pub struct NewTopic {
+    /// The name, checked.
+    pub name: String,
+    /// A fresh random id, from the caller.
+    pub id: TopicId,
+    /// How many partitions, at least 1.
+    pub partitions: i32,
+    /// Configs, checked.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// Why topics could not be changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MetadataError {
+    /// A topic of that name exists.
+    TopicExists,
+    /// No such topic.
+    UnknownTopic,
+    /// Not done.
+    Unavailable(Unavailable),
+    /// It may have been done.
+    Unknown(Unavailable),
+}
+
+/// Why a log start moved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogStartCause {
+    /// A client asked for it (DeleteRecords).
+    DeleteRecords,
+    /// `retention.ms` or `retention.bytes`.
+    Retention,
+}
+
+/// Hears what happens in an engine. Called from any thread, and must return at once.
+pub trait Observer: Send + Sync {
+    /// New records can be read from these partitions. Spurious calls are allowed.
+    fn advanced(&self, partitions: &[PartitionId]);
+    /// The log start moved; records in between were removed, whoever still wanted them.
+    fn log_start_moved(&self, partition: PartitionId, from: i64, to: i64, cause: LogStartCause);
+    /// The engine takes no more writes until the process is restarted.
+    fn poisoned(&self, why: &Unavailable);
+}
+
+/// Durable, ordered state. Calls never block; what takes time resolves later.
+///
+/// Effects of appends happen in the order of the calls: of two appends to one partition the earlier call gets the lower
+/// offsets, whichever thread it came from. An append resolves only once it is durable (see [`Durability`]), and its
+/// records become visible to reads no earlier than that.
+pub trait Engine: Send + Sync {
+    /// All topics now.
+    fn metadata(&self) -> Arc<Metadata>;
+    /// Creates a topic; resolves once durable.
+    fn create_topic(&self, topic: NewTopic) -> Pending<Arc<Topic>, MetadataError>;
+    /// Deletes a topic with all its records; resolves once durable.
+    fn delete_topic(&self, id: TopicId) -> Pending<(), MetadataError>;
+    /// Appends to several partitions; one answer for each, in order. Each is decided by itself.
+    fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable>;
+    /// Reads; resolves at once where the records are in memory.
+    fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError>;
+    /// Where a partition starts and ends, from memory.
+    fn bounds(&self, partition: PartitionId) -> Result<Bounds, ReadError>;
+    /// Finds an offset; `None` where no record matches.
+    fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError>;
+    /// Moves the log start up to `before` (-1: the high watermark) and answers the new log start, durably.
+    fn delete_records(&self, partition: PartitionId, before: i64) -> Pending<i64, ReadError>;
+    /// A producer id that was never handed out before, also across restarts.
+    fn init_producer(&self) -> Pending<i64, Unavailable>;
+    /// Registers who hears of changes.
+    fn subscribe(&self, observer: Arc<dyn Observer>);
+    /// Background work (checkpoints; later retention and compaction); idempotent, spends about `budget_bytes` of I/O.
+    fn maintain(&self, budget_bytes: usize) -> Pending<(), Unavailable>;
+    /// Makes all durable and stops; later appends are refused. Resolves when files are closed.
+    fn close(&self) -> Pending<(), Unavailable>;
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl std::error::Error for Unavailable {}
