@@ -1,0 +1,110 @@
+//! The broker's state, shared by all connections.
+
+use std::fmt;
+use std::sync::Arc;
+
+use ottla_storage::{Engine, Topic, TopicId};
+
+use crate::config::BrokerConfig;
+use crate::failure::Failure;
+use crate::fetch::FetchState;
+use crate::groups::Groups;
+use crate::memory::RequestMemory;
+use crate::stop::Stop;
+use crate::time::{Clock, Entropy, random_u64, random_uuid};
+
+/// Who this broker is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// Kafka's `cluster.id`: made once for a data folder and kept there.
+    pub cluster_id: String,
+    /// Kafka's `node.id`.
+    pub node_id: i32,
+}
+
+/// What the broker does not pick itself.
+#[derive(Clone)]
+pub struct Parts {
+    /// Where everything is kept.
+    pub engine: Arc<dyn Engine>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Random numbers.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A broker: what handlers share. Started with [`crate::start`].
+pub struct Broker {
+    identity: Identity,
+    config: BrokerConfig,
+    parts: Parts,
+    pub(crate) fetches: Arc<FetchState>,
+    pub(crate) groups: Groups,
+    pub(crate) memory: RequestMemory,
+    pub(crate) failure: Arc<Failure>,
+    pub(crate) stop: Stop,
+}
+
+impl Broker {
+    /// The state of a broker that is not listening yet.
+    pub(crate) fn new(identity: Identity, config: BrokerConfig, parts: Parts) -> Self {
+        let settings = config.settings();
+        Broker {
+            fetches: Arc::new(FetchState::new(settings.fetch_session_cache_slots)),
+            groups: Groups::new(&config, &parts),
+            memory: RequestMemory::new(),
+            failure: Arc::new(Failure::default()),
+            stop: Stop::default(),
+            identity,
+            config,
+            parts,
+        }
+    }
+
+    /// Who this broker is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    /// Where everything is kept.
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.parts.engine
+    }
+
+    /// Milliseconds since 1970, UTC.
+    pub fn wall_ms(&self) -> i64 {
+        self.parts.clock.wall_ms()
+    }
+
+    /// Milliseconds since some fixed moment of this process.
+    pub fn monotonic_ms(&self) -> u64 {
+        self.parts.clock.monotonic_ms()
+    }
+
+    /// 64 random bits.
+    pub(crate) fn random_u64(&self) -> u64 {
+        random_u64(&*self.parts.entropy)
+    }
+
+    /// A fresh topic id.
+    pub(crate) fn new_topic_id(&self) -> TopicId {
+        TopicId(random_uuid(&*self.parts.entropy))
+    }
+
+    /// To be called once a topic is durably gone: parked fetches answer, and its commits are deleted.
+    pub(crate) fn topic_deleted(&self, topic: &Topic) {
+        self.fetches.topic_deleted(topic);
+        self.groups.topic_deleted(topic);
+    }
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,121 @@
+//! From a socket's bytes to whole frames.
+//!
+//! A silent connection holds no buffer: what arrives is read into a buffer that all connections of the thread share, and
+//! only what is really there is copied out of it. A frame that is larger than that buffer is read in place, into memory that
+//! grows with what has arrived, because its announced size is only a claim.
+
+use std::cell::RefCell;
+use std::io;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::net::TcpStream;
+
+use crate::memory::{Charge, RequestMemory};
+use crate::request::Close;
+
+/// What is read at once where no large frame is under way.
+const SHARED_BUFFER_BYTES: usize = 32 * 1024;
+/// A large frame's memory grows to this many times what has arrived of it.
+const GROWTH_FACTOR: usize = 4;
+const SIZE_PREFIX_BYTES: usize = 4;
+
+thread_local! {
+    static SHARED_BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; SHARED_BUFFER_BYTES]);
+}
+
+/// What a connection has received and not yet handed on.
+#[derive(Debug)]
+pub(super) struct Input {
+    received: BytesMut,
+    max_frame_bytes: usize,
+    /// Sizes up to this one are believed: the connection has sent a frame as large before.
+    trusted_bytes: usize,
+    /// The frame under way, once its size is known and its memory charged.
+    frame: Option<(usize, Charge)>,
+}
+
+/// The next frame, or what is missing for it.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// A frame without its size prefix.
+    Frame(Bytes, Charge),
+    /// More bytes must arrive.
+    Bytes,
+    /// Requests in flight take all the memory there is for them.
+    Memory,
+}
+
+impl Input {
+    /// Nothing received.
+    pub(super) fn new(max_frame_bytes: usize) -> Self {
+        Input { received: BytesMut::new(), max_frame_bytes, trusted_bytes: SHARED_BUFFER_BYTES, frame: None }
+    }
+
+    /// Takes the next frame out of what has been received.
+    ///
+    /// # Errors
+    /// A size that is negative or above `socket.request.max.bytes`; nothing of the body has been read on purpose then.
+    pub(super) fn next(&mut self, memory: &RequestMemory) -> Result<Next, Close> {
+        if self.frame.is_none() {
+            let Some(prefix) = self.received.first_chunk::<SIZE_PREFIX_BYTES>() else { return Ok(Next::Bytes) };
+            let size = self.checked_size(i32::from_be_bytes(*prefix))?;
+            let Some(charge) = memory.charge(size) else { return Ok(Next::Memory) };
+            let _ = self.received.split_to(SIZE_PREFIX_BYTES);
+            self.frame = Some((size, charge));
+        }
+        match self.frame.take() {
+            Some((size, charge)) if self.received.len() >= size => {
+                let frame = self.received.split_to(size).freeze();
+                self.trusted_bytes = self.trusted_bytes.max(size);
+                if self.received.is_empty() {
+                    // Gives up this handle of the allocation, which otherwise lived as long as the connection.
+                    self.received = BytesMut::new();
+                }
+                Ok(Next::Frame(frame, charge))
+            }
+            unfinished => {
+                self.frame = unfinished;
+                Ok(Next::Bytes)
+            }
+        }
+    }
+
+    fn checked_size(&self, size: i32) -> Result<usize, Close> {
+        match usize::try_from(size) {
+            Ok(size) if size <= self.max_frame_bytes => Ok(size),
+            Ok(size) => Err(Close::because(format!(
+                "a request of {size} bytes is over socket.request.max.bytes = {}",
+                self.max_frame_bytes
+            ))),
+            Err(_) => Err(Close::because(format!("a request announces the size {size}"))),
+        }
+    }
+
+    /// Reads once. 0 is the end of the stream.
+    pub(super) fn read(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        let missing = self.frame.as_ref().map_or(0, |(size, _)| size.saturating_sub(self.received.len()));
+        if missing > SHARED_BUFFER_BYTES {
+            return self.read_in_place(stream, missing);
+        }
+        SHARED_BUFFER.with_borrow_mut(|shared| {
+            let count = stream.try_read(shared)?;
+            self.received.put_slice(shared.get(..count).unwrap_or_default());
+            Ok(count)
+        })
+    }
+
+    fn read_in_place(&mut self, stream: &TcpStream, missing: usize) -> io::Result<usize> {
+        if self.received.capacity() == self.received.len() {
+            let frame_bytes = self.received.len() + missing;
+            let believed = (self.received.len() * GROWTH_FACTOR).max(self.trusted_bytes).max(SHARED_BUFFER_BYTES);
+            self.received.reserve(frame_bytes.min(believed).saturating_sub(self.received.len()).max(1));
+        }
+        // Not further than this frame, so that the next one begins in memory of its own.
+        stream.try_read_buf(&mut (&mut self.received).limit(missing))
+    }
+
+    /// Whether a frame has begun and not ended.
+    pub(super) fn is_within_a_frame(&self) -> bool {
+        self.frame.is_some() || !self.received.is_empty()
+    }
+}

@@ -1,0 +1,318 @@
+//! One connection: requests in, effects in arrival order, answers out in the same order.
+//!
+//! 1. A request's handler is polled once as soon as the request has arrived, before the next one is looked at. What it
+//!    does up to its first wait happens in arrival order. A handler that must wait before its effect holds the order
+//!    ([`crate::context::Context::hold_order`]).
+//! 2. Answers leave in arrival order; a finished one waits for those before it.
+//! 3. At most [`MAX_IN_FLIGHT`] requests and [`MAX_IN_FLIGHT_BYTES`] are in flight, then reading stops.
+//! 4. While requests wait, reading goes on, so that the end of the connection is noticed: their handlers are dropped then.
+//! 5. A handler that panics ends this connection, and nothing else.
+
+mod input;
+mod output;
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+
+use self::input::{Input, Next};
+use self::output::Output;
+use crate::context::Connection;
+use crate::dispatch;
+use crate::memory::Charge;
+use crate::request::{Close, Handled, HandlerFuture, Response};
+
+/// Requests of one connection that are answered at the same time.
+pub(crate) const MAX_IN_FLIGHT: usize = 64;
+/// Bytes of requests and of answers not yet written, above which a connection takes no further request.
+pub(crate) const MAX_IN_FLIGHT_BYTES: usize = 32 * 1024 * 1024;
+
+/// Ten years: timers cannot be set to infinity.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+type Waiting = Pin<Box<dyn Future<Output = ()> + Send>>;
+type TaskContext<'a> = std::task::Context<'a>;
+
+/// A request at work, or its answer that must wait for earlier ones.
+enum InFlight {
+    Working { handler: HandlerFuture, request_bytes: usize, _charge: Charge },
+    Done(Response),
+}
+
+/// Why a connection ended.
+enum End {
+    /// The peer closed it, or the network did.
+    ByPeer,
+    /// It was silent for `connections.max.idle.ms`.
+    Idle,
+    /// The broker stops, and everything is answered.
+    Stopped,
+    /// We must not go on.
+    ByUs(Close),
+}
+
+impl From<Close> for End {
+    fn from(close: Close) -> Self {
+        End::ByUs(close)
+    }
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> Self {
+        End::ByPeer
+    }
+}
+
+struct Serving {
+    stream: TcpStream,
+    connection: Arc<Connection>,
+    input: Input,
+    in_flight: VecDeque<InFlight>,
+    /// Bytes of the requests at work and of the answers that wait in `in_flight`.
+    in_flight_bytes: usize,
+    output: Output,
+    /// The last request's client id: shared, because a client rarely changes its name.
+    client_id: Option<Arc<str>>,
+    memory_released: Option<Waiting>,
+    stop: Waiting,
+    stopping: bool,
+    idle_limit: Duration,
+    last_activity: Instant,
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(stream: TcpStream, connection: Arc<Connection>) {
+    let settings = connection.broker.config().settings();
+    let idle_limit = settings.connections_max_idle_ms.map_or(NEVER, Duration::from_millis);
+    let max_frame_bytes = settings.socket_request_max_bytes;
+    let peer = connection.peer;
+    let stop = Box::pin(connection.broker.stop.wait());
+    let mut serving = Serving {
+        stream,
+        connection,
+        input: Input::new(max_frame_bytes),
+        in_flight: VecDeque::new(),
+        in_flight_bytes: 0,
+        output: Output::default(),
+        client_id: None,
+        memory_released: None,
+        stop,
+        stopping: false,
+        idle_limit,
+        last_activity: Instant::now(),
+    };
+    let idle = tokio::time::sleep(idle_limit);
+    tokio::pin!(idle);
+    let end = poll_fn(|context| serving.poll(context, idle.as_mut())).await;
+    let client = serving.client_id.as_deref().unwrap_or("?");
+    match end {
+        End::ByPeer => tracing::debug!(%peer, client, "connection closed by the client"),
+        End::Idle => tracing::debug!(%peer, client, "connection closed: idle for connections.max.idle.ms"),
+        End::Stopped => tracing::debug!(%peer, client, "connection closed: the broker stops"),
+        End::ByUs(close) => tracing::warn!(%peer, client, "closing the connection: {}", close.reason),
+    }
+}
+
+impl Serving {
+    fn poll(&mut self, context: &mut TaskContext<'_>, idle: Pin<&mut Sleep>) -> Poll<End> {
+        match self.poll_progress(context) {
+            Err(end) => return Poll::Ready(end),
+            Ok(()) if self.is_done_stopping() => return Poll::Ready(End::Stopped),
+            Ok(()) => {}
+        }
+        self.poll_idle(context, idle)
+    }
+
+    fn poll_progress(&mut self, context: &mut TaskContext<'_>) -> Result<(), End> {
+        if !self.stopping && self.stop.as_mut().poll(context).is_ready() {
+            self.stopping = true;
+        }
+        loop {
+            // Again after every write: room in the output lets handlers go on that were passed over.
+            self.poll_handlers(context)?;
+            let written = self.poll_write(context)?;
+            let dispatched = self.poll_requests(context)?;
+            if !written && !dispatched {
+                return Ok(());
+            }
+        }
+    }
+
+    fn is_done_stopping(&self) -> bool {
+        self.stopping && self.in_flight.is_empty() && self.output.waiting_bytes() == 0
+    }
+
+    fn poll_idle(&mut self, context: &mut TaskContext<'_>, mut idle: Pin<&mut Sleep>) -> Poll<End> {
+        loop {
+            ready!(idle.as_mut().poll(context));
+            let deadline = self.last_activity + self.idle_limit;
+            if deadline <= Instant::now() && self.in_flight.is_empty() {
+                return Poll::Ready(End::Idle);
+            }
+            idle.as_mut().reset(deadline.max(Instant::now() + self.idle_limit / 2));
+        }
+    }
+
+    /// Polls every handler at work, then moves finished answers at the front to the output.
+    fn poll_handlers(&mut self, context: &mut TaskContext<'_>) -> Result<(), End> {
+        let mut answer_bytes = self.output.waiting_bytes();
+        for index in 0..self.in_flight.len() {
+            let Some(slot) = self.in_flight.get_mut(index) else { break };
+            // Answers that cannot leave yet shall not pile up behind one that waits.
+            if index > 0 && answer_bytes >= MAX_IN_FLIGHT_BYTES {
+                break;
+            }
+            if let InFlight::Working { handler, request_bytes, .. } = slot
+                && let Poll::Ready(handled) = poll_guarded(handler, context)
+            {
+                let response = handled?;
+                self.in_flight_bytes = self.in_flight_bytes - *request_bytes + response.len();
+                *slot = InFlight::Done(response);
+            }
+            if let InFlight::Done(response) = slot {
+                answer_bytes += response.len();
+            }
+        }
+        self.move_finished();
+        Ok(())
+    }
+
+    fn move_finished(&mut self) {
+        while let Some(InFlight::Done(response)) = self.in_flight.front_mut() {
+            self.in_flight_bytes -= response.len();
+            self.output.push(std::mem::take(response).into_segments());
+            self.in_flight.pop_front();
+            self.last_activity = Instant::now();
+        }
+        if self.in_flight.is_empty() {
+            self.in_flight = VecDeque::new();
+        }
+    }
+
+    /// Writes as much as the socket takes; says whether anything was written.
+    fn poll_write(&mut self, context: &mut TaskContext<'_>) -> Result<bool, End> {
+        let mut written = false;
+        while self.output.waiting_bytes() > 0 {
+            match self.output.write(&self.stream) {
+                Ok(()) => {
+                    written = true;
+                    self.last_activity = Instant::now();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self.stream.poll_write_ready(context) {
+                    Poll::Ready(ready) => ready?,
+                    Poll::Pending => break,
+                },
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(written)
+    }
+
+    fn may_dispatch(&self) -> bool {
+        !self.stopping
+            && self.in_flight.len() < MAX_IN_FLIGHT
+            && self.in_flight_bytes + self.output.waiting_bytes() < MAX_IN_FLIGHT_BYTES
+            && !self.connection.order_is_held()
+    }
+
+    /// Reads and starts requests until there is nothing more to read, or no more may start. Says whether one was started.
+    fn poll_requests(&mut self, context: &mut TaskContext<'_>) -> Result<bool, End> {
+        let mut dispatched = false;
+        while self.may_dispatch() {
+            if self.poll_memory(context).is_pending() {
+                break;
+            }
+            match self.input.next(&self.connection.broker.memory)? {
+                Next::Frame(frame, charge) => {
+                    self.dispatch(context, frame, charge)?;
+                    dispatched = true;
+                }
+                Next::Memory => self.await_memory(),
+                Next::Bytes => {
+                    if self.poll_read(context)?.is_pending() {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(dispatched)
+    }
+
+    fn await_memory(&mut self) {
+        let mut released: Waiting = Box::pin(self.connection.broker.memory.released());
+        // Registered before the account is asked again, so that no release in between is missed.
+        let mut nobody = TaskContext::from_waker(std::task::Waker::noop());
+        let _ = released.as_mut().poll(&mut nobody);
+        self.memory_released = Some(released);
+    }
+
+    fn poll_memory(&mut self, context: &mut TaskContext<'_>) -> Poll<()> {
+        if let Some(released) = &mut self.memory_released {
+            ready!(released.as_mut().poll(context));
+            self.memory_released = None;
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_read(&mut self, context: &mut TaskContext<'_>) -> Result<Poll<()>, End> {
+        loop {
+            match self.stream.poll_read_ready(context) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+            match self.input.read(&self.stream) {
+                Ok(0) => return Err(End::ByPeer),
+                Ok(_) => {
+                    self.last_activity = Instant::now();
+                    return Ok(Poll::Ready(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn dispatch(&mut self, context: &mut TaskContext<'_>, frame: Bytes, charge: Charge) -> Result<(), End> {
+        let request_bytes = frame.len();
+        let mut handler = dispatch::start(&self.connection, &mut self.client_id, frame)?;
+        match poll_guarded(&mut handler, context) {
+            Poll::Ready(handled) => {
+                let response = handled?;
+                self.in_flight_bytes += response.len();
+                self.in_flight.push_back(InFlight::Done(response));
+            }
+            Poll::Pending => {
+                self.in_flight_bytes += request_bytes;
+                self.in_flight.push_back(InFlight::Working { handler, request_bytes, _charge: charge });
+            }
+        }
+        self.move_finished();
+        Ok(())
+    }
+}
+
+/// Polls a handler; a panic in it becomes the end of its connection.
+fn poll_guarded(handler: &mut HandlerFuture, context: &mut TaskContext<'_>) -> Poll<Handled> {
+    match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(context))) {
+        Ok(polled) => polled,
+        Err(panic) => {
+            let what = panic
+                .downcast_ref::<&str>()
+                .map(|text| (*text).to_owned())
+                .or_else(|| panic.downcast_ref::<String>().cloned())
+                .unwrap_or_default();
+            Poll::Ready(Err(Close::because(format!("a handler panicked, which is a bug of the broker: {what}"))))
+        }
+    }
+}

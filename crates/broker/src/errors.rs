@@ -1,0 +1,51 @@
+//! From the engine's errors to Kafka's codes: the one place where that is decided.
+
+use ottla_protocol::ErrorCode;
+use ottla_storage::decide::Refusal;
+use ottla_storage::{AppendError, MetadataError, ReadError, Unavailable};
+
+/// A state of storage that serves nothing now. Both codes are retriable for clients: they ask again, or elsewhere.
+pub(crate) fn of_unavailable(unavailable: &Unavailable) -> ErrorCode {
+    let _ = unavailable.retriable;
+    ErrorCode::KAFKA_STORAGE_ERROR
+}
+
+/// Why an append was not acknowledged.
+pub(crate) fn of_append(error: &AppendError) -> ErrorCode {
+    match error {
+        AppendError::UnknownPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        AppendError::UnexpectedEnd { .. } => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        AppendError::Refused(refusal) => of_refusal(refusal),
+        AppendError::Corrupt(_) => ErrorCode::CORRUPT_MESSAGE,
+        // Also for an outcome that is not known: a client with sequence numbers finds out by sending it again, one
+        // without them may write it twice, as with any lost answer.
+        AppendError::Unavailable(unavailable) | AppendError::Unknown(unavailable) => of_unavailable(unavailable),
+    }
+}
+
+fn of_refusal(refusal: &Refusal) -> ErrorCode {
+    match refusal {
+        Refusal::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        Refusal::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
+        Refusal::InvalidBatch(_) => ErrorCode::INVALID_RECORD,
+    }
+}
+
+/// Why a partition could not be read.
+pub(crate) fn of_read(error: &ReadError) -> ErrorCode {
+    match error {
+        ReadError::UnknownPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ReadError::OffsetOutOfRange(_) => ErrorCode::OFFSET_OUT_OF_RANGE,
+        ReadError::Corrupt(_) => ErrorCode::CORRUPT_MESSAGE,
+        ReadError::Unavailable(unavailable) => of_unavailable(unavailable),
+    }
+}
+
+/// Why a topic could not be changed.
+pub(crate) fn of_metadata(error: &MetadataError) -> ErrorCode {
+    match error {
+        MetadataError::TopicExists => ErrorCode::TOPIC_ALREADY_EXISTS,
+        MetadataError::UnknownTopic => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        MetadataError::Unavailable(unavailable) | MetadataError::Unknown(unavailable) => of_unavailable(unavailable),
+    }
+}

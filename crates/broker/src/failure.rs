@@ -1,0 +1,34 @@
+//! The end that nobody asked for: storage that takes no more writes. The command line waits for it and exits.
+
+use std::sync::OnceLock;
+
+use tokio::sync::Notify;
+
+/// Why the broker must stop, once something says so. Thread-safe: engines report from threads of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Failure {
+    reason: OnceLock<String>,
+    told: Notify,
+}
+
+impl Failure {
+    /// Reports why the broker cannot go on; only the first reason counts.
+    pub(crate) fn report(&self, reason: String) {
+        if self.reason.set(reason).is_ok() {
+            self.told.notify_waiters();
+        }
+    }
+
+    /// Resolves with the reason once there is one.
+    pub(crate) async fn wait(&self) -> String {
+        loop {
+            let told = self.told.notified();
+            tokio::pin!(told);
+            told.as_mut().enable();
+            if let Some(reason) = self.reason.get() {
+                return reason.clone();
+            }
+            told.await;
+        }
+    }
+}

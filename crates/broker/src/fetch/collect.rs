@@ -1,0 +1,303 @@
+//! One fetch: take what is ready, read it, wait for more, until there is enough.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ottla_protocol::ErrorCode;
+use ottla_storage::{Bounds, Isolation, PartitionId, Read, ReadError, ReadOutcome};
+use tokio::time::Instant;
+
+use super::view::{View, Want};
+use super::waiters::Slot;
+use crate::{Broker, errors};
+
+/// The leader epoch of every partition: leadership never moves here.
+const LEADER_EPOCH: i32 = 0;
+
+/// What a fetch asks for as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Below this many bytes the fetch waits.
+    pub(crate) min_bytes: usize,
+    /// Of all partitions together.
+    pub(crate) max_bytes: usize,
+    /// When waiting ends.
+    pub(crate) deadline: Instant,
+    /// What it may see.
+    pub(crate) isolation: Isolation,
+    /// Answer for every partition, also where nothing is new (a fetch without a session, or a session's first one).
+    pub(crate) all_partitions: bool,
+}
+
+/// What was found in one partition.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    slot: Slot,
+    /// What was wanted.
+    pub(crate) want: Want,
+    /// NONE where all is well.
+    pub(crate) error: ErrorCode,
+    /// Whole batches.
+    pub(crate) batches: Vec<Bytes>,
+    bytes: usize,
+    /// Where reading goes on.
+    next_offset: i64,
+    /// The partition's bounds; `None` with an error.
+    pub(crate) bounds: Option<Bounds>,
+    /// Where the client's log parts from ours (epoch, end offset), if it does.
+    pub(crate) diverging: Option<(i32, i64)>,
+}
+
+impl Found {
+    fn new(slot: Slot, want: Want) -> Self {
+        Found {
+            slot,
+            error: ErrorCode::NONE,
+            batches: Vec::new(),
+            bytes: 0,
+            next_offset: want.fetch_offset,
+            bounds: None,
+            diverging: None,
+            want,
+        }
+    }
+
+    fn fail(&mut self, error: ErrorCode) {
+        self.error = error;
+        self.bounds = None;
+        self.batches = Vec::new();
+        self.bytes = 0;
+    }
+
+    /// Nothing has to wait any longer because of this.
+    fn is_final(&self) -> bool {
+        !self.error.is_none() || self.diverging.is_some()
+    }
+
+    fn extend(&mut self, outcome: ReadOutcome) {
+        self.bounds = Some(outcome.bounds);
+        for batch in outcome.batches {
+            self.bytes += batch.len();
+            if let Some(next) = last_next_offset(&batch) {
+                self.next_offset = self.next_offset.max(next);
+            }
+            self.batches.push(batch);
+        }
+    }
+}
+
+/// The offset after the last batch in a run of whole batches (base offset, length and last offset delta lie at fixed places).
+fn last_next_offset(mut run: &[u8]) -> Option<i64> {
+    const BEFORE_LENGTH: usize = 12;
+    let mut next = None;
+    while let (Some(base), Some(length)) = (run.first_chunk::<8>(), run.get(8..).and_then(|rest| rest.first_chunk::<4>())) {
+        let delta = run.get(23..).and_then(|rest| rest.first_chunk::<4>())?;
+        next = Some(i64::from_be_bytes(*base) + i64::from(i32::from_be_bytes(*delta)) + 1);
+        let size = usize::try_from(i32::from_be_bytes(*length)).ok()?;
+        run = run.get(BEFORE_LENGTH + size..)?;
+    }
+    next
+}
+
+/// What a fetch found. Dropped before [`Collected::tell`], it gives all it took back to the ready set.
+#[derive(Debug)]
+pub(crate) struct Collected {
+    view: Arc<View>,
+    found: Vec<Found>,
+    by_slot: HashMap<Slot, usize>,
+    bytes: usize,
+    is_final: bool,
+}
+
+/// Collects until there are `min_bytes`, an error, the deadline, or the end of the broker.
+pub(crate) async fn collect(broker: &Arc<Broker>, view: Arc<View>, limits: Limits, in_session: bool) -> Collected {
+    let mut collected =
+        Collected { view, found: Vec::new(), by_slot: HashMap::new(), bytes: 0, is_final: false };
+    let mut watching = in_session;
+    let is_empty = collected.view.len() == 0;
+    loop {
+        collected.take_ready(broker, &limits, watching).await;
+        let enough = collected.bytes >= limits.min_bytes || collected.is_final || is_empty;
+        if enough || limits.deadline <= Instant::now() || broker.stop.is_requested() {
+            return collected;
+        }
+        if !watching {
+            watching = true;
+            collected.watch_all(broker);
+        }
+        let view = collected.view.clone();
+        tokio::select! {
+            () = view.interest.ready() => {}
+            () = tokio::time::sleep_until(limits.deadline) => {}
+            () = broker.stop.wait() => {}
+        }
+    }
+}
+
+impl Collected {
+    async fn take_ready(&mut self, broker: &Arc<Broker>, limits: &Limits, watching: bool) {
+        while let Some(slot) = self.view.interest.take() {
+            if self.bytes >= limits.max_bytes && !limits.all_partitions {
+                self.view.interest.put_back(slot);
+                return;
+            }
+            let metadata = broker.engine().metadata();
+            let Some((want, partition)) = self.view.want(slot, &metadata) else { continue };
+            if watching {
+                // Before the read: what is appended after it makes the slot ready again.
+                self.view.watch(slot, partition);
+            }
+            let place = self.place(slot, want);
+            let before = self.found.get(place).map_or(0, |found| found.bytes);
+            self.read(place, broker, partition, limits).await;
+            if let Some(found) = self.found.get(place) {
+                self.bytes = self.bytes - before + found.bytes;
+                self.is_final |= found.is_final();
+            }
+        }
+    }
+
+    /// Where the slot's findings are kept: they grow while the fetch waits, unless the client wants something else by now.
+    fn place(&mut self, slot: Slot, want: Want) -> usize {
+        if let Some(&place) = self.by_slot.get(&slot)
+            && let Some(found) = self.found.get_mut(place)
+        {
+            if found.want != want {
+                self.bytes -= found.bytes;
+                *found = Found::new(slot, want);
+            }
+            return place;
+        }
+        self.found.push(Found::new(slot, want));
+        self.by_slot.insert(slot, self.found.len() - 1);
+        self.found.len() - 1
+    }
+
+    async fn read(&mut self, place: usize, broker: &Broker, partition: Option<PartitionId>, limits: &Limits) {
+        let at_least_one_batch = self.bytes == 0;
+        let left = limits.max_bytes.saturating_sub(self.bytes);
+        let Some(found) = self.found.get_mut(place) else { return };
+        let Some(partition) = partition else {
+            return found.fail(match found.want.topic {
+                super::TopicKey::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                super::TopicKey::Id(id) if broker.engine().metadata().by_id(id).is_some() => {
+                    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                }
+                super::TopicKey::Id(_) => ErrorCode::UNKNOWN_TOPIC_ID,
+            });
+        };
+        match check_epochs(broker, partition, &found.want) {
+            Ok(None) => {}
+            Ok(Some((diverging, bounds))) => {
+                found.diverging = Some(diverging);
+                found.bounds = Some(bounds);
+                return;
+            }
+            Err(error) => return found.fail(error),
+        }
+        let max_bytes = left.min(found.want.max_bytes.saturating_sub(found.bytes));
+        let outcome = match broker.engine().bounds(partition) {
+            // Nothing to read, or no room for it: the bounds are all there is to tell.
+            Ok(bounds) if is_at_end(found, bounds, limits.isolation) || (max_bytes == 0 && !at_least_one_batch) => {
+                in_range(found.next_offset, bounds).map(|()| ReadOutcome { batches: Vec::new(), bounds })
+            }
+            Ok(_) => {
+                let isolation = limits.isolation;
+                broker.engine().read(Read { partition, offset: found.next_offset, max_bytes, at_least_one_batch, isolation }).await
+            }
+            Err(error) => Err(error),
+        };
+        match outcome {
+            Ok(outcome) => found.extend(outcome),
+            // What was found before stays worth sending.
+            Err(ReadError::OffsetOutOfRange(_)) if found.bytes > 0 => {}
+            Err(error) => {
+                if let ReadError::Corrupt(sentence) = &error {
+                    tracing::error!("a fetch met damaged records: {sentence}");
+                }
+                found.fail(errors::of_read(&error));
+            }
+        }
+    }
+
+    /// Registers a fetch without a session for changes, and makes those ready that changed since they were read.
+    fn watch_all(&mut self, broker: &Broker) {
+        let metadata = broker.engine().metadata();
+        for found in &self.found {
+            let Some((_, partition)) = self.view.want(found.slot, &metadata) else { continue };
+            self.view.watch(found.slot, partition);
+            let bounds = partition.and_then(|partition| broker.engine().bounds(partition).ok());
+            if bounds != found.bounds {
+                self.view.interest.mark(found.slot);
+            }
+        }
+    }
+
+    /// What to answer: everything, or only what the client does not know yet. Slots that have more, or an error, stay
+    /// ready, after those that had no turn.
+    pub(crate) fn tell(mut self, all_partitions: bool) -> Vec<Found> {
+        let mut told = Vec::new();
+        for found in std::mem::take(&mut self.found) {
+            let news = self.view.tell(found.slot, found.bounds);
+            let has_something = found.bytes > 0 || found.is_final();
+            if has_something {
+                self.view.interest.mark(found.slot);
+            }
+            if all_partitions || has_something || news {
+                told.push(found);
+            }
+        }
+        if all_partitions {
+            told.sort_by_key(|found| found.slot);
+        }
+        told
+    }
+}
+
+impl Drop for Collected {
+    fn drop(&mut self) {
+        self.found.iter().for_each(|found| self.view.interest.mark(found.slot));
+    }
+}
+
+fn is_at_end(found: &Found, bounds: Bounds, isolation: Isolation) -> bool {
+    let end = match isolation {
+        Isolation::ReadUncommitted => bounds.high_watermark,
+        Isolation::ReadCommitted => bounds.last_stable_offset,
+    };
+    found.next_offset >= end
+}
+
+fn in_range(offset: i64, bounds: Bounds) -> Result<(), ReadError> {
+    match (bounds.log_start_offset..=bounds.high_watermark).contains(&offset) {
+        true => Ok(()),
+        false => Err(ReadError::OffsetOutOfRange(bounds)),
+    }
+}
+
+/// Compares the client's leader epochs with ours (KIP-320, KIP-595). `Some`: where its log parts from ours.
+fn check_epochs(
+    broker: &Broker,
+    partition: PartitionId,
+    want: &Want,
+) -> Result<Option<((i32, i64), Bounds)>, ErrorCode> {
+    check_leader_epoch(want.current_leader_epoch)?;
+    if want.last_fetched_epoch < 0 {
+        return Ok(None);
+    }
+    if want.last_fetched_epoch > LEADER_EPOCH {
+        return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+    }
+    let bounds = broker.engine().bounds(partition).map_err(|error| errors::of_read(&error))?;
+    Ok((bounds.high_watermark < want.fetch_offset).then_some(((LEADER_EPOCH, bounds.high_watermark), bounds)))
+}
+
+/// Whether the leader epoch that a client knows is the partition's (KIP-320).
+pub(crate) fn check_leader_epoch(known: i32) -> Result<(), ErrorCode> {
+    match known {
+        -1 | LEADER_EPOCH => Ok(()),
+        newer if newer > LEADER_EPOCH => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
+        _ => Err(ErrorCode::FENCED_LEADER_EPOCH),
+    }
+}

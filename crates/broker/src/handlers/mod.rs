@@ -1,0 +1,3 @@
+//! One file per request.
+
+pub(crate) mod api_versions;

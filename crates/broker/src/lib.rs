@@ -1,0 +1,28 @@
+//! Listeners, connections and one handler per request, over the group core and an engine.
+//!
+//! [`start`] makes a broker out of a configuration ([`config`]), an engine and what the process picks (time, random
+//! numbers). From there a request goes: [`server`](self) accepts, `connection` reads frames and keeps order, `dispatch` finds
+//! the handler in one table, a file of `handlers` answers it.
+
+mod advertised;
+mod broker;
+pub mod config;
+mod connection;
+mod context;
+mod dispatch;
+mod errors;
+mod failure;
+mod fetch;
+mod groups;
+mod handlers;
+mod memory;
+mod observer;
+mod request;
+mod server;
+mod stop;
+mod time;
+mod topics;
+
+pub use broker::{Broker, Identity, Parts};
+pub use server::{RunningBroker, StartError, start};
+pub use time::{Clock, Entropy};

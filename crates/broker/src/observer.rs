@@ -1,0 +1,39 @@
+//! What the engine tells, from its own threads: handed on at once.
+
+use std::sync::Arc;
+
+use ottla_storage::{LogStartCause, Observer, PartitionId, Unavailable};
+
+use crate::Broker;
+use crate::failure::Failure;
+use crate::fetch::FetchState;
+
+/// Wakes fetches, and ends the broker when its storage ends.
+#[derive(Debug)]
+pub(crate) struct BrokerObserver {
+    fetches: Arc<FetchState>,
+    failure: Arc<Failure>,
+}
+
+impl BrokerObserver {
+    /// An observer for this broker; it does not keep the broker alive.
+    pub(crate) fn new(broker: &Broker) -> Self {
+        BrokerObserver { fetches: broker.fetches.clone(), failure: broker.failure.clone() }
+    }
+}
+
+impl Observer for BrokerObserver {
+    fn advanced(&self, partitions: &[PartitionId]) {
+        self.fetches.changed(partitions);
+    }
+
+    fn log_start_moved(&self, partition: PartitionId, from: i64, to: i64, cause: LogStartCause) {
+        tracing::debug!(?partition, from, to, ?cause, "log start moved");
+        self.fetches.changed(&[partition]);
+    }
+
+    fn poisoned(&self, why: &Unavailable) {
+        tracing::error!("storage takes no more writes: {why}");
+        self.failure.report(format!("storage takes no more writes, so the broker stops: {why}"));
+    }
+}

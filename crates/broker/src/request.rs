@@ -1,0 +1,95 @@
+//! One request as it came and one answer as it goes, before and after the messages' own coding.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use ottla_protocol::{ApiKey, Message, frame};
+
+/// A request whose header has been read.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// Which API.
+    pub(crate) key: ApiKey,
+    /// In which version; the dispatch table serves it.
+    pub(crate) version: i16,
+    /// Goes back with the answer.
+    pub(crate) correlation_id: i32,
+    /// What follows the header.
+    pub(crate) body: Bytes,
+}
+
+impl Request {
+    /// The message.
+    ///
+    /// # Errors
+    /// A body that is no such message closes the connection: nothing after it can be trusted.
+    pub(crate) fn decode<'a, M: Message<'a>>(&'a self) -> Result<M, Close> {
+        frame::decode_body(&self.body, self.version).map_err(|error| {
+            Close::because(format!("{} version {} cannot be read: {error}", self.key.name(), self.version))
+        })
+    }
+
+    /// The answer, in the request's version.
+    ///
+    /// # Errors
+    /// An answer that the wire cannot carry (a string too long) closes the connection; a bug of the handler.
+    pub(crate) fn respond<'m, M: Message<'m>>(&self, message: &M) -> Handled {
+        self.respond_in(self.version, message)
+    }
+
+    /// The answer in another version than the request's: only for ApiVersions.
+    ///
+    /// # Errors
+    /// As [`Request::respond`].
+    pub(crate) fn respond_in<'m, M: Message<'m>>(&self, version: i16, message: &M) -> Handled {
+        match frame::encode_response_frame(self.correlation_id, version, message) {
+            Ok(segments) => Ok(Response { bytes: segments.iter().map(Bytes::len).sum(), segments }),
+            Err(error) => Err(Close::because(format!("the answer to {} cannot be written: {error}", self.key.name()))),
+        }
+    }
+}
+
+/// What a handler returns: the answer, or why the connection must end.
+pub(crate) type Handled = Result<Response, Close>;
+
+/// A handler at work. It is polled once as soon as its request has arrived; see [`crate::dispatch`] for the rule of order.
+pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Handled> + Send>>;
+
+/// An encoded answer with its size and header, in pieces so that records are written without copying them.
+#[derive(Debug, Default)]
+pub(crate) struct Response {
+    segments: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Response {
+    /// No answer at all: Produce with acks=0.
+    pub(crate) fn none() -> Self {
+        Response::default()
+    }
+
+    /// Its size on the wire.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// The pieces to write.
+    pub(crate) fn into_segments(self) -> Vec<Bytes> {
+        self.segments
+    }
+}
+
+/// Why a connection is closed; the sentence goes to the log, the peer sees only the closing.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Close {
+    /// A sentence without its beginning, as in "closing the connection: …".
+    pub(crate) reason: String,
+}
+
+impl Close {
+    /// Closes the connection because of this.
+    pub(crate) fn because(reason: impl Into<String>) -> Self {
+        Close { reason: reason.into() }
+    }
+}
