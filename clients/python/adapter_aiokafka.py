@@ -1,0 +1,153 @@
+"""Drives aiokafka through the adapter surface that `client_process.py` describes.
+
+The event loop turns only while a call is being made, so the process must keep polling, as an application does.
+"""
+
+import asyncio
+import importlib
+
+import aiokafka
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
+from aiokafka.structs import TopicPartition
+
+NO_POLICY = "none"
+ERRORS = {
+    "no committed offset": "NoOffsetForPartitionError",
+    "offset out of range": "OffsetOutOfRangeError",
+}
+
+
+def _has(module):
+    try:
+        return bool(importlib.import_module(module))
+    except ImportError:
+        return False
+
+
+CAPABILITIES = {
+    "cooperative": _has("aiokafka.coordinator.assignors.cooperative_sticky"),
+    "delete_records": hasattr(AIOKafkaAdminClient, "delete_records"),
+    "delete_group_offsets": hasattr(AIOKafkaAdminClient, "delete_group_offsets"),
+}
+LOOP = asyncio.new_event_loop()
+
+
+def run(awaitable):
+    """Turn the loop until the awaitable is done."""
+    return LOOP.run_until_complete(awaitable)
+
+
+async def _started(make):
+    # Made inside the loop, because the classes look for a running one.
+    made = make()
+    await made.start()
+    return made
+
+
+def kind(error):
+    """The client's own name for what went wrong."""
+    return type(error).__name__
+
+
+class Consumer:
+    """A member of a group."""
+
+    def __init__(self, bootstrap, options, listener):
+        self.listener = _Listener(self, listener)
+        self.consumer = run(_started(lambda: aiokafka.AIOKafkaConsumer(
+            bootstrap_servers=bootstrap,
+            group_id=options["group"],
+            auto_offset_reset=options["reset"],
+            enable_auto_commit=False,
+            session_timeout_ms=options["session_timeout_ms"],
+            heartbeat_interval_ms=options["heartbeat_interval_ms"],
+            metadata_max_age_ms=options["metadata_max_age_ms"])))
+
+    def subscribe(self, topics):
+        # subscribe itself starts tasks, so it too needs a running loop.
+        async def subscribe():
+            self.consumer.subscribe(topics, listener=self.listener)
+        run(subscribe())
+
+    def poll(self, timeout_s):
+        polled = run(self.consumer.getmany(timeout_ms=int(timeout_s * 1000)))
+        for records in polled.values():
+            for record in records:
+                yield record.topic, record.partition, record.offset, record.value
+
+    def assignment(self):
+        return [tuple(partition) for partition in self.consumer.assignment()]
+
+    def commit(self, offsets=None):
+        return self._await(self._commit(offsets))
+
+    async def _commit(self, offsets):
+        if offsets is not None:
+            offsets = {TopicPartition(*partition): offset for partition, offset in offsets}
+        await self.consumer.commit(offsets)
+
+    def committed(self, partition):
+        return run(self.consumer.committed(TopicPartition(*partition)))
+
+    def seek(self, partition, offset):
+        self.consumer.seek(TopicPartition(*partition), offset)
+
+    def close(self):
+        run(self.consumer.stop())
+
+    @staticmethod
+    def _await(awaitable):
+        # Inside a rebalance callback the loop is turning already; the callback awaits what it is given.
+        return awaitable if LOOP.is_running() else run(awaitable)
+
+
+class _Listener(aiokafka.ConsumerRebalanceListener):
+    def __init__(self, consumer, listener):
+        self.consumer, self.listener = consumer, listener
+
+    async def on_partitions_revoked(self, revoked):
+        commit = self.listener("revoked", [tuple(partition) for partition in revoked])
+        if commit is not None:
+            await commit
+
+    async def on_partitions_assigned(self, assigned):
+        self.listener("assigned", [tuple(partition) for partition in assigned])
+
+
+class Producer:
+    """Sends to a partition and waits for the acknowledgements."""
+
+    def __init__(self, bootstrap, options):
+        codec = None if options["codec"] == "none" else options["codec"]
+        # The long linger keeps what is sent together in one batch; flush does not wait for it.
+        self.producer = run(_started(lambda: aiokafka.AIOKafkaProducer(
+            bootstrap_servers=bootstrap, compression_type=codec, acks="all", linger_ms=1000, max_batch_size=1 << 20)))
+
+    def send(self, topic, partition, values):
+        async def send():
+            sent = [await self.producer.send(topic, value, partition=partition) for value in values]
+            await self.producer.flush()
+            return [(await future).offset for future in sent]
+        return run(send())
+
+    def close(self):
+        run(self.producer.stop())
+
+
+class Admin:
+    """What the tests need done to topics and groups."""
+
+    def __init__(self, bootstrap):
+        self.admin = run(_started(lambda: AIOKafkaAdminClient(bootstrap_servers=bootstrap)))
+
+    def create_topic(self, name, partitions):
+        answer = run(self.admin.create_topics([NewTopic(name, partitions, 1)]))
+        for _, code, *_ in answer.topic_errors:
+            if code:
+                raise RuntimeError(f"creating {name} answered error {code}")
+
+    def delete_records(self, topic, partition, before):
+        run(self.admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(before_offset=before)}))
+
+    def close(self):
+        run(self.admin.close())

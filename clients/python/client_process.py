@@ -1,0 +1,128 @@
+"""One client in a process of its own: `python client_process.py FAMILY BOOTSTRAP`, run in that client's environment.
+
+It takes commands on stdin and tells what happens on stdout, one JSON object per line. A subscribed consumer polls all the time, as an
+application does, and reports records, changes of its assignment, and errors as they come; commands are carried out between
+two polls. A process that is to die badly is killed from outside.
+
+An adapter module `adapter_FAMILY` offers `Consumer`, `Producer`, `Admin`, `kind(error)`, and the tables NO_POLICY (how this
+client spells the reset policy `none`), ERRORS (its own exceptions) and CAPABILITIES.
+"""
+
+import importlib
+import json
+import queue
+import sys
+import threading
+import traceback
+
+POLL_S = 0.05
+
+
+class ClientProcess:
+    """Carries out commands and reports."""
+
+    def __init__(self, family, bootstrap):
+        self.adapter = importlib.import_module(f"adapter_{family}")
+        self.bootstrap = bootstrap
+        self.commands = queue.Queue()
+        self.consumer = None
+        self.commit_on_revoke = False
+        self.polling = False
+        self.reported_assignment = None
+        self.producers = {}
+        self.admin = None
+
+    def run(self):
+        """Until the order to end, or until stdin is closed because the test is over."""
+        threading.Thread(target=self._read_commands, daemon=True).start()
+        tell(event="ready", errors=self.adapter.ERRORS, capabilities=self.adapter.CAPABILITIES, no_policy=self.adapter.NO_POLICY)
+        while True:
+            try:
+                command = self.commands.get(block=not self.polling)
+            except queue.Empty:
+                self._poll()
+                continue
+            if command is None:
+                return
+            self._carry_out(command)
+
+    def _read_commands(self):
+        for line in sys.stdin:
+            self.commands.put(json.loads(line))
+        self.commands.put(None)
+
+    def _carry_out(self, command):
+        number, operation = command.pop("number"), command.pop("do")
+        try:
+            tell(reply=number, value=getattr(self, "do_" + operation)(**command))
+        except Exception as error:  # whatever the client throws is the answer
+            traceback.print_exc()
+            tell(reply=number, error=self.adapter.kind(error), text=str(error))
+
+    def _poll(self):
+        records, failure = [], None
+        try:
+            for topic, partition, offset, value in self.consumer.poll(POLL_S):
+                records.append([topic, partition, offset, value.decode()])
+        except Exception as error:  # whatever the client throws is what the test wants to know
+            failure = error
+        if records:
+            tell(event="records", records=records)
+        if failure:
+            traceback.print_exception(type(failure), failure, failure.__traceback__)
+            tell(event="error", kind=self.adapter.kind(failure), text=str(failure))
+        assignment = sorted(self.consumer.assignment())
+        if assignment != self.reported_assignment:
+            self.reported_assignment = assignment
+            tell(event="assignment", partitions=assignment)
+
+    def _rebalanced(self, what, partitions):
+        tell(event=what, partitions=partitions)
+        if what == "revoked" and self.commit_on_revoke and partitions:
+            return self.consumer.commit()
+        return None
+
+    def do_consumer(self, topics, options):
+        self.commit_on_revoke = options["commit_on_revoke"]
+        if options["reset"] == "none":
+            options["reset"] = self.adapter.NO_POLICY
+        self.consumer = self.adapter.Consumer(self.bootstrap, options, self._rebalanced)
+        self.consumer.subscribe(topics)
+        self.polling = True
+
+    def do_commit(self, offsets=None):
+        self.consumer.commit(offsets)
+
+    def do_committed(self, partition):
+        return self.consumer.committed(partition)
+
+    def do_seek(self, partition, offset):
+        self.consumer.seek(partition, offset)
+
+    def do_close(self):
+        self.polling = False
+        self.consumer.close()
+
+    def do_produce(self, topic, partition, values, codec):
+        if codec not in self.producers:
+            self.producers[codec] = self.adapter.Producer(self.bootstrap, {"codec": codec})
+        return self.producers[codec].send(topic, partition, [value.encode() for value in values])
+
+    def do_admin(self, call, arguments):
+        if self.admin is None:
+            self.admin = self.adapter.Admin(self.bootstrap)
+        return getattr(self.admin, call)(*arguments)
+
+
+OUTPUT = threading.Lock()
+
+
+def tell(**report):
+    """One line to the test; callbacks of a client may come from another thread."""
+    with OUTPUT:
+        sys.stdout.write(json.dumps(report) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    ClientProcess(*sys.argv[1:3]).run()

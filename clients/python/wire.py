@@ -1,0 +1,168 @@
+"""A few Kafka requests by hand, to look at the broker without any client in between.
+
+Only what the tests ask: which topics exist, who is in a group, which batches a partition holds.
+"""
+
+import socket
+import struct
+from typing import NamedTuple
+
+METADATA, FETCH, DESCRIBE_GROUPS, API_VERSIONS = 3, 1, 15, 18
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+RECORD_COUNT_AT = 57
+
+
+class Batch(NamedTuple):
+    """One stored record batch, as its header tells it."""
+
+    base_offset: int
+    records: int
+    codec: str
+
+
+class Group(NamedTuple):
+    """A group as DescribeGroups shows it; members by member id. A coordinator that is not ready yet shows as state `error N`."""
+
+    state: str
+    members: dict
+
+
+class Reader:
+    """Reads the older, non-flexible encoding from the front of an answer."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, layout):
+        """One value of a struct layout such as `i` or `q`."""
+        (value,) = struct.unpack_from(">" + layout, self.data, self.at)
+        self.at += struct.calcsize(">" + layout)
+        return value
+
+    def string(self):
+        """A string or null, with a length of two bytes."""
+        length = self.take("h")
+        return None if length < 0 else self._slice(length).decode()
+
+    def bytes(self):
+        """Bytes or null, with a length of four bytes."""
+        length = self.take("i")
+        return b"" if length < 0 else self._slice(length)
+
+    def array(self, item):
+        """What `item` reads, as often as the count in front says."""
+        return [item() for _ in range(self.take("i"))]
+
+    def _slice(self, length):
+        self.at += length
+        return self.data[self.at - length:self.at]
+
+
+def ask(address, key, version, body, timeout_s=10.0):
+    """Send one request on a connection of its own and return a Reader of the answer's body."""
+    header = struct.pack(">hhi", key, version, 7) + text("wire")
+    with socket.create_connection(address, timeout=timeout_s) as connection:
+        connection.sendall(struct.pack(">i", len(header) + len(body)) + header + body)
+        (length,) = struct.unpack(">i", _exactly(connection, 4))
+        answer = Reader(_exactly(connection, length))
+    if answer.take("i") != 7:
+        raise ConnectionError("the answer belongs to another request")
+    return answer
+
+
+def text(value):
+    """A string with its length in front."""
+    return struct.pack(">h", len(value)) + value.encode()
+
+
+def serves_requests(address):
+    """Whether the broker answers ApiVersions."""
+    try:
+        return ask(address, API_VERSIONS, 0, b"", timeout_s=2.0).take("h") == 0
+    except OSError:
+        return False
+
+
+def topics(address):
+    """The names of all topics; asking creates none."""
+    answer = ask(address, METADATA, 4, struct.pack(">ib", -1, 0))
+    answer.take("i")
+    answer.array(lambda: (answer.take("i"), answer.string(), answer.take("i"), answer.string()))
+    answer.string(), answer.take("i")
+
+    def partition():
+        answer.take("h"), answer.take("i"), answer.take("i")
+        answer.array(lambda: answer.take("i")), answer.array(lambda: answer.take("i"))
+
+    def topic():
+        answer.take("h")
+        name = answer.string()
+        answer.take("b"), answer.array(partition)
+        return name
+
+    return set(answer.array(topic))
+
+
+def describe_group(address, group):
+    """The group's state and members."""
+    answer = ask(address, DESCRIBE_GROUPS, 0, struct.pack(">i", 1) + text(group))
+
+    def member():
+        member_id = answer.string()
+        answer.string(), answer.string(), answer.bytes()
+        return member_id, answer.bytes()
+
+    def described():
+        error = answer.take("h")
+        answer.string()
+        state = answer.string()
+        if error:
+            state = f"error {error}"
+        answer.string(), answer.string()
+        return Group(state, dict(answer.array(member)))
+
+    return answer.array(described)[0]
+
+
+def batches(address, topic, partition):
+    """All batches that the partition holds from offset 0 on, up to 32 MiB of them."""
+    asked = struct.pack(">i", partition) + struct.pack(">qi", 0, 32 << 20)
+    body = struct.pack(">iiiib", -1, 0, 0, 32 << 20, 0)
+    body += struct.pack(">i", 1) + text(topic) + struct.pack(">i", 1) + asked
+    answer = ask(address, FETCH, 4, body)
+    answer.take("i")
+
+    def one_partition():
+        answer.take("i")
+        error = answer.take("h")
+        if error:
+            raise ConnectionError(f"Fetch answered error {error}")
+        answer.take("q"), answer.take("q")
+        answer.array(lambda: (answer.take("q"), answer.take("q")))
+        return answer.bytes()
+
+    def one_topic():
+        answer.string()
+        return answer.array(one_partition)
+
+    return list(_batches_in(answer.array(one_topic)[0][0]))
+
+
+def _batches_in(data):
+    at = 0
+    while at + RECORD_COUNT_AT + 4 <= len(data):
+        base_offset, length = struct.unpack_from(">qi", data, at)
+        (attributes,) = struct.unpack_from(">h", data, at + 21)
+        (count,) = struct.unpack_from(">i", data, at + RECORD_COUNT_AT)
+        yield Batch(base_offset, count, CODECS[attributes & 7])
+        at += 12 + length
+
+
+def _exactly(connection, length):
+    data = b""
+    while len(data) < length:
+        piece = connection.recv(length - len(data))
+        if not piece:
+            raise ConnectionError("the broker closed the connection")
+        data += piece
+    return data

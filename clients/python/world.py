@@ -1,0 +1,277 @@
+"""What a test works with: a broker of its own and client processes that can be asked, watched and killed.
+
+Nothing here sleeps to let something happen: a test waits for a condition and fails at a deadline.
+"""
+
+import itertools
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+from typing import NamedTuple
+
+import environments
+import wire
+
+HERE = pathlib.Path(__file__).resolve().parent
+DEADLINE_S = float(os.environ.get("OTTLA_TEST_DEADLINE_S", "60"))
+PACE_S = 0.05
+
+
+class ClientError(Exception):
+    """A client threw; `kind` is its own name for that."""
+
+    def __init__(self, kind, text):
+        super().__init__(f"{kind}: {text}")
+        self.kind = kind
+
+
+class Record(NamedTuple):
+    """A record as a client handed it out."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: str
+
+
+class Client:
+    """One client process, seen from the test."""
+
+    def __init__(self, environment, bootstrap, log):
+        self.environment = environment
+        self.log = log
+        self.records, self.errors, self.events = [], [], []
+        self.assignment = None
+        self.changed = threading.Condition()
+        self._numbers = itertools.count(1)
+        self._replies = {}
+        self._greeting = None
+        self._ended = False
+        with open(log, "ab") as stderr:
+            self.process = subprocess.Popen(
+                [str(environments.python_of(environment)), "-u", str(HERE / "client_process.py"), environment.family, bootstrap],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=HERE, text=True)
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def greeting(self):
+        """What the adapter knows about its client."""
+        self.wait(lambda: self._greeting, "the client process to start")
+        return self._greeting
+
+    def wait(self, condition, what, deadline_s=DEADLINE_S):
+        """Wait until the condition holds; anything that the process reports makes it look again."""
+        if not self.until(lambda: condition() or self._ended, deadline_s) or not condition():
+            ended = ", but the process has ended" if self._ended else ""
+            raise AssertionError(
+                f"{self} waited {deadline_s:.0f} s for {what}{ended}; assignment {self.assignment}, {len(self.records)} records, "
+                f"last {self.records[-3:]}, errors {self.errors[-3:]}\n{self.log_tail()}")
+
+    def until(self, condition, timeout_s):
+        """Wait for the condition without failing; tells whether it holds."""
+        with self.changed:
+            return bool(self.changed.wait_for(condition, timeout_s))
+
+    def start(self, operation, **arguments):
+        """Give a command; `finish` waits for its answer."""
+        number = next(self._numbers)
+        try:
+            self.process.stdin.write(json.dumps({"number": number, "do": operation, **arguments}) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise AssertionError(f"{self} has ended\n{self.log_tail()}") from None
+        return number
+
+    def finish(self, number):
+        """The answer to a command. Raises ClientError if the client threw."""
+        self.wait(lambda: number in self._replies, "an answer")
+        reply = self._replies.pop(number)
+        if "error" in reply:
+            raise ClientError(reply["error"], reply["text"])
+        return reply["value"]
+
+    def do(self, operation, **arguments):
+        """Give a command and wait for its answer."""
+        return self.finish(self.start(operation, **arguments))
+
+    def commit(self, offsets):
+        """Commit `{(topic, partition): offset}` and wait for the broker's answer."""
+        self.do("commit", offsets=list(offsets.items()))
+
+    def committed(self, topic, partition):
+        """The committed offset as this client sees it, or None."""
+        return self.do("committed", partition=[topic, partition])
+
+    def seek(self, topic, partition, offset):
+        """Go on from that offset."""
+        self.do("seek", partition=[topic, partition], offset=offset)
+
+    def close(self):
+        """Leave the group and end."""
+        self.do("close")
+        self._end()
+
+    def kill(self):
+        """SIGKILL: no goodbye to the group."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def end(self):
+        """Clean up after the test, whatever the state."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            try:
+                pipe.close()
+            except OSError:
+                pass
+
+    def offsets(self, partition, topic=None):
+        """The offsets got from one partition, in the order in which they came."""
+        return [record.offset for record in list(self.records) if record.partition == partition and topic in (None, record.topic)]
+
+    def values(self):
+        """All values, in the order in which they came."""
+        return [record.value for record in list(self.records)]
+
+    def count(self, event):
+        """How often that kind of event came."""
+        return sum(1 for name, _ in list(self.events) if name == event)
+
+    def log_tail(self, lines=12):
+        """The end of what the process wrote to stderr."""
+        text = pathlib.Path(self.log).read_text(errors="replace").splitlines()
+        return "\n".join(text[-lines:])
+
+    def __str__(self):
+        return f"{self.environment.name} ({pathlib.Path(self.log).stem})"
+
+    def _end(self):
+        self.process.stdin.close()
+        self.process.wait(DEADLINE_S)
+
+    def _listen(self):
+        try:
+            for line in self.process.stdout:
+                report = json.loads(line)
+                with self.changed:
+                    self._take(report)
+                    self.changed.notify_all()
+        except ValueError:  # the pipe was closed under the reader: the test is over
+            pass
+        finally:
+            with self.changed:
+                self._ended = True
+                self.changed.notify_all()
+
+    def _take(self, report):
+        if "reply" in report:
+            self._replies[report["reply"]] = report
+            return
+        event = report.pop("event")
+        if event == "ready":
+            self._greeting = report
+        elif event == "records":
+            self.records += [Record(*record) for record in report["records"]]
+        elif event == "error":
+            self.errors.append(report["kind"])
+        elif event == "assignment":
+            self.assignment = {tuple(partition) for partition in report["partitions"]}
+        else:
+            self.events.append((event, {tuple(partition) for partition in report["partitions"]}))
+
+
+class World:
+    """A broker, and clients of one version that talk to it."""
+
+    def __init__(self, environment, make_broker, folder):
+        self.environment = environment
+        self.folder = folder
+        self._make_broker = make_broker
+        self.broker = None
+        self.clients = []
+        self._sender = None
+
+    def start_broker(self, **properties):
+        """Start this test's own broker."""
+        self.broker = self._make_broker(self.folder / "broker", {name.replace("_", "."): value for name, value in properties.items()})
+        self.broker.start()
+
+    def again(self, name):
+        """Another world in a folder within this one, for a second act with a new broker."""
+        folder = self.folder / name
+        folder.mkdir()
+        return World(self.environment, self._make_broker, folder)
+
+    def client(self, name, environment=None):
+        """A client process; of the version under test, unless another is asked for."""
+        environment = environment or self.environment
+        log = self.folder / f"{len(self.clients):02}-{name}.log"
+        client = Client(environment, self.broker.bootstrap, log)
+        self.clients.append(client)
+        return client
+
+    def consumer(self, group, topics=("topic",), name=None, environment=None, **options):
+        """A member that polls from now on, without waiting for its assignment."""
+        client = self.client(name or group, environment)
+        defaults = {
+            "group": group, "reset": "earliest", "session_timeout_ms": 10_000, "heartbeat_interval_ms": 300, "cooperative": False,
+            "commit_on_revoke": False, "auto_create_topics": True, "metadata_max_age_ms": 1_000,
+        }
+        client.start("consumer", topics=list(topics), options={**defaults, **options})
+        return client
+
+    def produce(self, values, partition=0, topic="topic", codec="none", environment=None):
+        """Send the values in one go, as one batch, and return their offsets once all are acknowledged."""
+        if environment is None:
+            self._sender = self._sender or self.client("producer")
+            sender = self._sender
+        else:
+            sender = self.client("producer", environment)
+        return sender.do("produce", topic=topic, partition=partition, values=list(values), codec=codec)
+
+    def produce_everywhere(self, prefix, each, partitions, topic="topic"):
+        """Send `each` values to each of the partitions; returns all values."""
+        sent = []
+        for partition in range(partitions):
+            values = [f"{prefix}-{partition}-{number}" for number in range(each)]
+            self.produce(values, partition, topic)
+            sent += values
+        return sent
+
+    def admin(self, call, *arguments):
+        """An administrative call through the client under test, or through another where this one has none."""
+        capable = self.client("admin")
+        if not capable.greeting["capabilities"].get(call, True):
+            capable = self.client("admin", environments.NEWEST_KAFKA_PYTHON)
+        return capable.do("admin", call=call, arguments=arguments)
+
+    def create_topic(self, partitions, topic="topic"):
+        """Create a topic and wait until the broker lists it."""
+        self.admin("create_topic", topic, partitions)
+        self.wait(lambda: topic in wire.topics(self.broker.address), f"topic {topic} to be listed")
+
+    def group(self, name):
+        """The group as the broker sees it."""
+        return wire.describe_group(self.broker.address, name)
+
+    def wait(self, condition, what, deadline_s=DEADLINE_S):
+        """Wait for a condition that no single client reports."""
+        deadline = time.monotonic() + deadline_s
+        while not condition():
+            if time.monotonic() > deadline:
+                state = "; ".join(f"{client}: {client.assignment}, errors {client.errors[-3:]}" for client in self.clients if client.assignment)
+                raise AssertionError(f"waited {deadline_s:.0f} s for {what}; {state}")
+            time.sleep(PACE_S)
+
+    def end(self):
+        """Stop everything that the test has started."""
+        for client in self.clients:
+            client.end()
+        if self.broker:
+            self.broker.kill()
