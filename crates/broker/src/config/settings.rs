@@ -1,0 +1,227 @@
+//! The configuration in the form that code uses: plain typed fields.
+
+use std::path::PathBuf;
+
+use ottla_storage::Durability;
+
+use super::error::ConfigError;
+use super::kind::split_list;
+use super::layers::Values;
+use super::listener::Listener;
+use super::property::Property;
+use super::table::groups as g;
+use super::table::network as n;
+use super::table::storage as s;
+use super::table::topics as t;
+
+/// Where records are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StorageKind {
+    /// In the data folder.
+    Local,
+    /// In memory: gone when the broker stops.
+    Memory,
+}
+
+/// What the group core is told; field for field the settings of `ottla-groups`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupSettings {
+    /// `group.min.session.timeout.ms`.
+    pub min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms`.
+    pub max_session_timeout_ms: i32,
+    /// `group.initial.rebalance.delay.ms`; `None` adapts.
+    pub initial_rebalance_delay_ms: Option<i32>,
+    /// `group.max.size`.
+    pub max_group_size: i32,
+    /// `offset.metadata.max.bytes`.
+    pub max_offset_metadata_bytes: i32,
+}
+
+/// All that is served, typed. A field's documentation is its property's name; what it does stands in the table.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BrokerSettings {
+    /// `listeners`, without those in `controller.listener.names`.
+    pub listeners: Vec<Listener>,
+    /// `advertised.listeners`, each with a host; empty: the address that the client came in by.
+    pub advertised_listeners: Vec<Listener>,
+    /// `log.dirs`, else `log.dir`.
+    pub data_dir: PathBuf,
+    /// `ottla.storage`.
+    pub storage: StorageKind,
+    /// `ottla.durability`.
+    pub durability: Durability,
+    /// `ottla.wal.max.bytes`.
+    pub wal_max_bytes: u64,
+    /// `ottla.checkpoint.interval.ms`.
+    pub checkpoint_interval_ms: u64,
+    /// `ottla.tail.bytes`.
+    pub tail_bytes: usize,
+    /// `log.segment.bytes`.
+    pub segment_bytes: u64,
+    /// `socket.request.max.bytes`.
+    pub socket_request_max_bytes: usize,
+    /// `connections.max.idle.ms`; `None`: never closed.
+    pub connections_max_idle_ms: Option<u64>,
+    /// `max.incremental.fetch.session.cache.slots`.
+    pub fetch_session_cache_slots: usize,
+    /// `fetch.max.bytes`.
+    pub fetch_max_bytes: usize,
+    /// `auto.create.topics.enable`.
+    pub auto_create_topics: bool,
+    /// `delete.topic.enable`.
+    pub delete_topic_enable: bool,
+    /// `num.partitions`.
+    pub num_partitions: i32,
+    /// `offsets.topic.num.partitions`.
+    pub offsets_topic_partitions: i32,
+    /// `offsets.topic.segment.bytes`.
+    pub offsets_topic_segment_bytes: i32,
+    /// What the group core is told.
+    pub groups: GroupSettings,
+}
+
+impl BrokerSettings {
+    pub(crate) fn of(values: &Values) -> Result<BrokerSettings, ConfigError> {
+        check_replication(values)?;
+        let listeners = listeners(values)?;
+        Ok(BrokerSettings {
+            advertised_listeners: advertised(values, &listeners)?,
+            listeners,
+            data_dir: data_dir(values)?,
+            storage: match &*values.text(&s::OTTLA_STORAGE) {
+                "memory" => StorageKind::Memory,
+                _ => StorageKind::Local,
+            },
+            durability: match &*values.text(&s::OTTLA_DURABILITY) {
+                "os" => Durability::Os,
+                _ => Durability::Flush,
+            },
+            wal_max_bytes: values.get(&s::OTTLA_WAL_MAX_BYTES)?,
+            checkpoint_interval_ms: values.get(&s::OTTLA_CHECKPOINT_INTERVAL_MS)?,
+            tail_bytes: values.get(&s::OTTLA_TAIL_BYTES)?,
+            segment_bytes: values.get(&t::LOG_SEGMENT_BYTES)?,
+            socket_request_max_bytes: values.get(&n::SOCKET_REQUEST_MAX_BYTES)?,
+            connections_max_idle_ms: u64::try_from(values.get::<i64>(&n::CONNECTIONS_MAX_IDLE_MS)?).ok(),
+            fetch_session_cache_slots: values.get(&n::MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS)?,
+            fetch_max_bytes: values.get(&n::FETCH_MAX_BYTES)?,
+            auto_create_topics: values.get(&t::AUTO_CREATE_TOPICS_ENABLE)?,
+            delete_topic_enable: values.get(&t::DELETE_TOPIC_ENABLE)?,
+            num_partitions: values.get(&t::NUM_PARTITIONS)?,
+            offsets_topic_partitions: values.get(&g::OFFSETS_TOPIC_NUM_PARTITIONS)?,
+            offsets_topic_segment_bytes: values.get(&g::OFFSETS_TOPIC_SEGMENT_BYTES)?,
+            groups: groups(values)?,
+        })
+    }
+}
+
+fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {
+    let groups = GroupSettings {
+        min_session_timeout_ms: values.get(&g::GROUP_MIN_SESSION_TIMEOUT_MS)?,
+        max_session_timeout_ms: values.get(&g::GROUP_MAX_SESSION_TIMEOUT_MS)?,
+        initial_rebalance_delay_ms: values.optional(&g::GROUP_INITIAL_REBALANCE_DELAY_MS)?,
+        max_group_size: values.get(&g::GROUP_MAX_SIZE)?,
+        max_offset_metadata_bytes: values.get(&g::OFFSET_METADATA_MAX_BYTES)?,
+    };
+    if groups.min_session_timeout_ms > groups.max_session_timeout_ms {
+        return Err(ConfigError::conflict(format!(
+            "group.min.session.timeout.ms={} is above group.max.session.timeout.ms={}: no member could ever join",
+            groups.min_session_timeout_ms, groups.max_session_timeout_ms
+        )));
+    }
+    Ok(groups)
+}
+
+fn check_replication(values: &Values) -> Result<(), ConfigError> {
+    match values.get::<i32>(&t::DEFAULT_REPLICATION_FACTOR)? {
+        1 | -1 => Ok(()),
+        factor => Err(ConfigError::conflict(format!(
+            "default.replication.factor={factor} is not possible: every partition has one replica here; leave it out"
+        ))),
+    }
+}
+
+fn data_dir(values: &Values) -> Result<PathBuf, ConfigError> {
+    let given = values.text(&s::LOG_DIRS);
+    let folders: Vec<&str> = split_list(&given).collect();
+    let folder = match folders[..] {
+        [] => values.text(&s::LOG_DIR).into_owned(),
+        [folder] => folder.to_owned(),
+        _ => {
+            return Err(ConfigError::conflict(format!(
+                "log.dirs={given} names {} folders, but all data is kept in one; name the one to use",
+                folders.len()
+            )));
+        }
+    };
+    match folder.is_empty() {
+        true => Err(ConfigError::conflict("log.dir is empty; name the folder to keep data in")),
+        false => Ok(PathBuf::from(folder)),
+    }
+}
+
+fn parse_listeners(values: &Values, property: &Property) -> Result<Vec<Listener>, ConfigError> {
+    let wrong = |reason| ConfigError::conflict(format!("{} {reason}", property.name));
+    split_list(&values.text(property)).map(|entry| Listener::parse(entry).map_err(wrong)).collect()
+}
+
+/// The listeners to open: those that are not for controllers, and all of them plaintext.
+fn listeners(values: &Values) -> Result<Vec<Listener>, ConfigError> {
+    let mut listeners = parse_listeners(values, &n::LISTENERS)?;
+    listeners.retain(|listener| !is_for_controllers(values, listener));
+    if listeners.is_empty() {
+        return Err(ConfigError::conflict("listeners names no address where clients could connect"));
+    }
+    for (index, listener) in listeners.iter().enumerate() {
+        check_protocol(values, listener)?;
+        let same =
+            |other: &&Listener| listener.port != 0 && (&other.host, other.port) == (&listener.host, listener.port);
+        if listeners[..index].iter().any(|other| same(&other)) {
+            return Err(ConfigError::conflict(format!("listeners names the address of {listener} twice")));
+        }
+    }
+    Ok(listeners)
+}
+
+fn is_for_controllers(values: &Values, listener: &Listener) -> bool {
+    split_list(&values.text(&n::CONTROLLER_LISTENER_NAMES)).any(|name| name.eq_ignore_ascii_case(&listener.name))
+}
+
+fn check_protocol(values: &Values, listener: &Listener) -> Result<(), ConfigError> {
+    let map = values.text(&n::LISTENER_SECURITY_PROTOCOL_MAP);
+    let protocol = split_list(&map)
+        .filter_map(|pair| pair.split_once(':'))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case(&listener.name))
+        .map(|(_, protocol)| protocol.trim());
+    match protocol {
+        Some("PLAINTEXT") => Ok(()),
+        Some(protocol) => Err(ConfigError::conflict(format!(
+            "the listener {listener} is {protocol}, and only PLAINTEXT is served so far"
+        ))),
+        None => Err(ConfigError::conflict(format!(
+            "the listener {listener} has a name that listener.security.protocol.map does not have; \
+             call it PLAINTEXT, or add {}:PLAINTEXT there",
+            listener.name
+        ))),
+    }
+}
+
+fn advertised(values: &Values, listeners: &[Listener]) -> Result<Vec<Listener>, ConfigError> {
+    let mut advertised = parse_listeners(values, &n::ADVERTISED_LISTENERS)?;
+    advertised.retain(|listener| !is_for_controllers(values, listener));
+    for listener in &advertised {
+        let everywhere = matches!(listener.host.as_deref(), None | Some("0.0.0.0" | "::"));
+        if everywhere || listener.port == 0 {
+            return Err(ConfigError::conflict(format!(
+                "advertised.listeners has {listener}, which no client could connect to; give it a host and a port"
+            )));
+        }
+        if !listeners.iter().any(|opened| opened.name == listener.name) {
+            return Err(ConfigError::conflict(format!(
+                "advertised.listeners has {listener}, but listeners has none called {}",
+                listener.name
+            )));
+        }
+    }
+    Ok(advertised)
+}

@@ -1,0 +1,84 @@
+//! Groups, their committed offsets, and producers.
+
+use crate::config::kind::Kind;
+use crate::config::property::{Property, declare};
+
+declare! { GROUPS:
+    GROUP_MIN_SESSION_TIMEOUT_MS = Property::served(
+        "group.min.session.timeout.ms",
+        Kind::INT,
+        "6000",
+        "the shortest session timeout a group member may ask for, in milliseconds",
+    );
+    GROUP_MAX_SESSION_TIMEOUT_MS = Property::served(
+        "group.max.session.timeout.ms",
+        Kind::INT,
+        "1800000",
+        "the longest session timeout a group member may ask for, in milliseconds",
+    );
+    GROUP_INITIAL_REBALANCE_DELAY_MS = Property::unset(
+        "group.initial.rebalance.delay.ms",
+        Kind::INT,
+        "how long an empty group waits for more members before it begins, in milliseconds; unset adapts",
+    )
+    .more(
+        "Unset, the first member does not wait, and each one that comes meanwhile adds 50 ms. Kafka's own default is \
+         3000.",
+    );
+    GROUP_MAX_SIZE =
+        Property::served("group.max.size", Kind::int(1), "2147483647", "how many members a group may have");
+    OFFSET_METADATA_MAX_BYTES = Property::served(
+        "offset.metadata.max.bytes",
+        Kind::INT,
+        "4096",
+        "the longest text a client may store with a committed offset, in bytes",
+    );
+    OFFSETS_TOPIC_NUM_PARTITIONS = Property::served(
+        "offsets.topic.num.partitions",
+        Kind::Int { min: 1, max: 10_000 },
+        "50",
+        "partitions of __consumer_offsets, where groups and their offsets are kept",
+    )
+    .more("It counts when that topic is created, which is with the first use of a group.");
+    OFFSETS_TOPIC_SEGMENT_BYTES = Property::served(
+        "offsets.topic.segment.bytes",
+        Kind::int(1),
+        "104857600",
+        "segment.bytes of __consumer_offsets when it is created",
+    );
+    OFFSETS_RETENTION_MINUTES = Property::served(
+        "offsets.retention.minutes",
+        Kind::int(1),
+        "10080",
+        "how long offsets are kept once a group has no members, in minutes",
+    )
+    .not_yet();
+    OFFSETS_RETENTION_CHECK_INTERVAL_MS = Property::served(
+        "offsets.retention.check.interval.ms",
+        Kind::long(1),
+        "600000",
+        "how often is looked for expired offsets, in milliseconds",
+    )
+    .not_yet();
+    PRODUCER_ID_EXPIRATION_MS = Property::served(
+        "producer.id.expiration.ms",
+        Kind::int(1),
+        "86400000",
+        "how long a silent idempotent producer's sequence numbers are remembered, in milliseconds",
+    )
+    .not_yet();
+    TRANSACTION_MAX_TIMEOUT_MS = Property::served(
+        "transaction.max.timeout.ms",
+        Kind::int(1),
+        "900000",
+        "the longest time a transaction may take, in milliseconds",
+    )
+    .not_yet();
+    TRANSACTIONAL_ID_EXPIRATION_MS = Property::served(
+        "transactional.id.expiration.ms",
+        Kind::int(1),
+        "604800000",
+        "how long an unused transactional id is remembered, in milliseconds",
+    )
+    .not_yet();
+}

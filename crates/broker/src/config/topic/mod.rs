@@ -1,0 +1,135 @@
+//! Topic configs: what a topic may be told, and what holds where it is told nothing.
+
+mod settings;
+pub(crate) mod table;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+pub use settings::{Compression, TimestampType, TopicSettings, TopicSettingsCache};
+
+use super::nearest::nearest;
+use super::{BrokerConfig, Shown, table as broker_table};
+use table::{TOPIC, TopicProperty, find};
+
+/// Checks the configs of a new topic and answers them as they are stored.
+///
+/// # Errors
+/// A sentence: an unknown name, a null, a value that does not fit, or values that do not fit together.
+pub(crate) fn check<'a>(
+    configs: impl Iterator<Item = (&'a str, Option<&'a str>)>,
+    config: &BrokerConfig,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut checked = BTreeMap::new();
+    for (name, value) in configs {
+        let Some(known) = find(name) else { return Err(unknown(name)) };
+        let value = value.ok_or_else(|| format!("the topic config {name} has no value (null)"))?;
+        let stored = known
+            .property
+            .kind
+            .check(value)
+            .map_err(|reason| format!("the topic config {name}={} {reason}", Shown(value)))?;
+        checked.insert(name.to_owned(), stored);
+    }
+    check_together(&checked, config)?;
+    Ok(checked)
+}
+
+fn unknown(name: &str) -> String {
+    let near = nearest(name, TOPIC.iter().map(|config| &config.property));
+    let hint = near.map(|near| format!("; did you mean {}?", near.name)).unwrap_or_default();
+    format!("unknown topic config {}{hint}", Shown(name))
+}
+
+fn check_together(configs: &BTreeMap<String, String>, config: &BrokerConfig) -> Result<(), String> {
+    let number = |name| effective(name, configs, config).parse::<i64>().unwrap_or(0);
+    let (min, max) = (number("min.compaction.lag.ms"), number("max.compaction.lag.ms"));
+    match min > max {
+        true => Err(format!("min.compaction.lag.ms={min} is above max.compaction.lag.ms={max}")),
+        false => Ok(()),
+    }
+}
+
+/// What holds for a topic with these configs: its own value, else the broker's, else the default. A stored value that
+/// does not fit its property (a later version may have written it) counts as unset.
+pub(crate) fn effective<'a>(
+    name: &str,
+    configs: &'a BTreeMap<String, String>,
+    config: &'a BrokerConfig,
+) -> Cow<'a, str> {
+    let Some(known) = find(name) else { return Cow::Borrowed("") };
+    match configs.get(name) {
+        Some(own) if known.property.kind.check(own).is_ok() => Cow::Borrowed(own),
+        _ => inherited(known, config).0,
+    }
+}
+
+/// What holds for topics without a value of their own; with the broker property that was given, where one was.
+pub(crate) fn inherited<'a>(known: &TopicProperty, config: &'a BrokerConfig) -> (Cow<'a, str>, Option<&'static str>) {
+    let broker = known.broker.and_then(broker_table::find).map(|property| config.values().effective(property));
+    match broker {
+        Some(super::layers::Effective { value: Some(value), origin }) => (value, origin.map(|(name, _)| name)),
+        _ => (Cow::Borrowed(known.property.default.unwrap_or_default()), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Class;
+
+    #[track_caller]
+    fn check_error(configs: &[(&str, Option<&str>)], expected: &str) {
+        let error = check(configs.iter().copied(), &BrokerConfig::default()).expect_err("wrong configs");
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn configs_are_stored_in_their_plain_form() {
+        let configs = [("cleanup.policy", Some("compact , delete")), ("retention.ms", Some(" +5 "))];
+        let checked = check(configs.into_iter(), &BrokerConfig::default()).expect("proper configs");
+        let checked: Vec<_> = checked.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(checked, [("cleanup.policy", "compact,delete"), ("retention.ms", "5")]);
+    }
+
+    #[test]
+    fn wrong_configs_are_refused_with_a_reason() {
+        check_error(&[("retention.mss", Some("1"))], "unknown topic config retention.mss; did you mean retention.ms?");
+        check_error(&[("no\nsuch", Some("1"))], "unknown topic config no\\nsuch");
+        check_error(&[("retention.ms", None)], "the topic config retention.ms has no value (null)");
+        check_error(
+            &[("retention.ms", Some("-2"))],
+            "the topic config retention.ms=-2 is not a whole number from -1 to 9223372036854775807",
+        );
+        check_error(
+            &[("min.insync.replicas", Some("0"))],
+            "the topic config min.insync.replicas=0 is not a whole number from 1 to 2147483647",
+        );
+        check_error(
+            &[("min.compaction.lag.ms", Some("6")), ("max.compaction.lag.ms", Some("5"))],
+            "min.compaction.lag.ms=6 is above max.compaction.lag.ms=5",
+        );
+    }
+
+    #[test]
+    fn every_config_fits_its_own_default_and_its_brokers() {
+        let config = BrokerConfig::default();
+        for known in TOPIC {
+            let property = &known.property;
+            let default = property.default.expect("topic configs have defaults");
+            assert!(property.kind.check(default).is_ok(), "{}={default}", property.name);
+            assert_eq!(inherited(known, &config), (default.into(), None), "{}", property.name);
+            let Some(name) = known.broker else { continue };
+            let broker = broker_table::find(name).unwrap_or_else(|| panic!("{name} is no broker property"));
+            let silent = |class| class != Class::Served;
+            if silent(broker.class) {
+                assert!(silent(property.class), "{} is served and {name} is not", property.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_sorted_and_unique() {
+        assert!(TOPIC.is_sorted_by(|left, right| left.property.name < right.property.name));
+    }
+}
