@@ -40,7 +40,8 @@ fn against_list(rule: &str, found: &[(String, usize)], allowed: &[(&str, &str)])
         .collect();
     let stale = allowed.iter().filter(|(name, _)| !found.iter().any(|(path, _)| path == name));
     findings.extend(stale.map(|(name, _)| format!("{name} is on the list without need")));
-    findings.extend(allowed.iter().filter(|(_, why)| why.len() < 20).map(|(name, _)| format!("{name} gives no reason")));
+    findings
+        .extend(allowed.iter().filter(|(_, why)| why.len() < 20).map(|(name, _)| format!("{name} gives no reason")));
     report(rule, &findings);
 }
 

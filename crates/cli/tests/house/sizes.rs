@@ -64,7 +64,10 @@ fn functions(file: &RustFile) -> Vec<Function> {
 
 #[test]
 fn functions_are_measured_from_their_name_to_their_last_brace() {
-    let file = crate::source::parse("x.rs", "pub fn one(a: [u8; 2]) -> u8 {\n    a[0]\n}\ntrait T { fn two(&self); }\ntype F = fn (u8);\n");
+    let file = crate::source::parse(
+        "x.rs",
+        "pub fn one(a: [u8; 2]) -> u8 {\n    a[0]\n}\ntrait T { fn two(&self); }\ntype F = fn (u8);\n",
+    );
     let measured: Vec<_> = functions(&file).into_iter().map(|f| (f.name, f.line, f.lines)).collect();
     assert_eq!(measured, [("one".to_string(), 1, 3), ("two".to_string(), 4, 1)]);
 }

@@ -187,7 +187,9 @@ pub(crate) fn line_of(text: &str, at: usize) -> usize {
 
 #[test]
 fn comments_and_literals_are_blanked_and_code_stays() {
-    let blanked = blank("let a = \"fn x\"; // fn y\nlet b = 'f'; let c: &'a str = r#\"fn \"z\" \"#; /* fn /* w */ */ fn real() {}\n");
+    let blanked = blank(
+        "let a = \"fn x\"; // fn y\nlet b = 'f'; let c: &'a str = r#\"fn \"z\" \"#; /* fn /* w */ */ fn real() {}\n",
+    );
     assert_eq!(blanked.matches("fn").count(), 1, "{blanked}");
     assert!(blanked.contains("fn real() {}") && blanked.contains("&'a str"), "{blanked}");
     assert_eq!(blanked.lines().count(), 2);

@@ -1,0 +1,31 @@
+//! The one binary: it reads the command line, picks clock and randomness, and wires the crates together.
+
+mod arguments;
+mod data_folder;
+mod exit;
+mod logging;
+mod machine;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+use machine::SystemClock;
+
+fn main() -> ExitCode {
+    let clock = SystemClock::start();
+    // Wrong usage ends here, with clap's exit code 2.
+    let arguments = Arguments::parse();
+    let done = logging::start().and_then(|()| match &arguments.command {
+        Command::Serve(serve) => serve::run(serve, clock),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.code()
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `ottla serve`: reads the configuration, opens the engine, runs the broker until a signal comes.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla_broker::config::{BrokerConfig, BrokerSettings, ConfigError, Layers, StorageKind};
+use ottla_broker::{Entropy, Identity, Parts, RunningBroker};
+use ottla_storage::Engine;
+use ottla_storage::local::{LocalEngine, LocalOptions, MonotonicMs};
+use ottla_storage::memory::MemoryEngine;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{select, task, time};
+
+use crate::arguments::ServeArguments;
+use crate::data_folder;
+use crate::exit::Failure;
+use crate::machine::{SystemClock, SystemEntropy, raise_open_file_limit};
+
+/// How long the end may take. All that was acknowledged is on disk already; what this is for are answers on their way out
+/// and a checkpoint that makes the next start quicker.
+const STOP_WITHIN: Duration = Duration::from_millis(900);
+
+/// Kafka's `node.id`. There is one node, so there is nothing to choose.
+const NODE_ID: i32 = 1;
+
+/// Serves until a signal comes.
+///
+/// # Errors
+/// The configuration is wrong, the broker could not start, or it could not go on.
+pub(crate) fn run(arguments: &ServeArguments, clock: SystemClock) -> Result<(), Failure> {
+    let config = configuration(arguments)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    raise_open_file_limit();
+    let entropy = SystemEntropy::new()
+        .map_err(|error| Failure::Runtime(format!("the system gives no random numbers: {error}")))?;
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Runtime(format!("the system refuses an event loop: {error}")))?;
+    let served = runtime.block_on(serve(config, clock, Arc::new(entropy)));
+    // A reader thread that hangs on a slow disk must not keep the process from ending.
+    runtime.shutdown_background();
+    served
+}
+
+/// All layers put together: flags before `--set` before the file before the defaults.
+fn configuration(arguments: &ServeArguments) -> Result<BrokerConfig, Failure> {
+    let file = match &arguments.config {
+        None => None,
+        Some(path) => Some((path.display().to_string(), fs::read(path).map_err(|error| unreadable(path, &error))?)),
+    };
+    layers(arguments, file).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Usage(format!("could not read the configuration file {}: {error}", path.display()))
+}
+
+fn layers(arguments: &ServeArguments, file: Option<(String, Vec<u8>)>) -> Result<BrokerConfig, ConfigError> {
+    let mut layers = Layers::default();
+    if !arguments.listen.is_empty() {
+        layers.listen(&arguments.listen)?;
+    }
+    if !arguments.advertise.is_empty() {
+        layers.advertise(&arguments.advertise)?;
+    }
+    if let Some(folder) = &arguments.data {
+        layers.data(&folder.to_string_lossy())?;
+    }
+    if let Some(engine) = &arguments.storage {
+        layers.storage(engine)?;
+    }
+    for pair in &arguments.set {
+        layers.set(pair)?;
+    }
+    if let Some((name, bytes)) = file {
+        layers.file(&name, &bytes)?;
+    }
+    layers.resolve()
+}
+
+async fn serve(config: BrokerConfig, clock: SystemClock, entropy: Arc<SystemEntropy>) -> Result<(), Failure> {
+    let mut signals = Signals::listen()?;
+    let opening = {
+        let (config, entropy) = (config.clone(), entropy.clone());
+        task::spawn_blocking(move || open(config.settings(), clock, &*entropy))
+    };
+    // Recovery may take a while, and whoever is tired of it may stop it: nothing was acknowledged yet.
+    let (engine, identity) = select! {
+        opened = opening => opened.map_err(|error| Failure::Runtime(format!("opening the data folder failed: {error}")))??,
+        () = signals.stop() => return Ok(()),
+    };
+    let parts = Parts { engine, clock: Arc::new(clock), entropy };
+    let running = select! {
+        started = ottla_broker::start(identity, config.clone(), parts) => {
+            started.map_err(|error| Failure::Runtime(error.to_string()))?
+        }
+        () = signals.stop() => return Ok(()),
+    };
+    say_ready(&running, config.settings(), clock);
+    let ended = select! {
+        () = signals.stop() => Ok(()),
+        why = running.failed() => Err(Failure::Runtime(why)),
+    };
+    let closed = match time::timeout(STOP_WITHIN, running.shutdown()).await {
+        Ok(closed) => closed.map_err(|error| {
+            Failure::Runtime(format!("{error}; all that was acknowledged is on disk, and the next start recovers it"))
+        }),
+        Err(_) => {
+            tracing::warn!("the checkpoint at the end was given up; the next start reads more of the write-ahead log");
+            Ok(())
+        }
+    };
+    ended.and(closed)
+}
+
+/// Opens the engine and finds out whose data it is.
+fn open(
+    settings: &BrokerSettings,
+    clock: SystemClock,
+    entropy: &dyn Entropy,
+) -> Result<(Arc<dyn Engine>, Identity), Failure> {
+    let node_id = NODE_ID;
+    if settings.storage == StorageKind::Memory {
+        let cluster_id = data_folder::new_cluster_id(entropy);
+        return Ok((Arc::new(MemoryEngine::new()), Identity { cluster_id, node_id }));
+    }
+    let engine = LocalEngine::open(local_options(settings, clock, entropy))
+        .map_err(|error| Failure::Runtime(error.to_string()))?;
+    let cluster_id = data_folder::cluster_id(&settings.data_dir, node_id, entropy)?;
+    Ok((Arc::new(engine), Identity { cluster_id, node_id }))
+}
+
+fn local_options(settings: &BrokerSettings, clock: SystemClock, entropy: &dyn Entropy) -> LocalOptions {
+    let mut random = [0; 8];
+    entropy.fill(&mut random);
+    let monotonic_ms: MonotonicMs = Arc::new(move || ottla_broker::Clock::monotonic_ms(&clock));
+    let mut options = LocalOptions::new(&settings.data_dir, u64::from_le_bytes(random), monotonic_ms);
+    options.wal_max_bytes = settings.wal_max_bytes;
+    options.checkpoint_interval_ms = settings.checkpoint_interval_ms;
+    options.segment_bytes = settings.segment_bytes;
+    plant(&mut options);
+    options
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+fn plant(_: &mut LocalOptions) {}
+
+/// A build with planted bugs has one: the one that `OTTLA_PLANTED_BUG` names, or else the first.
+#[cfg(feature = "planted-bugs")]
+fn plant(options: &mut LocalOptions) {
+    use ottla_storage::local::PlantedBug;
+    let named = std::env::var("OTTLA_PLANTED_BUG").ok().and_then(|name| PlantedBug::by_name(&name));
+    let bug = named.unwrap_or(PlantedBug::ALL[0]);
+    tracing::warn!("this build has a planted bug, {}: it loses data", bug.name());
+    options.planted_bug = Some(bug);
+}
+
+/// The one line on stdout: from now on requests are answered.
+fn say_ready(running: &RunningBroker, settings: &BrokerSettings, clock: SystemClock) {
+    let addresses = running.addresses();
+    let data = match settings.storage {
+        StorageKind::Memory => "memory".to_string(),
+        StorageKind::Local => settings.data_dir.display().to_string(),
+    };
+    let line = format!(
+        "ottla {}  ready in {} ms   {}   {data}   {} topics, {} groups\n",
+        env!("CARGO_PKG_VERSION"),
+        clock.running().as_millis(),
+        addresses.first().map_or("", String::as_str),
+        running.topic_count(),
+        running.group_count(),
+    );
+    let mut stdout = io::stdout().lock();
+    // Nobody may be there to read it; the broker runs all the same.
+    if let Err(error) = stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush()) {
+        tracing::warn!("the ready line could not be written: {error}");
+    }
+    for address in addresses.iter().skip(1) {
+        tracing::info!("also listening on {address}");
+    }
+}
+
+/// The signals that mean stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let refused = |error| Failure::Runtime(format!("the system refuses signal handlers: {error}"));
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt()).map_err(refused)?,
+            terminate: signal(SignalKind::terminate()).map_err(refused)?,
+        })
+    }
+
+    /// Resolves when one of them has come.
+    async fn stop(&mut self) {
+        select! {
+            _ = self.interrupt.recv() => tracing::info!("interrupted, stopping"),
+            _ = self.terminate.recv() => tracing::info!("told to terminate, stopping"),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The binary as people and scripts meet it: what it prints, how it ends, what it does with what it is told.
+
+mod configuration;
+mod ends;
+mod hostile;
+mod neighbour;
+mod process;
+mod ready;
