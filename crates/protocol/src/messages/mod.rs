@@ -68,6 +68,8 @@ macro_rules! apis {
         /// All declared APIs, by number.
         pub const DECLARED_APIS: &[DeclaredApi] = &declared_apis();
 
+        // The lifetime only completes the names of the request types.
+        #[allow(clippy::extra_unused_lifetimes)]
         const fn declared_apis<$a>() -> [DeclaredApi; [$(ApiKey::$api),*].len()] {
             [$(
                 DeclaredApi {

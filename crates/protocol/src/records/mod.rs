@@ -1,1 +1,23 @@
-//! Record batches of format 2.
+//! Record batches of format 2 (KIP-98), the only one that clients may still send.
+//!
+//! A batch is a header of 61 bytes and its records, which may be compressed as a whole. The broker keeps batches as they
+//! came: it looks at headers ([`BatchHeader`], [`validate`], [`batches`]), sets a few fields in place
+//! ([`set_base_offset`], [`set_leader_epoch`], [`set_log_append_time`]) and opens a batch ([`open`]) only when it must.
+
+mod batch;
+mod builder;
+mod compression;
+mod error;
+mod lz4;
+mod open;
+mod varint;
+mod zstd;
+
+pub use batch::{
+    Batch, BatchHeader, Batches, HEADER_BYTES, batches, set_base_offset, set_leader_epoch, set_log_append_time,
+    validate,
+};
+pub use builder::BatchBuilder;
+pub use compression::{Compression, WORKSPACE_BYTES};
+pub use error::BatchError;
+pub use open::{Headers, OpenBatch, Record, Records, open};
