@@ -1,25 +1,59 @@
 //! The coordinator itself: what comes in, to whom it goes, and what goes out.
-use crate::answer::GroupState;
-use crate::event::{Action, Event, Now, Record};
+use crate::answer::{Answer, GroupError, GroupState};
+use crate::describe::{describe, list};
+use crate::durable::DurableGroup;
+use crate::event::{Action, ClientInfo, Event, GroupEvent, GroupEventKind, Now, Record, Ticket};
+use crate::group::Group;
+use crate::join::refused;
+use crate::leave::left_nothing;
+use crate::offsets::fetch;
+use crate::planted::planted;
+use crate::records::StoredRecord;
+use crate::request::{CommitOffsets, JoinGroup, ListGroups, Request, TopicId};
 use crate::settings::Settings;
-use crate::waits::Wait;
+use crate::step::{Parked, Step};
+use crate::waits::{Wait, waits};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// How far away the next deadline is at most while anything is timed, in milliseconds. A call that comes more than
 /// [`PULSE_MS`] after it was due means that the broker stood still.
 pub const PULSE_MS: u64 = 1_000;
 
+/// The longest name that a record can carry, in bytes.
+const MAX_NAME_BYTES: usize = i16::MAX as usize;
+
 /// The coordinator of all groups of one partition of `__consumer_offsets`. See the crate's documentation for the
 /// contract with its shell.
 #[derive(Debug)]
 pub struct Coordinator {
     settings: Settings,
+    groups: BTreeMap<String, Group>,
+    parked: Parked,
+    /// When to look at which group; for each group at most one entry, which `queued` repeats.
+    wake_ups: BTreeSet<(u64, String)>,
+    queued: BTreeMap<String, u64>,
+    /// Monotonic time of the last call.
+    last_call_ms: u64,
+    is_loaded: bool,
+    /// What was wrong with records that could not be read.
+    skipped: Vec<String>,
 }
 
 impl Coordinator {
     /// An empty coordinator that has not loaded its log yet.
     pub fn new(settings: Settings) -> Self {
-        Coordinator { settings }
+        Coordinator {
+            settings,
+            groups: BTreeMap::new(),
+            parked: Parked::new(),
+            wake_ups: BTreeSet::new(),
+            queued: BTreeMap::new(),
+            last_call_ms: 0,
+            is_loaded: false,
+            skipped: Vec::new(),
+        }
     }
 
     /// Takes over changed settings. Members keep the session timeouts they were admitted with.
@@ -31,13 +65,36 @@ impl Coordinator {
     ///
     /// A record that cannot be read does not stop the loading; [`Coordinator::loaded`] reports it as an event.
     pub fn replay(&mut self, record: &Record) {
-        let _ = record;
+        let stored = match StoredRecord::decode(record) {
+            Ok(stored) => stored,
+            Err(problem) => return self.skipped.push(problem.to_string()),
+        };
+        let group_id = match &stored {
+            StoredRecord::Offset(key, _) => key.group_id.clone(),
+            StoredRecord::Group(group_id, _) => group_id.clone(),
+            StoredRecord::Unknown { .. } => return,
+        };
+        let group = self.groups.entry(group_id).or_insert_with_key(|group_id| Group::new(group_id.clone()));
+        group.durable.apply(stored);
+        if group.durable.is_nothing() {
+            let group_id = group.group_id.clone();
+            self.groups.remove(&group_id);
+        }
     }
 
     /// Ends the loading: members of loaded groups get fresh deadlines, and requests are served from now on.
     pub fn loaded(&mut self, now: Now) -> Vec<Action> {
-        let _ = now;
-        Vec::new()
+        let mut actions = Vec::new();
+        self.is_loaded = true;
+        self.last_call_ms = now.monotonic_ms;
+        for problem in core::mem::take(&mut self.skipped) {
+            let kind = GroupEventKind::RecordSkipped { problem };
+            actions.push(Action::Event(GroupEvent { group_id: String::new(), at_ms: now.wall_ms, kind }));
+        }
+        for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
+            self.step(now, &group_id, &mut actions, |step| step.revive());
+        }
+        actions
     }
 
     /// Handles one event. See [`Coordinator::handle_into`].
@@ -49,29 +106,251 @@ impl Coordinator {
 
     /// Handles one event and adds what is to be done, in order, to `actions`.
     pub fn handle_into(&mut self, now: Now, event: Event, actions: &mut Vec<Action>) {
-        let _ = (now, event, actions);
+        let now = Now { monotonic_ms: now.monotonic_ms.max(self.last_call_ms), ..now };
+        self.notice_stall(now, actions);
+        self.last_call_ms = now.monotonic_ms;
+        match event {
+            Event::Request { ticket, request, .. } if !self.is_loaded => {
+                actions.push(Action::Reply(ticket, refuse(&request, GroupError::CoordinatorLoadInProgress)));
+            }
+            Event::Request { ticket, client, request } => self.request(now, ticket, client, request, actions),
+            Event::Tick => self.tick(now, actions),
+            Event::Cancelled { ticket } => {
+                if let Some((group_id, member_id)) = self.parked.remove(&ticket) {
+                    self.step(now, &group_id, actions, |step| step.cancelled(ticket, &member_id));
+                }
+            }
+            Event::TopicDeleted { name, topic_id } => self.topic_deleted(now, &name, topic_id, actions),
+        }
     }
 
     /// When the next [`Event::Tick`] is due, in monotonic milliseconds. `None` if nothing is timed. May be earlier than
     /// anything really happens; a tick too early does no harm.
     pub fn next_deadline(&self) -> Option<u64> {
-        None
+        let (first, _) = self.wake_ups.first()?;
+        Some((*first).min(self.last_call_ms.saturating_add(PULSE_MS)))
     }
 
     /// What the group waits for, the most pressing first; empty if there is no such group.
     pub fn waits(&self, now: Now, group_id: &str) -> Vec<Wait> {
-        let _ = (now, group_id);
-        Vec::new()
+        self.groups.get(group_id).map_or_else(Vec::new, |group| waits(now, group))
     }
 
     /// State and generation of a group.
     pub fn state(&self, group_id: &str) -> Option<(GroupState, i32)> {
-        let _ = group_id;
-        None
+        self.groups.get(group_id).map(|group| (group.state, group.generation_id()))
     }
 
     /// How many groups there are; for the ready line and metrics.
     pub fn group_count(&self) -> usize {
-        0
+        self.groups.len()
+    }
+
+    /// What of every group would survive if the process ended now and all appends were durable, by group id. Replaying
+    /// the log gives the same.
+    pub fn durable_groups(&self) -> impl Iterator<Item = (&str, &DurableGroup)> {
+        let groups = self.groups.iter().filter(|(_, group)| !group.durable.is_nothing());
+        groups.map(|(group_id, group)| (group_id.as_str(), &group.durable))
+    }
+
+    /// Nothing was called for longer than the shell promised: the broker stood still, and so did its members' chances
+    /// to be heard. Every deadline moves by as much.
+    fn notice_stall(&mut self, now: Now, actions: &mut Vec<Action>) {
+        let Some(due) = self.next_deadline() else { return };
+        let late_ms = now.monotonic_ms.saturating_sub(due);
+        if late_ms <= PULSE_MS || planted!(self.settings, StallEvicts) {
+            return;
+        }
+        for group in self.groups.values_mut() {
+            group.shift_deadlines(late_ms);
+        }
+        let queued = core::mem::take(&mut self.queued);
+        self.queued = queued.into_iter().map(|(group_id, at)| (group_id, at.saturating_add(late_ms))).collect();
+        self.wake_ups = self.queued.iter().map(|(group_id, at)| (*at, group_id.clone())).collect();
+        let kind = GroupEventKind::Stalled { stall_ms: late_ms };
+        actions.push(Action::Event(GroupEvent { group_id: String::new(), at_ms: now.wall_ms, kind }));
+    }
+
+    /// Lets one group take a step, then sees to its next timer, or forgets it if nothing is left of it.
+    fn step(&mut self, now: Now, group_id: &str, actions: &mut Vec<Action>, act: impl FnOnce(&mut Step<'_>)) {
+        let Some(group) = self.groups.get_mut(group_id) else { return };
+        act(&mut Step { now, settings: &self.settings, group, parked: &mut self.parked, actions });
+        let wake_at_ms = group.wake_at_ms;
+        if group.is_nothing() {
+            self.groups.remove(group_id);
+            if let Some(at) = self.queued.remove(group_id) {
+                self.wake_ups.remove(&(at, group_id.to_string()));
+            }
+        } else if wake_at_ms < self.queued.get(group_id).copied().unwrap_or(u64::MAX) {
+            if let Some(at) = self.queued.insert(group_id.to_string(), wake_at_ms) {
+                self.wake_ups.remove(&(at, group_id.to_string()));
+            }
+            self.wake_ups.insert((wake_at_ms, group_id.to_string()));
+        }
+    }
+
+    /// The same for a group that may have to be made first.
+    fn step_new(&mut self, now: Now, group_id: String, actions: &mut Vec<Action>, act: impl FnOnce(&mut Step<'_>)) {
+        let new = || Group { state_since_ms: now.wall_ms, ..Group::new(group_id.clone()) };
+        self.groups.entry(group_id.clone()).or_insert_with(new);
+        self.step(now, &group_id, actions, act);
+    }
+
+    fn tick(&mut self, now: Now, actions: &mut Vec<Action>) {
+        while let Some((at, group_id)) = self.wake_ups.first().cloned() {
+            if at > now.monotonic_ms {
+                return;
+            }
+            self.wake_ups.pop_first();
+            self.queued.remove(&group_id);
+            let rearms = !planted!(self.settings, TimerNotRearmed);
+            self.step(now, &group_id, actions, |step| {
+                step.fire_due_timers();
+                if rearms { step.group.find_next_wake(now.monotonic_ms) } else { step.group.wake_at_ms = u64::MAX }
+            });
+        }
+    }
+
+    fn topic_deleted(&mut self, now: Now, name: &str, topic_id: Option<TopicId>, actions: &mut Vec<Action>) {
+        let concerned = self.groups.values().filter(|group| group.durable.offsets().contains_key(name));
+        for group_id in concerned.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
+            self.step(now, &group_id, actions, |step| step.topic_deleted(name, topic_id));
+        }
+    }
+
+    fn request(&mut self, now: Now, ticket: Ticket, client: ClientInfo, request: Request, actions: &mut Vec<Action>) {
+        if let Err(error) = check_names(&request) {
+            return actions.push(Action::Reply(ticket, refuse(&request, error)));
+        }
+        match request {
+            Request::JoinGroup(request) => self.join(now, ticket, client, request, actions),
+            Request::CommitOffsets(request) => self.commit(now, ticket, request, actions),
+            Request::FetchOffsets(request) => {
+                let group = self.groups.get(&request.group_id).map(|group| &group.durable);
+                actions.push(Action::Reply(ticket, fetch(group, request)));
+            }
+            Request::ListGroups(request) => {
+                actions.push(Action::Reply(ticket, Answer::ListGroups(Ok(self.list(&request)))));
+            }
+            Request::DescribeGroup(request) => {
+                let described = self.groups.get(&request.group_id).map(describe);
+                let answer = Answer::DescribeGroup(described.ok_or(GroupError::GroupIdNotFound));
+                actions.push(Action::Reply(ticket, answer));
+            }
+            of_a_group => self.group_request(now, ticket, of_a_group, actions),
+        }
+    }
+
+    /// The requests that are refused if their group does not exist.
+    fn group_request(&mut self, now: Now, ticket: Ticket, request: Request, actions: &mut Vec<Action>) {
+        let group_id = group_of(&request).unwrap_or_default().to_string();
+        if !self.groups.contains_key(&group_id) {
+            return actions.push(Action::Reply(ticket, answer_without_group(request)));
+        }
+        self.step(now, &group_id, actions, |step| match request {
+            Request::SyncGroup(request) => step.sync(ticket, request),
+            Request::Heartbeat(request) => step.heartbeat(ticket, &request),
+            Request::LeaveGroup(request) => step.leave(ticket, request),
+            Request::DeleteOffsets(request) => step.delete_offsets(ticket, request),
+            Request::DeleteGroup(_) => step.delete_group(ticket),
+            other => step.reply(ticket, refuse(&other, GroupError::InvalidRequest)),
+        });
+    }
+
+    fn join(&mut self, now: Now, ticket: Ticket, client: ClientInfo, request: JoinGroup, actions: &mut Vec<Action>) {
+        let bounds = self.settings.min_session_timeout_ms..=self.settings.max_session_timeout_ms;
+        let error = if !bounds.contains(&request.session_timeout_ms) {
+            Some(GroupError::InvalidSessionTimeout)
+        } else if !request.member_id.is_empty() && !self.groups.contains_key(&request.group_id) {
+            Some(GroupError::UnknownMemberId)
+        } else {
+            None
+        };
+        if let Some(error) = error {
+            return actions.push(Action::Reply(ticket, refused(error, &request.member_id)));
+        }
+        self.step_new(now, request.group_id.clone(), actions, |step| step.join(ticket, client, request));
+    }
+
+    fn commit(&mut self, now: Now, ticket: Ticket, request: CommitOffsets, actions: &mut Vec<Action>) {
+        // Only a commit from outside of group management makes a group.
+        if request.generation_id >= 0 && !self.groups.contains_key(&request.group_id) {
+            let answer = Answer::CommitOffsets(Err(GroupError::GroupIdNotFound));
+            return actions.push(Action::Reply(ticket, answer));
+        }
+        self.step_new(now, request.group_id.clone(), actions, |step| step.commit(ticket, request));
+    }
+
+    fn list(&self, request: &ListGroups) -> Vec<crate::answer::ListedGroup> {
+        self.groups.values().filter_map(|group| list(group, request)).collect()
+    }
+}
+
+/// The group that a request names.
+fn group_of(request: &Request) -> Option<&str> {
+    Some(match request {
+        Request::JoinGroup(request) => &request.group_id,
+        Request::SyncGroup(request) => &request.group_id,
+        Request::Heartbeat(request) => &request.group_id,
+        Request::LeaveGroup(request) => &request.group_id,
+        Request::CommitOffsets(request) => &request.group_id,
+        Request::FetchOffsets(request) => &request.group_id,
+        Request::DeleteOffsets(request) => &request.group_id,
+        Request::DescribeGroup(request) => &request.group_id,
+        Request::DeleteGroup(request) => &request.group_id,
+        Request::ListGroups(_) => return None,
+    })
+}
+
+/// Names that a record could not carry are refused before they get anywhere. The oldest clients may commit to, fetch
+/// from, describe and delete a group without a name.
+fn check_names(request: &Request) -> Result<(), GroupError> {
+    let group_id = group_of(request).unwrap_or_default();
+    let nameless = matches!(
+        request,
+        Request::CommitOffsets(_)
+            | Request::FetchOffsets(_)
+            | Request::DescribeGroup(_)
+            | Request::DeleteGroup(_)
+            | Request::ListGroups(_)
+    );
+    if group_id.len() > MAX_NAME_BYTES || (group_id.is_empty() && !nameless) {
+        return Err(GroupError::InvalidGroupId);
+    }
+    let fits = |name: &str| name.len() <= MAX_NAME_BYTES;
+    let fit = match request {
+        Request::JoinGroup(request) => {
+            request.group_instance_id.as_deref().is_none_or(fits)
+                && fits(&request.protocol_type)
+                && request.protocols.iter().all(|protocol| fits(&protocol.name))
+        }
+        Request::CommitOffsets(request) => request.topics.iter().all(|topic| fits(&topic.name)),
+        _ => true,
+    };
+    if fit { Ok(()) } else { Err(GroupError::InvalidRequest) }
+}
+
+/// A refusal in the form that the request's answer has.
+fn refuse(request: &Request, error: GroupError) -> Answer {
+    match request {
+        Request::JoinGroup(request) => refused(error, &request.member_id),
+        Request::SyncGroup(_) => Answer::SyncGroup(Err(error)),
+        Request::Heartbeat(_) => Answer::Heartbeat(Err(error)),
+        Request::LeaveGroup(_) => Answer::LeaveGroup(Err(error)),
+        Request::CommitOffsets(_) => Answer::CommitOffsets(Err(error)),
+        Request::FetchOffsets(_) => Answer::FetchOffsets(Err(error)),
+        Request::DeleteOffsets(_) => Answer::DeleteOffsets(Err(error)),
+        Request::DescribeGroup(_) => Answer::DescribeGroup(Err(error)),
+        Request::ListGroups(_) => Answer::ListGroups(Err(error)),
+        Request::DeleteGroup(_) => Answer::DeleteGroup(Err(error)),
+    }
+}
+
+/// The answer where there is no group.
+fn answer_without_group(request: Request) -> Answer {
+    match request {
+        Request::LeaveGroup(request) => left_nothing(request),
+        Request::DeleteOffsets(_) | Request::DeleteGroup(_) => refuse(&request, GroupError::GroupIdNotFound),
+        _ => refuse(&request, GroupError::UnknownMemberId),
     }
 }

@@ -123,6 +123,11 @@ pub enum GroupEventKind {
         /// After.
         new_member_id: String,
     },
+    /// A member id that was given to a client was never used.
+    MemberIdForgotten {
+        /// Which.
+        member_id: String,
+    },
     /// The broker itself stood still; every deadline was moved.
     Stalled {
         /// By how much.

@@ -1,5 +1,5 @@
 //! One group: its durable part, its live part, and the questions that every request asks of it.
-use crate::answer::{GroupError, GroupState};
+use crate::answer::GroupState;
 use crate::durable::DurableGroup;
 use crate::event::Now;
 use crate::member::PendingMember;
@@ -121,18 +121,6 @@ impl Group {
             member.deadline_ms = Some(deadline_ms);
             self.wake_at(deadline_ms);
         }
-    }
-
-    /// Whether somebody who names this member and instance may speak for the member.
-    pub(crate) fn check_member(&self, member_id: &str, instance: Option<&str>) -> Result<(), GroupError> {
-        if let Some(instance) = instance {
-            match self.roster.instance(instance) {
-                None => return Err(GroupError::UnknownMemberId),
-                Some(owner) if owner != member_id => return Err(GroupError::FencedInstanceId),
-                Some(_) => {}
-            }
-        }
-        if self.roster.contains(member_id) { Ok(()) } else { Err(GroupError::UnknownMemberId) }
     }
 
     /// The live members as a record shows them, under a protocol, each with what `assignment` gives it.

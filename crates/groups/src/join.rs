@@ -104,7 +104,7 @@ impl Step<'_> {
         let pending = PendingMember { client, deadline_ms, since_ms: self.now.wall_ms };
         self.group.pending.insert(member_id.clone(), pending);
         self.group.wake_at(deadline_ms);
-        self.hold_longer();
+        self.hold_longer(false);
         self.reply(ticket, refused(GroupError::MemberIdRequired, &member_id));
     }
 
@@ -123,6 +123,7 @@ impl Step<'_> {
             sync: None,
             owes_sync: false,
             is_new: true,
+            knows_id: !request.member_id.is_empty(),
             deadline_ms: Some(deadline_ms),
             last_seen_ms: self.now.wall_ms,
             arrival: 0,
@@ -138,7 +139,7 @@ impl Step<'_> {
         self.group.roster.add(member);
         self.group.wake_at(deadline_ms);
         self.park(ticket, &member_id);
-        self.hold_longer();
+        self.hold_longer(true);
         self.rebalance_or_go_on(&cause);
     }
 
@@ -155,7 +156,7 @@ impl Step<'_> {
 
     fn join_known(&mut self, ticket: Ticket, request: JoinGroup) {
         let member_id = request.member_id.as_str();
-        if let Err(error) = self.group.check_member(member_id, request.group_instance_id.as_deref()) {
+        if let Err(error) = self.check_member(member_id, request.group_instance_id.as_deref()) {
             return self.reply(ticket, refused(error, member_id));
         }
         let same = self.group.roster.get(member_id).is_some_and(|member| member.protocols == request.protocols);
@@ -188,6 +189,7 @@ impl Step<'_> {
             member.rebalance_timeout_ms = u64::try_from(request.rebalance_timeout_ms).unwrap_or(0);
             member.session_timeout_ms = u64::try_from(request.session_timeout_ms).unwrap_or(0);
             member.last_seen_ms = self.now.wall_ms;
+            member.knows_id |= member.group_instance_id.is_none();
             if !member.is_new {
                 member.deadline_ms = None;
             }

@@ -26,16 +26,34 @@ extern crate alloc;
 
 mod answer;
 mod coordinator;
+mod deletion;
+mod describe;
+mod durable;
 mod event;
-#[cfg(feature = "planted-bugs")]
+mod group;
+mod heartbeat;
+mod join;
+mod leave;
+mod member;
+mod offsets;
 mod planted;
+mod rebalance;
 pub mod records;
 mod request;
+mod revival;
+mod roster;
+mod selection;
 mod settings;
+mod static_members;
+mod step;
+mod subscription;
+mod sync;
+mod timers;
 mod waits;
 
 pub use answer::*;
 pub use coordinator::{Coordinator, PULSE_MS};
+pub use durable::DurableGroup;
 pub use event::*;
 #[cfg(feature = "planted-bugs")]
 pub use planted::PlantedBug;

@@ -22,8 +22,10 @@ pub(crate) struct Member {
     pub(crate) sync: Option<Ticket>,
     /// It has been told of the generation and has not asked for its assignment yet.
     pub(crate) owes_sync: bool,
-    /// Its first join has not been answered, so its client cannot know its member id.
+    /// Its first join has not been answered: it is not expected to send heartbeats yet.
     pub(crate) is_new: bool,
+    /// Its client has used its member id, so it can come back with it.
+    pub(crate) knows_id: bool,
     /// When it is evicted (monotonic); `None` while a parked join or sync shows that it lives.
     pub(crate) deadline_ms: Option<u64>,
     /// Wall time of the last sign of life.

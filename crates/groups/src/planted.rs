@@ -1,14 +1,87 @@
 //! Bugs that the simulation must catch. They sit in the product's decision code, behind the feature `planted-bugs`,
 //! never in the simulator or its checks: an alarm that has never rung is not known to ring.
 
-/// One bug.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PlantedBug {
-    /// A new member is let into a stable generation as a second leader, and its assignment is accepted.
-    TwoOwnersInOneGeneration,
+/// `planted!(settings, Name)`: whether that bug is switched on; always false in a product build.
+#[cfg(feature = "planted-bugs")]
+macro_rules! planted {
+    ($settings:expr, $bug:ident) => {
+        $settings.bug == Some(crate::PlantedBug::$bug)
+    };
 }
 
-impl PlantedBug {
-    /// All of them.
-    pub const ALL: &'static [PlantedBug] = &[PlantedBug::TwoOwnersInOneGeneration];
+/// See above.
+#[cfg(not(feature = "planted-bugs"))]
+macro_rules! planted {
+    ($settings:expr, $bug:ident) => {{
+        let _ = &$settings;
+        false
+    }};
+}
+
+pub(crate) use planted;
+
+#[cfg(feature = "planted-bugs")]
+macro_rules! bugs {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// One bug.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum PlantedBug {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl PlantedBug {
+            /// All of them.
+            pub const ALL: &'static [PlantedBug] = &[$(PlantedBug::$name,)+];
+
+            /// What it is called on a command line.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(PlantedBug::$name => stringify!($name),)+
+                }
+            }
+
+            /// What it does, in one sentence.
+            pub fn sentence(self) -> &'static str {
+                match self {
+                    $(PlantedBug::$name => concat!($($doc),+),)+
+                }
+            }
+        }
+    };
+}
+
+#[cfg(feature = "planted-bugs")]
+bugs! {
+    /// A new member is let into a stable generation as a second leader, and its assignment is accepted.
+    TwoOwnersInOneGeneration,
+    /// A commit is accepted whatever generation it names.
+    StaleGenerationCommits,
+    /// Members hear of a new generation before it is durable.
+    JoinReplyBeforeAppend,
+    /// The leader's assignment is answered before it is durable.
+    SyncReplyBeforeAppend,
+    /// A commit is acknowledged before it is durable.
+    CommitReplyBeforeAppend,
+    /// A loaded group misses its last member.
+    MemberLostOnReplay,
+    /// An old member id may go on speaking for its instance.
+    StaticFenceSkipped,
+    /// A group is not looked at again after one of its timers was due.
+    TimerNotRearmed,
+    /// A heartbeat is answered but does not renew the session.
+    HeartbeatDoesNotCount,
+    /// A member id that was given and never used is waited for without end.
+    PendingMemberNeverExpires,
+    /// A rebalance hands out the generation number that was there before.
+    GenerationNotBumped,
+    /// A member leaves, and nobody is told.
+    LeaveDoesNotRebalance,
+    /// A member is answered with the assignment of the next one.
+    SyncAnswersForAnother,
+    /// Members that never ask for their assignment are kept.
+    SyncTimeoutForgotten,
+    /// A member id that rejoins in place of a static member loses its assignment.
+    StaticRejoinLosesAssignment,
+    /// A broker that stood still evicts its members.
+    StallEvicts,
 }

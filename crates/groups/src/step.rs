@@ -1,8 +1,9 @@
 //! One step of one group: the group, the time, and where its actions go. Every request and every timer is a method of
 //! [`Step`], in the file of its subject.
-use crate::answer::{Answer, GroupState};
+use crate::answer::{Answer, GroupError, GroupState};
 use crate::event::{Action, GroupEvent, GroupEventKind, Now, Ticket};
 use crate::group::Group;
+use crate::planted::planted;
 use crate::records::StoredRecord;
 use crate::settings::Settings;
 use alloc::collections::BTreeMap;
@@ -50,5 +51,30 @@ impl Step<'_> {
         self.group.state_since_ms = self.now.wall_ms;
         let generation_id = self.group.generation_id();
         self.tell(GroupEventKind::StateChanged { from, to, generation_id, cause: cause.into() });
+    }
+
+    /// Whether somebody who names this member and instance may speak for the member.
+    pub(crate) fn check_member(&self, member_id: &str, instance: Option<&str>) -> Result<(), GroupError> {
+        let roster = &self.group.roster;
+        if let Some(instance) = instance {
+            match roster.instance(instance) {
+                None => return Err(GroupError::UnknownMemberId),
+                Some(_) if planted!(self.settings, StaticFenceSkipped) => return Ok(()),
+                Some(owner) if owner != member_id => return Err(GroupError::FencedInstanceId),
+                Some(_) => {}
+            }
+        }
+        if roster.contains(member_id) { Ok(()) } else { Err(GroupError::UnknownMemberId) }
+    }
+
+    /// The same, and the generation must be the one that is recorded.
+    pub(crate) fn check_generation(
+        &self,
+        member_id: &str,
+        instance: Option<&str>,
+        generation_id: i32,
+    ) -> Result<(), GroupError> {
+        self.check_member(member_id, instance)?;
+        if generation_id == self.group.generation_id() { Ok(()) } else { Err(GroupError::IllegalGeneration) }
     }
 }

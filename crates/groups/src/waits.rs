@@ -1,5 +1,9 @@
 //! Every wait as data: its name, its culprit, its deadline, and what happens then.
+use crate::answer::GroupState;
+use crate::event::Now;
+use crate::group::Group;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Something that a group, or one of its members, waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,4 +63,78 @@ pub struct Culprit {
     pub client_id: String,
     /// The client's address.
     pub host: String,
+}
+
+/// What is needed to turn a monotonic deadline into a wait.
+struct Waits<'a> {
+    now: Now,
+    group: &'a Group,
+    found: Vec<Wait>,
+}
+
+/// What a group waits for, the most pressing first.
+pub(crate) fn waits(now: Now, group: &Group) -> Vec<Wait> {
+    let mut waits = Waits { now, group, found: Vec::new() };
+    match group.state {
+        GroupState::PreparingRebalance => waits.for_rejoin(),
+        GroupState::CompletingRebalance | GroupState::Stable => waits.for_sync(),
+        GroupState::Empty | GroupState::Dead => {}
+    }
+    waits.for_pending();
+    waits.for_sessions();
+    waits.found.sort_by_key(|wait| wait.deadline_ms);
+    waits.found
+}
+
+impl Waits<'_> {
+    fn add(&mut self, name: WaitName, culprit: Option<Culprit>, since_ms: i64, deadline_ms: u64, then: WaitOutcome) {
+        let left_ms = i128::from(deadline_ms) - i128::from(self.now.monotonic_ms) + i128::from(self.now.wall_ms);
+        let until_ms = i64::try_from(left_ms).unwrap_or(i64::MAX);
+        self.found.push(Wait { name, culprit, since_ms, until_ms, deadline_ms, then });
+    }
+
+    fn for_rejoin(&mut self) {
+        let since_ms = self.group.state_since_ms;
+        if let Some(hold) = &self.group.hold
+            && (self.group.from_empty || hold.until_ms > self.now.monotonic_ms)
+        {
+            self.add(WaitName::MoreMembers, None, since_ms, hold.until_ms, WaitOutcome::RebalanceGoesOn);
+        }
+        let Some(rejoin) = self.group.rejoin_deadline_ms else { return };
+        for member in self.group.roster.iter().filter(|member| member.join.is_none()) {
+            let deadline_ms = member.deadline_ms.map_or(rejoin, |session| session.min(rejoin));
+            // A static member that is late keeps its place until its session ends.
+            let stays = member.is_static() && deadline_ms == rejoin;
+            let then = if stays { WaitOutcome::RebalanceGoesOn } else { WaitOutcome::MemberRemoved };
+            self.add(WaitName::MemberToRejoin, Some(member.culprit()), since_ms, deadline_ms, then);
+        }
+    }
+
+    fn for_sync(&mut self) {
+        let Some(sync) = self.group.sync_deadline_ms else { return };
+        for member in self.group.roster.iter().filter(|member| member.owes_sync) {
+            let assigns = self.group.state == GroupState::CompletingRebalance && self.group.leads(&member.member_id);
+            let name = if assigns { WaitName::LeaderToAssign } else { WaitName::MemberToSync };
+            let deadline_ms = member.deadline_ms.map_or(sync, |session| session.min(sync));
+            let since_ms = self.group.state_since_ms;
+            self.add(name, Some(member.culprit()), since_ms, deadline_ms, WaitOutcome::MemberRemoved);
+        }
+    }
+
+    fn for_pending(&mut self) {
+        for (member_id, pending) in &self.group.pending {
+            let culprit = Some(pending.culprit(member_id));
+            let (name, then) = (WaitName::PendingMemberToJoin, WaitOutcome::MemberIdForgotten);
+            self.add(name, culprit, pending.since_ms, pending.deadline_ms, then);
+        }
+    }
+
+    fn for_sessions(&mut self) {
+        for member in self.group.roster.iter() {
+            let Some(deadline_ms) = member.deadline_ms else { continue };
+            let name = if member.is_new { WaitName::NewMemberToBeAnswered } else { WaitName::Heartbeat };
+            let (culprit, since_ms) = (Some(member.culprit()), member.last_seen_ms);
+            self.add(name, culprit, since_ms, deadline_ms, WaitOutcome::MemberRemoved);
+        }
+    }
 }

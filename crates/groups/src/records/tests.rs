@@ -9,14 +9,9 @@ const COMMIT: (&str, &str) = (
     "00010001670002743100000000",
     "00040000000000000005ffffffff056d657461000001a20440ebc5010010008e7b50b0614a90a15cde776b0a63c8",
 );
-const COMMIT_WITH_RETENTION: (&str, &str) = (
-    "0001000773696d706c65340002743100000000",
-    "0001000000000000000700046d657461000001a20440e6cd000001a20441d12d",
-);
-const EMPTY_GROUP: (&str, &str) = (
-    "0002000167",
-    "00030008636f6e73756d657200000004ffffffff000001a2044104dd00000000",
-);
+const COMMIT_WITH_RETENTION: (&str, &str) =
+    ("0001000773696d706c65340002743100000000", "0001000000000000000700046d657461000001a20440e6cd000001a20441d12d");
+const EMPTY_GROUP: (&str, &str) = ("0002000167", "00030008636f6e73756d657200000004ffffffff000001a2044104dd00000000");
 const TWO_STATIC_MEMBERS: (&str, &str) = (
     "0002000173",
     concat!(
@@ -118,8 +113,7 @@ fn samples() -> Vec<StoredRecord> {
         topic_id: Some([7; 16]),
     };
     let unknown_topic = CommittedOffset { topic_id: None, metadata: String::new(), ..offset.clone() };
-    let expiring =
-        CommittedOffset { expire_timestamp_ms: Some(2), leader_epoch: -1, topic_id: None, ..offset.clone() };
+    let expiring = CommittedOffset { expire_timestamp_ms: Some(2), leader_epoch: -1, topic_id: None, ..offset.clone() };
     let member = |id: &str, instance: Option<&str>| StoredMember {
         member_id: id.to_string(),
         group_instance_id: instance.map(String::from),
@@ -209,7 +203,8 @@ fn every_single_changed_byte_is_read_or_refused_without_a_panic() {
             for flip in [0x01, 0x80, 0xff] {
                 let mut changed = value.clone();
                 changed[at] ^= flip;
-                let text = format!("{:?}", StoredRecord::decode(&Record { key: whole.key.clone(), value: Some(changed) }));
+                let text =
+                    format!("{:?}", StoredRecord::decode(&Record { key: whole.key.clone(), value: Some(changed) }));
                 assert!(!text.is_empty());
             }
         }

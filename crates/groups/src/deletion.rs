@@ -1,0 +1,80 @@
+//! Deleting: commits, groups, and the commits of deleted topics. Each deletion is a tombstone in the log.
+use crate::answer::{Answer, GroupError, GroupState, PartitionResult, TopicResults};
+use crate::event::Ticket;
+use crate::records::{GroupMetadata, OffsetKey, StoredRecord};
+use crate::request::{DeleteOffsets, FetchTopic, TopicId};
+use crate::step::Step;
+use crate::subscription::CONSUMER;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+impl Step<'_> {
+    fn forget_offset(&mut self, topic: &str, partition: i32) {
+        let key = OffsetKey { group_id: self.group.group_id.clone(), topic: topic.into(), partition };
+        self.record(StoredRecord::Offset(key, None));
+    }
+
+    /// DeleteGroups: only a group without members may go.
+    pub(crate) fn delete_group(&mut self, ticket: Ticket) {
+        if self.group.state != GroupState::Empty {
+            return self.reply(ticket, Answer::DeleteGroup(Err(GroupError::NonEmptyGroup)));
+        }
+        for (topic, partition) in self.commits(|_| true) {
+            self.forget_offset(&topic, partition);
+        }
+        self.record(StoredRecord::Group(self.group.group_id.clone(), None));
+        self.group.pending.clear();
+        self.enter(GroupState::Dead, "it was deleted");
+        self.reply(ticket, Answer::DeleteGroup(Ok(())));
+    }
+
+    /// The commits of the topics that `which` chooses.
+    fn commits(&self, which: impl Fn(&str) -> bool) -> Vec<(String, i32)> {
+        let topics = self.group.durable.offsets().iter().filter(|(topic, _)| which(topic));
+        topics.flat_map(|(topic, ps)| ps.keys().map(|&partition| (topic.clone(), partition))).collect()
+    }
+
+    /// OffsetDelete: commits in use stay.
+    pub(crate) fn delete_offsets(&mut self, ticket: Ticket, request: DeleteOffsets) {
+        let used = self.group.state != GroupState::Empty;
+        if used && self.group.protocol_type.as_deref() != Some(CONSUMER) {
+            return self.reply(ticket, Answer::DeleteOffsets(Err(GroupError::NonEmptyGroup)));
+        }
+        let results = request.topics.into_iter().map(|topic| self.delete_topic_offsets(topic)).collect();
+        self.reply(ticket, Answer::DeleteOffsets(Ok(results)));
+    }
+
+    fn delete_topic_offsets(&mut self, topic: FetchTopic) -> TopicResults {
+        let error = self.group.subscribed.contains(&topic.name).then_some(GroupError::GroupSubscribedToTopic);
+        if error.is_none() {
+            for &partition in &topic.partitions {
+                if self.group.durable.offset(&topic.name, partition).is_some() {
+                    self.keep_existing();
+                    self.forget_offset(&topic.name, partition);
+                }
+            }
+        }
+        let result = |partition| PartitionResult { partition, error };
+        TopicResults { partitions: topic.partitions.into_iter().map(result).collect(), name: topic.name }
+    }
+
+    /// A group that exists by its commits alone gets a record of its own before the first of them is deleted: deleting
+    /// commits does not delete the group.
+    fn keep_existing(&mut self) {
+        if self.group.durable.metadata().is_none() {
+            let metadata = GroupMetadata { state_timestamp_ms: self.now.wall_ms, ..GroupMetadata::default() };
+            self.record(StoredRecord::Group(self.group.group_id.clone(), Some(metadata)));
+        }
+    }
+
+    /// A topic was deleted. Commits that were made for another topic of the same name stay.
+    pub(crate) fn topic_deleted(&mut self, name: &str, topic_id: Option<TopicId>) {
+        for (topic, partition) in self.commits(|topic| topic == name) {
+            let committed = self.group.durable.offset(&topic, partition).and_then(|committed| committed.topic_id);
+            let same = committed.is_none_or(|committed| topic_id.is_none_or(|deleted| committed == deleted));
+            if same {
+                self.forget_offset(&topic, partition);
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! DescribeGroups and ListGroups: what an administrator sees.
+use crate::answer::{DescribedGroup, DescribedMember, GroupState, ListedGroup};
+use crate::group::Group;
+use crate::request::ListGroups;
+use alloc::string::{String, ToString};
+
+/// The type of every group of this protocol.
+const CLASSIC: &str = "classic";
+
+/// Everything about one group. What the members say is shown only while it is agreed.
+pub(crate) fn describe(group: &Group) -> DescribedGroup {
+    let stable = group.state == GroupState::Stable;
+    let protocol = if stable { group.protocol().unwrap_or_default() } else { "" };
+    let members = group.roster.iter().map(|member| DescribedMember {
+        metadata: if stable { member.metadata(protocol).to_vec() } else { Default::default() },
+        assignment: group.assignment(&member.member_id).to_vec(),
+        ..member.describe()
+    });
+    DescribedGroup {
+        group_id: group.group_id.clone(),
+        state: group.state,
+        protocol_type: group.protocol_type.clone().unwrap_or_default(),
+        protocol_data: protocol.to_string(),
+        members: members.collect(),
+    }
+}
+
+/// The line of one group, unless the filters leave it out.
+pub(crate) fn list(group: &Group, request: &ListGroups) -> Option<ListedGroup> {
+    let chosen =
+        |filter: &[String], name: &str| filter.is_empty() || filter.iter().any(|f| f.eq_ignore_ascii_case(name));
+    if !chosen(&request.states, group.state.name()) || !chosen(&request.types, CLASSIC) {
+        return None;
+    }
+    Some(ListedGroup {
+        group_id: group.group_id.clone(),
+        protocol_type: group.protocol_type.clone().unwrap_or_default(),
+        state: group.state,
+        group_type: CLASSIC,
+    })
+}

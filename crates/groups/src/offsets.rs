@@ -1,0 +1,121 @@
+//! Committed offsets: commit and fetch.
+use crate::answer::{Answer, FetchedPartition, FetchedTopic, GroupError, GroupState, PartitionResult, TopicResults};
+use crate::durable::DurableGroup;
+use crate::event::Ticket;
+use crate::planted::planted;
+use crate::records::{CommittedOffset, OffsetKey, StoredRecord};
+use crate::request::{CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, FetchTopic};
+use crate::step::Step;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+impl Step<'_> {
+    pub(crate) fn commit(&mut self, ticket: Ticket, request: CommitOffsets) {
+        if let Err(error) = self.may_commit(&request) {
+            return self.reply(ticket, Answer::CommitOffsets(Err(error)));
+        }
+        if matches!(self.group.state, GroupState::Stable | GroupState::PreparingRebalance) {
+            self.group.renew_session(self.now, &request.member_id);
+        }
+        let before = self.actions.len();
+        let expire = request.retention_time_ms.filter(|&keep_ms| keep_ms >= 0);
+        let expire = expire.map(|keep_ms| self.now.wall_ms.saturating_add(keep_ms));
+        let mut results = Vec::with_capacity(request.topics.len());
+        for topic in request.topics {
+            results.push(self.commit_topic(topic, expire));
+        }
+        self.reply(ticket, Answer::CommitOffsets(Ok(results)));
+        if planted!(self.settings, CommitReplyBeforeAppend)
+            && let Some(late) = self.actions.get_mut(before..)
+        {
+            late.rotate_right(1);
+        }
+    }
+
+    /// Members commit under their generation; anybody may commit to a group without members.
+    fn may_commit(&self, request: &CommitOffsets) -> Result<(), GroupError> {
+        let state = self.group.state;
+        if request.generation_id < 0 && state == GroupState::Empty {
+            return Ok(());
+        }
+        let instance = request.group_instance_id.as_deref();
+        if request.generation_id < 0 && request.member_id.is_empty() && instance.is_none() {
+            return Err(GroupError::UnknownMemberId);
+        }
+        if planted!(self.settings, StaleGenerationCommits) {
+            self.check_member(&request.member_id, instance)?;
+        } else {
+            self.check_generation(&request.member_id, instance, request.generation_id)?;
+        }
+        match state {
+            GroupState::Empty => Err(GroupError::UnknownMemberId),
+            GroupState::Dead => Err(GroupError::CoordinatorNotAvailable),
+            // Nobody knows yet what it owns in this generation.
+            GroupState::CompletingRebalance => Err(GroupError::RebalanceInProgress),
+            GroupState::PreparingRebalance | GroupState::Stable => Ok(()),
+        }
+    }
+
+    fn commit_topic(&mut self, topic: CommitTopic, expire_timestamp_ms: Option<i64>) -> TopicResults {
+        let longest = usize::try_from(self.settings.max_offset_metadata_bytes).unwrap_or(0);
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for CommitPartition { partition, offset, leader_epoch, metadata } in topic.partitions {
+            let error = (metadata.len() > longest).then_some(GroupError::OffsetMetadataTooLarge);
+            partitions.push(PartitionResult { partition, error });
+            if error.is_some() {
+                continue;
+            }
+            let key = OffsetKey { group_id: self.group.group_id.clone(), topic: topic.name.clone(), partition };
+            let value = CommittedOffset {
+                offset,
+                leader_epoch,
+                metadata,
+                commit_timestamp_ms: self.now.wall_ms,
+                expire_timestamp_ms,
+                topic_id: topic.topic_id,
+            };
+            self.record(StoredRecord::Offset(key, Some(value)));
+        }
+        TopicResults { name: topic.name, partitions }
+    }
+}
+
+/// Committed offsets of a group, which need not exist: what has no commit is answered with -1 and no error.
+pub(crate) fn fetch(group: Option<&DurableGroup>, request: FetchOffsets) -> Answer {
+    let topics = match request.topics {
+        Some(topics) => topics.into_iter().map(|topic| fetch_topic(group, topic)).collect(),
+        None => group.map_or_else(Vec::new, fetch_all),
+    };
+    Answer::FetchOffsets(Ok(topics))
+}
+
+fn fetched(partition: i32, committed: Option<&CommittedOffset>) -> FetchedPartition {
+    FetchedPartition {
+        partition,
+        offset: committed.map_or(-1, |committed| committed.offset),
+        leader_epoch: committed.map_or(-1, |committed| committed.leader_epoch),
+        metadata: committed.map_or_else(String::new, |committed| committed.metadata.clone()),
+    }
+}
+
+fn fetch_topic(group: Option<&DurableGroup>, topic: FetchTopic) -> FetchedTopic {
+    let commit_of = |partition: i32| {
+        let committed = group.and_then(|group| group.offset(&topic.name, partition));
+        // A commit for a topic of the same name that was deleted since does not count.
+        committed.filter(|committed| match (committed.topic_id, topic.topic_id) {
+            (Some(committed), Some(asked)) => committed == asked,
+            _ => true,
+        })
+    };
+    let partitions = topic.partitions.iter().map(|&partition| fetched(partition, commit_of(partition))).collect();
+    FetchedTopic { topic_id: topic.topic_id, partitions, name: topic.name }
+}
+
+fn fetch_all(group: &DurableGroup) -> Vec<FetchedTopic> {
+    let topics = group.offsets().iter().map(|(name, partitions)| FetchedTopic {
+        name: name.clone(),
+        topic_id: partitions.values().next_back().and_then(|committed| committed.topic_id),
+        partitions: partitions.iter().map(|(&partition, committed)| fetched(partition, Some(committed))).collect(),
+    });
+    topics.collect()
+}

@@ -1,0 +1,102 @@
+//! Every timer that a group can have, and what it does.
+//!
+//! Deadlines are plain fields of what they belong to, so renewing a session is one store. A group only keeps a lower
+//! bound of its next deadline; whoever wakes it looks through its members and finds out whether anything is really due.
+use crate::answer::GroupState;
+use crate::group::Group;
+use crate::step::Step;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// One timer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// The delay of the first rebalance of a group is over.
+    Hold,
+    /// A rebalance stops waiting for members to join again.
+    Rejoin,
+    /// Members that have not asked for their assignment are late.
+    Sync,
+    /// A member has not been heard of for its session timeout, or the join of a new member has been parked too long.
+    Session(String),
+    /// A member id that was given to a client has not been used for a session timeout.
+    Pending(String),
+}
+
+impl Group {
+    /// Every armed timer with its deadline.
+    fn timers(&self) -> impl Iterator<Item = (u64, Timer)> {
+        let gathering = self.state == GroupState::PreparingRebalance;
+        let hold = self.hold.as_ref().filter(|_| gathering).map(|hold| (hold.until_ms, Timer::Hold));
+        let rejoin = self.rejoin_deadline_ms.map(|at| (at, Timer::Rejoin));
+        let sync = self.sync_deadline_ms.map(|at| (at, Timer::Sync));
+        let session = self.roster.iter().filter_map(|m| Some((m.deadline_ms?, Timer::Session(m.member_id.clone()))));
+        let pending = self.pending.iter().map(|(id, pending)| (pending.deadline_ms, Timer::Pending(id.clone())));
+        hold.into_iter().chain(rejoin).chain(sync).chain(session).chain(pending)
+    }
+
+    /// The timers that are due, earliest first.
+    pub(crate) fn due(&self, now_ms: u64) -> Vec<(u64, Timer)> {
+        let mut due: Vec<_> = self.timers().filter(|(at, _)| *at <= now_ms).collect();
+        due.sort();
+        due
+    }
+
+    /// Finds out when the next timer really is due.
+    pub(crate) fn find_next_wake(&mut self, now_ms: u64) {
+        let members = self.roster.iter().filter_map(|member| member.deadline_ms);
+        let pending = self.pending.values().map(|pending| pending.deadline_ms);
+        let gathering = self.state == GroupState::PreparingRebalance;
+        // A hold that is over has done its work.
+        let hold =
+            self.hold.as_ref().map(|hold| hold.until_ms).filter(|&at| gathering && (self.from_empty || at > now_ms));
+        let group = [hold, self.rejoin_deadline_ms, self.sync_deadline_ms];
+        self.wake_at_ms = members.chain(pending).chain(group.into_iter().flatten()).min().unwrap_or(u64::MAX);
+    }
+
+    /// Moves every deadline: the broker itself stood still.
+    pub(crate) fn shift_deadlines(&mut self, stall_ms: u64) {
+        let later = |at: &mut u64| *at = at.saturating_add(stall_ms);
+        self.roster.iter_mut().filter_map(|member| member.deadline_ms.as_mut()).for_each(later);
+        self.pending.values_mut().for_each(|pending| later(&mut pending.deadline_ms));
+        self.rejoin_deadline_ms.iter_mut().for_each(later);
+        self.sync_deadline_ms.iter_mut().for_each(later);
+        if let Some(hold) = &mut self.hold {
+            later(&mut hold.until_ms);
+            if let crate::group::HoldKind::Adaptive { bound_ms } = &mut hold.kind {
+                later(bound_ms);
+            }
+        }
+        self.wake_at_ms = self.wake_at_ms.saturating_add(stall_ms);
+    }
+}
+
+impl Step<'_> {
+    /// Fires what is due. A timer that an earlier one has disarmed or moved does nothing.
+    pub(crate) fn fire_due_timers(&mut self) {
+        for (_, timer) in self.group.due(self.now.monotonic_ms) {
+            self.fire(timer);
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        let now_ms = self.now.monotonic_ms;
+        let is_due = |deadline: Option<u64>| deadline.is_some_and(|at| at <= now_ms);
+        match timer {
+            Timer::Hold => self.go_on(),
+            Timer::Rejoin if is_due(self.group.rejoin_deadline_ms) => {
+                self.end_waiting("the time to join again is over")
+            }
+            Timer::Sync if is_due(self.group.sync_deadline_ms) => self.end_sync_wait(),
+            Timer::Session(id) if is_due(self.group.roster.get(&id).and_then(|member| member.deadline_ms)) => {
+                self.remove_and_go_on(&id, "it was not heard of for its session timeout");
+            }
+            Timer::Pending(id) if is_due(self.group.pending.get(&id).map(|pending| pending.deadline_ms)) => {
+                self.group.pending.remove(&id);
+                self.tell(crate::event::GroupEventKind::MemberIdForgotten { member_id: id.clone() });
+                self.go_on();
+            }
+            Timer::Rejoin | Timer::Sync | Timer::Session(_) | Timer::Pending(_) => {}
+        }
+    }
+}
