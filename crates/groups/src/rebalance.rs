@@ -75,7 +75,9 @@ impl Step<'_> {
                 Hold { until_ms: until_ms.min(bound_ms), kind: HoldKind::Adaptive { bound_ms } }
             }
         };
-        self.group.wake_at(hold.until_ms);
+        if hold.until_ms > now_ms {
+            self.group.wake_at(hold.until_ms);
+        }
         self.group.hold = Some(hold);
     }
 

@@ -4,6 +4,9 @@ mod lines;
 use ottla_groups::*;
 use std::collections::BTreeMap;
 
+/// A dash and a UUID.
+const RANDOM_END_BYTES: usize = 37;
+
 /// The state of a story: one coordinator, its log, its clock, and what its clients know.
 pub(crate) struct Teller {
     coordinator: Coordinator,
@@ -272,30 +275,31 @@ impl Teller {
 
     /// Keeps what the story needs to go on, and says what happened.
     fn note(&mut self, actions: Vec<Action>) -> String {
-        let mut told = String::new();
-        for action in actions {
-            if let Action::Append(record) = &action {
+        let mut askers = Vec::new();
+        for action in &actions {
+            if let Action::Append(record) = action {
                 self.log.push(record.clone());
             }
-            let who = match &action {
+            let who = match action {
                 Action::Reply(ticket, _) => self.tickets.remove(ticket).expect("a reply for nobody"),
                 _ => String::new(),
             };
-            if let Action::Reply(_, Answer::JoinGroup(joined)) = &action {
+            if let Action::Reply(_, Answer::JoinGroup(joined)) = action {
                 self.learn(&who, joined);
             }
-            told += &lines::action(&action, &who, &self.short_names);
+            askers.push(who);
         }
-        told
+        let lines = actions.iter().zip(&askers).map(|(action, who)| lines::action(action, who, &self.short_names));
+        lines.collect()
     }
 
     fn learn(&mut self, who: &str, joined: &JoinGroupAnswer) {
         let member_id = joined.member_id.clone();
-        let known = member_id.is_empty() || self.short_names.iter().any(|(long, _)| *long == member_id);
-        if !known {
-            let name = member_id.get(..member_id.len().saturating_sub(37)).unwrap_or(&member_id);
-            let count = self.short_names.iter().filter(|(_, short)| short.starts_with(&format!("{name}#"))).count();
-            self.short_names.push((member_id.clone(), format!("{name}#{}", count + 1)));
+        let prefix = member_id.len().checked_sub(RANDOM_END_BYTES).and_then(|length| member_id.get(..length));
+        let known = self.short_names.iter().any(|(long, _)| *long == member_id);
+        if let Some(prefix) = prefix.filter(|_| !known) {
+            let count = self.short_names.iter().filter(|(_, short)| short.starts_with(&format!("{prefix}#"))).count();
+            self.short_names.push((member_id.clone(), format!("{prefix}#{}", count + 1)));
         }
         if matches!(joined.error, None | Some(GroupError::MemberIdRequired)) {
             self.clients.insert(who.into(), (member_id, joined.generation_id));
