@@ -8,11 +8,12 @@
 //! files behind it). One suite, [`conformance`], holds both to the same behaviour, and both accept or refuse a batch by the
 //! same pure function, [`decide`](decide::decide).
 
+pub mod batches;
 mod boundary;
-// pub mod conformance;
+pub mod conformance;
 pub mod decide;
 // pub mod local;
-// pub mod memory;
+pub mod memory;
 mod pending;
 pub mod producers;
 

@@ -1,0 +1,177 @@
+//! The memory engine: everything in memory, nothing kept. For tests and `--storage memory`.
+//!
+//! Every call is answered at once, on the calling thread, under one lock; observers are called after the lock is let go.
+//! "Durable" means here: until the process ends.
+
+mod partition;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::memory::partition::Partition;
+use crate::{
+    Append, AppendError, Appended, Bounds, Engine, FoundOffset, LogStartCause, Metadata, MetadataError, NewTopic,
+    Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
+};
+
+/// An engine that keeps everything in memory.
+#[derive(Default)]
+pub struct MemoryEngine {
+    state: Mutex<State>,
+    observers: Mutex<Arc<[Arc<dyn Observer>]>>,
+}
+
+#[derive(Default)]
+struct State {
+    metadata: Arc<Metadata>,
+    partitions: HashMap<PartitionId, Partition>,
+    next_producer_id: i64,
+    closed: bool,
+}
+
+impl MemoryEngine {
+    /// An empty engine.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A panic under the lock leaves no half-made change that a later call could trip over: each change is one assignment
+    /// after all checks.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn observers(&self) -> Arc<[Arc<dyn Observer>]> {
+        self.observers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn tell_advanced(&self, partitions: &[PartitionId]) {
+        if !partitions.is_empty() {
+            self.observers().iter().for_each(|observer| observer.advanced(partitions));
+        }
+    }
+}
+
+impl State {
+    fn partition(&self, id: PartitionId) -> Result<&Partition, ReadError> {
+        self.partitions.get(&id).ok_or(ReadError::UnknownPartition)
+    }
+
+    fn open(&self) -> Result<(), Unavailable> {
+        if self.closed { Err(closed()) } else { Ok(()) }
+    }
+
+    fn append(&mut self, append: &Append) -> Result<Appended, AppendError> {
+        self.open().map_err(AppendError::Unavailable)?;
+        let partition = self.partitions.get_mut(&append.partition).ok_or(AppendError::UnknownPartition)?;
+        partition.append(append)
+    }
+
+    fn create_topic(&mut self, new: NewTopic) -> Result<Arc<Topic>, MetadataError> {
+        self.open().map_err(MetadataError::Unavailable)?;
+        if self.metadata.by_name(&new.name).is_some() || self.metadata.by_id(new.id).is_some() {
+            return Err(MetadataError::TopicExists);
+        }
+        for index in 0..new.partitions {
+            self.partitions.insert(PartitionId { topic: new.id, index }, Partition::default());
+        }
+        let NewTopic { name, id, partitions, configs } = new;
+        Ok(Arc::make_mut(&mut self.metadata).insert(Topic { id, name: name.into(), partitions, configs }))
+    }
+
+    fn delete_topic(&mut self, id: TopicId) -> Result<(), MetadataError> {
+        self.open().map_err(MetadataError::Unavailable)?;
+        let topic = Arc::make_mut(&mut self.metadata).remove(id).ok_or(MetadataError::UnknownTopic)?;
+        for index in 0..topic.partitions {
+            self.partitions.remove(&PartitionId { topic: id, index });
+        }
+        Ok(())
+    }
+
+    fn delete_records(&mut self, id: PartitionId, before: i64) -> Result<(i64, i64), ReadError> {
+        self.open().map_err(ReadError::Unavailable)?;
+        let partition = self.partitions.get_mut(&id).ok_or(ReadError::UnknownPartition)?;
+        partition.delete_records(before)
+    }
+
+    fn init_producer(&mut self) -> Result<i64, Unavailable> {
+        self.open()?;
+        let id = self.next_producer_id;
+        self.next_producer_id += 1;
+        Ok(id)
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn metadata(&self) -> Arc<Metadata> {
+        self.state().metadata.clone()
+    }
+
+    fn create_topic(&self, topic: NewTopic) -> Pending<Arc<Topic>, MetadataError> {
+        Pending::ready(self.state().create_topic(topic))
+    }
+
+    fn delete_topic(&self, id: TopicId) -> Pending<(), MetadataError> {
+        Pending::ready(self.state().delete_topic(id))
+    }
+
+    fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {
+        let answers: Vec<_> = {
+            let mut state = self.state();
+            appends.iter().map(|append| state.append(append)).collect()
+        };
+        let written = |answer: &Result<Appended, _>| answer.as_ref().is_ok_and(|appended| !appended.duplicate);
+        let advanced: Vec<_> = (appends.iter().zip(&answers))
+            .filter(|(_, answer)| written(answer))
+            .map(|(append, _)| append.partition)
+            .collect();
+        self.tell_advanced(&advanced);
+        Pending::ready(Ok(answers))
+    }
+
+    fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError> {
+        Pending::ready(self.state().partition(read.partition).and_then(|partition| partition.read(&read)))
+    }
+
+    fn bounds(&self, partition: PartitionId) -> Result<Bounds, ReadError> {
+        self.state().partition(partition).map(Partition::bounds)
+    }
+
+    fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError> {
+        Pending::ready(self.state().partition(partition).map(|partition| partition.list_offset(spec)))
+    }
+
+    fn delete_records(&self, id: PartitionId, before: i64) -> Pending<i64, ReadError> {
+        let moved = self.state().delete_records(id, before);
+        if let Ok((from, to)) = moved
+            && from < to
+        {
+            let tell =
+                |observer: &Arc<dyn Observer>| observer.log_start_moved(id, from, to, LogStartCause::DeleteRecords);
+            self.observers().iter().for_each(tell);
+        }
+        Pending::ready(moved.map(|(_, to)| to))
+    }
+
+    fn init_producer(&self) -> Pending<i64, Unavailable> {
+        Pending::ready(self.state().init_producer())
+    }
+
+    fn subscribe(&self, observer: Arc<dyn Observer>) {
+        let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+        *observers = observers.iter().cloned().chain([observer]).collect();
+    }
+
+    fn maintain(&self, _budget_bytes: usize) -> Pending<(), Unavailable> {
+        Pending::ready(Ok(()))
+    }
+
+    fn close(&self) -> Pending<(), Unavailable> {
+        self.state().closed = true;
+        Pending::ready(Ok(()))
+    }
+}
+
+fn closed() -> Unavailable {
+    Unavailable { reason: Arc::from("the storage engine is closed; the broker is stopping"), retriable: false }
+}
