@@ -81,6 +81,9 @@ pub(super) fn tell(partition: i32, event: &GroupEvent) {
         GroupEventKind::StaticMemberReplaced { group_instance_id, old_member_id, new_member_id } => {
             tracing::info!(group, group_instance_id, old_member_id, new_member_id, "static member replaced");
         }
+        GroupEventKind::MemberIdForgotten { member_id } => {
+            tracing::debug!(group, member_id, "a member id that was given to a client was never used");
+        }
         GroupEventKind::Stalled { stall_ms } => {
             tracing::warn!(partition, stall_ms, "the broker stood still; the deadlines of all members were moved");
         }
