@@ -188,6 +188,10 @@ impl Teller {
         if command.words.contains(&"new") {
             member_id.clear();
         }
+        if member_id.is_empty() {
+            let prefix = command.text("instance").unwrap_or(client.clone());
+            self.name(&format!("{prefix}-00000000-0000-4{:03x}-8000-000000000000", self.next_ticket));
+        }
         let protocols = command.list("protocols", "range:t1");
         let session_timeout_ms = command.number("session", 10_000);
         let request = JoinGroup {
@@ -293,14 +297,15 @@ impl Teller {
         lines.collect()
     }
 
+    /// Gives a member id a name that people can read. Its random end is known beforehand.
+    fn name(&mut self, member_id: &str) {
+        let prefix = &member_id[..member_id.len() - RANDOM_END_BYTES];
+        let count = self.short_names.iter().filter(|(_, short)| short.starts_with(&format!("{prefix}#"))).count();
+        self.short_names.push((member_id.into(), format!("{prefix}#{}", count + 1)));
+    }
+
     fn learn(&mut self, who: &str, joined: &JoinGroupAnswer) {
         let member_id = joined.member_id.clone();
-        let prefix = member_id.len().checked_sub(RANDOM_END_BYTES).and_then(|length| member_id.get(..length));
-        let known = self.short_names.iter().any(|(long, _)| *long == member_id);
-        if let Some(prefix) = prefix.filter(|_| !known) {
-            let count = self.short_names.iter().filter(|(_, short)| short.starts_with(&format!("{prefix}#"))).count();
-            self.short_names.push((member_id.clone(), format!("{prefix}#{}", count + 1)));
-        }
         if matches!(joined.error, None | Some(GroupError::MemberIdRequired)) {
             self.clients.insert(who.into(), (member_id, joined.generation_id));
         }
