@@ -23,6 +23,21 @@ pub(crate) fn of_append(error: &AppendError) -> ErrorCode {
     }
 }
 
+/// A sentence for the producer's log, where the code alone does not say it all.
+pub(crate) fn message_of_append(error: &AppendError) -> Option<String> {
+    match error {
+        AppendError::Refused(Refusal::OutOfOrderSequence { expected, got }) => {
+            Some(format!("sequence number {got} came where {expected} was expected"))
+        }
+        AppendError::Refused(Refusal::InvalidProducerEpoch { current, got }) => {
+            Some(format!("producer epoch {got} is older than {current}"))
+        }
+        AppendError::Refused(Refusal::InvalidBatch(reason)) | AppendError::Corrupt(reason) => Some((*reason).to_owned()),
+        AppendError::Unavailable(unavailable) | AppendError::Unknown(unavailable) => Some(unavailable.to_string()),
+        AppendError::UnknownPartition | AppendError::UnexpectedEnd { .. } => None,
+    }
+}
+
 fn of_refusal(refusal: &Refusal) -> ErrorCode {
     match refusal {
         Refusal::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,

@@ -17,12 +17,15 @@ mod groups;
 mod handlers;
 mod memory;
 mod observer;
+mod operations;
+mod produce;
 mod request;
 mod server;
 mod stop;
 mod time;
 mod topics;
 
+pub use dispatch::protocol_page;
 pub use broker::{Broker, Identity, Parts};
 pub use server::{RunningBroker, StartError, start};
 pub use time::{Clock, Entropy};

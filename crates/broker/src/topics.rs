@@ -17,3 +17,20 @@ pub(crate) async fn auto_create(context: &Context, name: &str) -> Result<Arc<Top
     let _ = (context, name);
     Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }
+
+/// Where groups are kept.
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+/// Kafka's rules for topic names.
+pub(crate) fn check_topic_name(name: &str) -> Result<(), String> {
+    match name.is_empty() {
+        true => Err("a topic needs a name".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// The topic where groups are kept; created where it is missing.
+pub(crate) async fn offsets_topic(broker: &crate::Broker) -> Result<Arc<Topic>, ErrorCode> {
+    let metadata = broker.engine().metadata();
+    metadata.by_name(OFFSETS_TOPIC).cloned().ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)
+}

@@ -13,9 +13,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla_storage::{PartitionId, Topic};
 
-pub(crate) use self::collect::{Collected, Found, Limits, collect};
-pub(crate) use self::sessions::{OpenError, Opened, SessionCache, SessionRequest};
-pub(crate) use self::view::{TopicKey, View, Want};
+pub(crate) use self::collect::{Found, Limits, check_leader_epoch, collect};
+pub(crate) use self::sessions::{Opened, SessionCache, SessionRequest};
+pub(crate) use self::view::{TopicKey, Want};
 use self::waiters::Waiters;
 
 /// All that fetches share.

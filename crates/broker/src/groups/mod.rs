@@ -144,7 +144,7 @@ impl Surroundings {
     async fn log_topic(&self) -> Result<TopicId, String> {
         let broker = self.broker.get().and_then(Weak::upgrade).ok_or("the broker is stopping")?;
         let topic = crate::topics::offsets_topic(&broker).await;
-        topic.map(|topic| topic.id).map_err(|code| format!("it cannot be created ({})", code.name()))
+        topic.map(|topic| topic.id).map_err(|code| format!("it cannot be created ({code})"))
     }
 }
 

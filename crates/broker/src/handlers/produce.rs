@@ -1,0 +1,258 @@
+//! Produce (key 0), versions 3 to 13: record batches for partitions.
+//!
+//! Version 5 adds the log start offset, 7 zstd, 8 errors of single records (KIP-467), 9 the flexible encoding, 10 the new leader,
+//! 12 nothing outside of transactions, 13 topic ids in place of names. ApiVersions tells of versions from 0 on, because
+//! librdkafka stops compressing otherwise; 0 to 2 close the connection, as in Kafka.
+//!
+//! acks=1 and acks=all mean the same on one node: durable (`ottla.durability`). With acks=0 nothing is answered, and an error
+//! closes the connection, which is how Kafka tells such a producer to look for the leader anew. The timeout is not used:
+//! nothing here waits for replicas. Transactions are not served yet.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use ottla_protocol::messages::{
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
+    TopicProduceResponse,
+};
+use ottla_protocol::{ErrorCode, Uuid};
+use ottla_storage::{Append, AppendError, Appended, PartitionId, Topic, TopicId};
+
+use crate::context::{Context, Operation, Resource};
+use crate::config::{TimestampType, TopicSettings};
+use crate::produce::{Inspection, Rejection, check, inspect_all};
+use crate::request::{Close, Handled, Request, Response};
+use crate::{errors, topics};
+
+const FIRST_VERSION_WITH_TOPIC_IDS: i16 = 13;
+const NO_OFFSET: i64 = -1;
+
+pub(crate) async fn handle(context: Context, request: Request) -> Handled {
+    let message: ProduceRequest<'_> = request.decode()?;
+    let now_ms = context.broker().wall_ms();
+    let mut plan = Plan { now_ms, ..Plan::default() };
+    let refusal = refusal_of_all(&message);
+    for topic in &message.topic_data {
+        plan.add_topic(&context, &request, topic, refusal);
+    }
+    if plan.must_inspect() {
+        let hold = context.hold_order();
+        plan.inspect().await;
+        let appended = plan.append(&context);
+        drop(hold);
+        plan.take(appended.await);
+    } else {
+        let appended = plan.append(&context);
+        plan.take(appended.await);
+    }
+    let (response, failed) = plan.into_response();
+    match message.acks {
+        0 if failed.is_none() => Ok(Response::none()),
+        0 => Err(Close::because(format!(
+            "a batch without acknowledgement was refused: {}",
+            failed.unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR)
+        ))),
+        _ => request.respond(&response),
+    }
+}
+
+/// What is wrong with the request as a whole, and so with each of its partitions.
+fn refusal_of_all(message: &ProduceRequest<'_>) -> Option<ErrorCode> {
+    if !(-1..=1).contains(&message.acks) {
+        return Some(ErrorCode::INVALID_REQUIRED_ACKS);
+    }
+    message.transactional_id.as_ref().map(|_| ErrorCode::INVALID_TXN_STATE)
+}
+
+/// Where the answer to a partition goes: index of the topic and of the partition in the answer.
+type Place = (usize, usize);
+
+/// A batch on its way.
+struct Planned {
+    place: Place,
+    partition: PartitionId,
+    settings: Arc<TopicSettings>,
+    batch: bytes::Bytes,
+    must_inspect: bool,
+}
+
+/// What a request comes to: batches to append, and an answer that fills up.
+#[derive(Default)]
+struct Plan {
+    now_ms: i64,
+    topics: Vec<TopicProduceResponse<'static>>,
+    batches: Vec<Planned>,
+    failed: Option<ErrorCode>,
+}
+
+impl Plan {
+    fn add_topic(
+        &mut self,
+        context: &Context,
+        request: &Request,
+        data: &TopicProduceData<'_>,
+        refusal: Option<ErrorCode>,
+    ) {
+        let topic = match refusal {
+            Some(error) => Err(error),
+            None => find_topic(context, data, request.version),
+        };
+        let settings = topic.as_ref().ok().map(|topic| context.broker().config().topic(topic));
+        self.topics.push(TopicProduceResponse {
+            name: Cow::Owned(data.name.clone().into_owned()),
+            topic_id: data.topic_id,
+            partition_responses: Vec::with_capacity(data.partition_data.len()),
+        });
+        for partition in &data.partition_data {
+            let planned = match (&topic, &settings) {
+                (Ok(topic), Some(settings)) => self.plan(request, topic, settings, partition),
+                (Err(error), _) => Err((*error).into()),
+                (Ok(_), None) => Err(ErrorCode::UNKNOWN_SERVER_ERROR.into()),
+            };
+            let place = self.add_answer(partition.index);
+            match planned {
+                Ok(planned) => self.batches.push(Planned { place, ..planned }),
+                Err(rejection) => self.refuse(place, &rejection),
+            }
+        }
+    }
+
+    fn plan(
+        &self,
+        request: &Request,
+        topic: &Topic,
+        settings: &Arc<TopicSettings>,
+        data: &PartitionProduceData<'_>,
+    ) -> Result<Planned, Rejection> {
+        if !(0..topic.partitions).contains(&data.index) {
+            return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into());
+        }
+        // The batch shares the request's memory: nothing is copied on the way to the engine.
+        let batch = match &data.records {
+            Some(Cow::Borrowed(records)) => request.body.slice_ref(records),
+            Some(Cow::Owned(records)) => records.clone().into(),
+            None => bytes::Bytes::new(),
+        };
+        let checked = check(batch, settings, request.version, self.now_ms)?;
+        Ok(Planned {
+            place: (0, 0),
+            partition: PartitionId { topic: topic.id, index: data.index },
+            settings: settings.clone(),
+            batch: checked.batch,
+            must_inspect: checked.must_inspect,
+        })
+    }
+
+    fn add_answer(&mut self, index: i32) -> Place {
+        let topic = self.topics.len().saturating_sub(1);
+        let Some(answer) = self.topics.last_mut() else { return (topic, 0) };
+        answer.partition_responses.push(PartitionProduceResponse {
+            index,
+            base_offset: NO_OFFSET,
+            ..Default::default()
+        });
+        (topic, answer.partition_responses.len() - 1)
+    }
+
+    fn answer(&mut self, (topic, partition): Place) -> Option<&mut PartitionProduceResponse<'static>> {
+        self.topics.get_mut(topic)?.partition_responses.get_mut(partition)
+    }
+
+    fn refuse(&mut self, place: Place, rejection: &Rejection) {
+        self.failed.get_or_insert(rejection.error);
+        if let Some(answer) = self.answer(place) {
+            answer.error_code = rejection.error;
+            answer.error_message = rejection.message.clone().map(Cow::Owned);
+            answer.record_errors = rejection.record_errors();
+        }
+    }
+
+    fn must_inspect(&self) -> bool {
+        self.batches.iter().any(|planned| planned.must_inspect)
+    }
+
+    async fn inspect(&mut self) {
+        let inspected = self.batches.iter().filter(|planned| planned.must_inspect);
+        let inspections = inspected
+            .map(|planned| Inspection { batch: planned.batch.clone(), topic: planned.settings.clone() })
+            .collect();
+        let mut verdicts = inspect_all(inspections, self.now_ms).await.into_iter();
+        for planned in std::mem::take(&mut self.batches) {
+            let verdict = if planned.must_inspect { verdicts.next() } else { None };
+            match verdict {
+                Some(Err(rejection)) => self.refuse(planned.place, &rejection),
+                _ => self.batches.push(planned),
+            }
+        }
+    }
+
+    fn append(
+        &self,
+        context: &Context,
+    ) -> ottla_storage::Pending<Vec<Result<Appended, AppendError>>, ottla_storage::Unavailable> {
+        if self.batches.is_empty() {
+            return ottla_storage::Pending::ready(Ok(Vec::new()));
+        }
+        let durability = context.broker().config().settings().durability;
+        let append = |planned: &Planned| Append {
+            partition: planned.partition,
+            batches: planned.batch.clone(),
+            expected_end: None,
+            durability,
+        };
+        context.broker().engine().append(self.batches.iter().map(append).collect())
+    }
+
+    fn take(&mut self, appended: Result<Vec<Result<Appended, AppendError>>, ottla_storage::Unavailable>) {
+        let batches = std::mem::take(&mut self.batches);
+        let results = match appended {
+            Ok(results) => results,
+            Err(unavailable) => vec![Err(AppendError::Unavailable(unavailable)); batches.len()],
+        };
+        for (planned, result) in batches.iter().zip(results) {
+            match result {
+                Ok(appended) => self.acknowledge(planned, appended),
+                Err(error) => {
+                    let message = errors::message_of_append(&error);
+                    let rejection = Rejection { error: errors::of_append(&error), message, records: Vec::new() };
+                    self.refuse(planned.place, &rejection);
+                }
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, planned: &Planned, appended: Appended) {
+        let now_ms = self.now_ms;
+        if let Some(answer) = self.answer(planned.place) {
+            answer.base_offset = appended.first_offset;
+            answer.log_start_offset = appended.log_start_offset;
+            if planned.settings.timestamp_type == TimestampType::LogAppendTime && !appended.duplicate {
+                answer.log_append_time_ms = now_ms;
+            }
+        }
+    }
+
+    fn into_response(self) -> (ProduceResponse<'static>, Option<ErrorCode>) {
+        (ProduceResponse { responses: self.topics, ..Default::default() }, self.failed)
+    }
+}
+
+fn find_topic(context: &Context, data: &TopicProduceData<'_>, version: i16) -> Result<Arc<Topic>, ErrorCode> {
+    let metadata = context.broker().engine().metadata();
+    let topic = if version >= FIRST_VERSION_WITH_TOPIC_IDS {
+        let Uuid(id) = data.topic_id;
+        metadata.by_id(TopicId(id)).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?
+    } else {
+        if !context.authorize(Operation::Write, Resource::Topic(&data.name)) {
+            return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        }
+        metadata.by_name(&data.name).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?
+    };
+    if !context.authorize(Operation::Write, Resource::Topic(&topic.name)) {
+        return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    }
+    if topics::is_internal(&topic.name) {
+        return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
+    Ok(topic.clone())
+}

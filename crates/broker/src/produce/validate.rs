@@ -1,0 +1,157 @@
+//! What a batch's header says, held against the topic's configs. The records themselves are not looked at, except where the
+//! topic needs it (see [`super::inspect`]); Kafka reads every record of every batch.
+
+use bytes::{Bytes, BytesMut};
+use ottla_protocol::ErrorCode;
+use ottla_protocol::records::{self, BatchHeader, Compression};
+
+use super::Rejection;
+use crate::config::{TimestampType, TopicSettings};
+
+const FIRST_VERSION_WITH_ZSTD: i16 = 7;
+
+/// A batch that may be appended, perhaps after its records were looked at.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Checked {
+    /// The batch as it will be stored.
+    pub(crate) batch: Bytes,
+    /// The topic needs to see the records.
+    pub(crate) must_inspect: bool,
+}
+
+/// Checks one partition's part of a produce request in that version, at that time.
+///
+/// # Errors
+/// The batch is refused.
+pub(crate) fn check(batch: Bytes, topic: &TopicSettings, version: i16, now_ms: i64) -> Result<Checked, Rejection> {
+    if batch.is_empty() {
+        return Err(Rejection::new(ErrorCode::INVALID_RECORD, "a produce request needs exactly one batch for a partition"));
+    }
+    if batch.len() > topic.max_message_bytes {
+        let message = format!("a batch of {} bytes is over max.message.bytes = {}", batch.len(), topic.max_message_bytes);
+        return Err(Rejection::new(ErrorCode::MESSAGE_TOO_LARGE, message));
+    }
+    let header = records::validate(&batch)?;
+    check_header(&header, version)?;
+    let stamps = topic.timestamp_type == TimestampType::LogAppendTime;
+    if !stamps {
+        check_timestamp(&header, topic, now_ms)?;
+    }
+    let batch = if stamps { stamped(&batch, now_ms)? } else { batch };
+    let must_inspect = topic.compacted || (!stamps && topic.timestamp_before_max_ms != i64::MAX);
+    Ok(Checked { batch, must_inspect })
+}
+
+fn check_header(header: &BatchHeader, version: i16) -> Result<(), Rejection> {
+    if header.compression()? == Compression::Zstd && version < FIRST_VERSION_WITH_ZSTD {
+        let message = "zstd needs version 7 of the produce request";
+        return Err(Rejection::new(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, message));
+    }
+    if header.is_control() {
+        return Err(Rejection::new(ErrorCode::INVALID_RECORD, "control records are written by the broker alone"));
+    }
+    if header.is_transactional() {
+        let message = "the batch belongs to a transaction that this broker does not know of";
+        return Err(Rejection::new(ErrorCode::INVALID_TXN_STATE, message));
+    }
+    if header.has_producer() && (header.base_sequence < 0 || header.producer_epoch < 0) {
+        let message = "a batch with a producer id needs a sequence number and an epoch";
+        return Err(Rejection::new(ErrorCode::INVALID_RECORD, message));
+    }
+    Ok(())
+}
+
+fn check_timestamp(header: &BatchHeader, topic: &TopicSettings, now_ms: i64) -> Result<(), Rejection> {
+    if header.has_log_append_time() {
+        let message = "a producer may not set the timestamp type LogAppendTime";
+        return Err(Rejection::new(ErrorCode::INVALID_TIMESTAMP, message));
+    }
+    if header.max_timestamp_ms > now_ms.saturating_add(topic.timestamp_after_max_ms) {
+        let message = format!(
+            "the timestamp {} is more than message.timestamp.after.max.ms = {} ahead of the broker's clock ({now_ms})",
+            header.max_timestamp_ms, topic.timestamp_after_max_ms
+        );
+        return Err(Rejection::new(ErrorCode::INVALID_TIMESTAMP, message));
+    }
+    Ok(())
+}
+
+/// The batch with the broker's time. It lies inside the checksum, so the bytes cannot be shared with the request.
+fn stamped(batch: &Bytes, now_ms: i64) -> Result<Bytes, Rejection> {
+    let mut stamped = BytesMut::from(&batch[..]);
+    records::set_log_append_time(&mut stamped, now_ms)?;
+    Ok(stamped.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use ottla_protocol::records::BatchBuilder;
+
+    use super::*;
+    use crate::config::Compression as TopicCompression;
+
+    const NOW_MS: i64 = 1_700_000_000_000;
+
+    fn topic() -> TopicSettings {
+        TopicSettings {
+            max_message_bytes: 10_000,
+            timestamp_type: TimestampType::CreateTime,
+            timestamp_before_max_ms: i64::MAX,
+            timestamp_after_max_ms: 3_600_000,
+            compression: TopicCompression::Producer,
+            compacted: false,
+        }
+    }
+
+    fn batch(timestamp_ms: i64) -> BatchBuilder {
+        let mut builder = BatchBuilder::new();
+        builder.push(timestamp_ms, None, Some(b"value"), &[]);
+        builder
+    }
+
+    fn refused(batch: Bytes, topic: &TopicSettings) -> ErrorCode {
+        check(batch, topic, 9, NOW_MS).expect_err("is refused").error
+    }
+
+    #[test]
+    fn a_good_batch_is_kept_as_it_came() {
+        let batch = batch(NOW_MS).build();
+        let checked = check(batch.clone(), &topic(), 9, NOW_MS).expect("is good");
+        assert_eq!(checked, Checked { batch, must_inspect: false });
+    }
+
+    #[test]
+    fn bad_batches_have_their_own_errors() {
+        let good = batch(NOW_MS).build();
+        assert_eq!(refused(Bytes::new(), &topic()), ErrorCode::INVALID_RECORD);
+        assert_eq!(refused(good.slice(..good.len() - 1), &topic()), ErrorCode::CORRUPT_MESSAGE);
+        assert_eq!(refused([&good[..], &good[..]].concat().into(), &topic()), ErrorCode::INVALID_RECORD);
+        let small = TopicSettings { max_message_bytes: good.len() - 1, ..topic() };
+        assert_eq!(refused(good.clone(), &small), ErrorCode::MESSAGE_TOO_LARGE);
+        let mut flipped = good.to_vec();
+        *flipped.last_mut().expect("not empty") ^= 1;
+        assert_eq!(refused(flipped.into(), &topic()), ErrorCode::CORRUPT_MESSAGE);
+        assert_eq!(refused(batch(NOW_MS).control().build(), &topic()), ErrorCode::INVALID_RECORD);
+        assert_eq!(refused(batch(NOW_MS).transactional().build(), &topic()), ErrorCode::INVALID_TXN_STATE);
+        assert_eq!(refused(batch(NOW_MS).producer(1, 0, -1).build(), &topic()), ErrorCode::INVALID_RECORD);
+        assert_eq!(refused(batch(NOW_MS + 3_600_001).build(), &topic()), ErrorCode::INVALID_TIMESTAMP);
+    }
+
+    #[test]
+    fn log_append_time_replaces_the_producers() {
+        let stamping = TopicSettings { timestamp_type: TimestampType::LogAppendTime, ..topic() };
+        let checked = check(batch(1).build(), &stamping, 9, NOW_MS).expect("any timestamp is good");
+        let header = records::validate(&checked.batch).expect("the checksum is right");
+        assert!(header.has_log_append_time());
+        assert_eq!(header.max_timestamp_ms, NOW_MS);
+        assert_eq!(refused(checked.batch, &topic()), ErrorCode::INVALID_TIMESTAMP);
+    }
+
+    #[test]
+    fn records_are_looked_at_only_where_the_topic_needs_it() {
+        let inspects = |topic: TopicSettings| check(batch(NOW_MS).build(), &topic, 9, NOW_MS).expect("good").must_inspect;
+        assert!(inspects(TopicSettings { compacted: true, ..topic() }));
+        assert!(inspects(TopicSettings { timestamp_before_max_ms: 1, ..topic() }));
+        assert!(!inspects(TopicSettings { timestamp_after_max_ms: 1, ..topic() }));
+    }
+}
