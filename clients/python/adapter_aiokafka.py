@@ -10,6 +10,7 @@ import aiokafka
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 from aiokafka.structs import TopicPartition
 
+POLL_S = 0.05
 NO_POLICY = "none"
 ERRORS = {
     "no committed offset": "NoOffsetForPartitionError",
@@ -53,7 +54,7 @@ class Consumer:
     """A member of a group."""
 
     def __init__(self, bootstrap, options, listener):
-        self.listener = _Listener(self, listener)
+        self.listener = _Listener(listener)
         self.consumer = run(_started(lambda: aiokafka.AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
             group_id=options["group"],
@@ -78,13 +79,12 @@ class Consumer:
     def assignment(self):
         return [tuple(partition) for partition in self.consumer.assignment()]
 
-    def commit(self, offsets=None):
-        return self._await(self._commit(offsets))
+    def commit(self, offsets):
+        run(self.commit_when_revoked(offsets))
 
-    async def _commit(self, offsets):
-        if offsets is not None:
-            offsets = {TopicPartition(*partition): offset for partition, offset in offsets}
-        await self.consumer.commit(offsets)
+    def commit_when_revoked(self, offsets):
+        # The loop is turning already when the callback comes; it awaits what it is given.
+        return self.consumer.commit({TopicPartition(*partition): offset for partition, offset in offsets})
 
     def committed(self, partition):
         return run(self.consumer.committed(TopicPartition(*partition)))
@@ -95,23 +95,18 @@ class Consumer:
     def close(self):
         run(self.consumer.stop())
 
-    @staticmethod
-    def _await(awaitable):
-        # Inside a rebalance callback the loop is turning already; the callback awaits what it is given.
-        return awaitable if LOOP.is_running() else run(awaitable)
-
 
 class _Listener(aiokafka.ConsumerRebalanceListener):
-    def __init__(self, consumer, listener):
-        self.consumer, self.listener = consumer, listener
+    def __init__(self, tell):
+        self.tell = tell
 
     async def on_partitions_revoked(self, revoked):
-        commit = self.listener("revoked", [tuple(partition) for partition in revoked])
-        if commit is not None:
-            await commit
+        committing = self.tell("revoked", [tuple(partition) for partition in revoked])
+        if committing is not None:
+            await committing
 
     async def on_partitions_assigned(self, assigned):
-        self.listener("assigned", [tuple(partition) for partition in assigned])
+        self.tell("assigned", [tuple(partition) for partition in assigned])
 
 
 class Producer:

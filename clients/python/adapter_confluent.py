@@ -5,6 +5,7 @@ import sys
 import confluent_kafka
 from confluent_kafka.admin import AdminClient, NewTopic
 
+POLL_S = 0.05
 NO_POLICY = "error"
 ERRORS = {
     "no committed offset": "_AUTO_OFFSET_RESET",
@@ -71,18 +72,13 @@ class Consumer:
     def assignment(self):
         return _tuples(self.consumer.assignment())
 
-    def commit(self, offsets=None):
-        if offsets is None:
-            try:
-                self.consumer.commit(asynchronous=False)
-            except confluent_kafka.KafkaException as error:
-                if kind(error) != "_NO_OFFSET":
-                    raise
-            return
+    def commit(self, offsets):
         asked = [confluent_kafka.TopicPartition(*partition, offset) for partition, offset in offsets]
         for answer in self.consumer.commit(offsets=asked, asynchronous=False):
             if answer.error:
                 raise confluent_kafka.KafkaException(answer.error)
+
+    commit_when_revoked = commit
 
     def committed(self, partition):
         (answer,) = self.consumer.committed([confluent_kafka.TopicPartition(*partition)], timeout=10)

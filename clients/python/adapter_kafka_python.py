@@ -4,9 +4,13 @@ import importlib
 
 import kafka
 from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.consumer import subscription_state
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
+AsyncListener = getattr(subscription_state, "AsyncConsumerRebalanceListener", None)
+# Version 3 loses track of a rebalance if a poll times out between its JoinGroup and its SyncGroup: leave it ample time for both.
+POLL_S = 0.05 if AsyncListener is None else 1.0
 NO_POLICY = "none"
 ERRORS = {
     "no committed offset": "NoOffsetForPartitionError",
@@ -51,7 +55,7 @@ class Consumer:
             allow_auto_create_topics=options["auto_create_topics"],
             reconnect_backoff_max_ms=500,
             **more)
-        self.listener = _Listener(listener)
+        self.listener = _listener(listener)
 
     def subscribe(self, topics):
         self.consumer.subscribe(topics, listener=self.listener)
@@ -63,12 +67,18 @@ class Consumer:
                 yield record.topic, record.partition, record.offset, record.value
 
     def assignment(self):
-        return [tuple(partition) for partition in self.consumer.assignment()]
+        return _tuples(self.consumer.assignment())
 
-    def commit(self, offsets=None):
-        if offsets is not None:
-            offsets = {TopicPartition(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets}
-        self.consumer.commit(offsets)
+    def commit(self, offsets):
+        self.consumer.commit(self._named(offsets))
+
+    def commit_when_revoked(self, offsets):
+        # Version 3 runs the listener on the thread that does the network's work: there only awaiting is possible.
+        return self.consumer.commit(self._named(offsets)) if AsyncListener is None else self.consumer.commit_async(self._named(offsets))
+
+    @staticmethod
+    def _named(offsets):
+        return {TopicPartition(*partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets}
 
     def committed(self, partition):
         return self.consumer.committed(TopicPartition(*partition))
@@ -80,15 +90,29 @@ class Consumer:
         self.consumer.close()
 
 
-class _Listener(ConsumerRebalanceListener):
-    def __init__(self, listener):
-        self.listener = listener
+def _tuples(partitions):
+    return [tuple(partition) for partition in partitions]
 
-    def on_partitions_revoked(self, revoked):
-        self.listener("revoked", [tuple(partition) for partition in revoked])
 
-    def on_partitions_assigned(self, assigned):
-        self.listener("assigned", [tuple(partition) for partition in assigned])
+def _listener(tell):
+    """A rebalance listener in the style of this version."""
+    if AsyncListener is None:
+        class Listener(ConsumerRebalanceListener):
+            def on_partitions_revoked(self, revoked):
+                tell("revoked", _tuples(revoked))
+
+            def on_partitions_assigned(self, assigned):
+                tell("assigned", _tuples(assigned))
+    else:
+        class Listener(AsyncListener):
+            async def on_partitions_revoked(self, revoked):
+                committing = tell("revoked", _tuples(revoked))
+                if committing is not None:
+                    await committing
+
+            async def on_partitions_assigned(self, assigned):
+                tell("assigned", _tuples(assigned))
+    return Listener()
 
 
 class Producer:

@@ -4,18 +4,17 @@ It takes commands on stdin and tells what happens on stdout, one JSON object per
 application does, and reports records, changes of its assignment, and errors as they come; commands are carried out between
 two polls. A process that is to die badly is killed from outside.
 
-An adapter module `adapter_FAMILY` offers `Consumer`, `Producer`, `Admin`, `kind(error)`, and the tables NO_POLICY (how this
-client spells the reset policy `none`), ERRORS (its own exceptions) and CAPABILITIES.
+An adapter module `adapter_FAMILY` offers `Consumer`, `Producer`, `Admin`, `kind(error)`, POLL_S (how long one poll may wait), NO_POLICY
+(how this client spells the reset policy `none`), and the tables ERRORS (its own exceptions) and CAPABILITIES.
 """
 
 import importlib
 import json
+import logging
 import queue
 import sys
 import threading
 import traceback
-
-POLL_S = 0.05
 
 
 class ClientProcess:
@@ -27,6 +26,8 @@ class ClientProcess:
         self.commands = queue.Queue()
         self.consumer = None
         self.commit_on_revoke = False
+        self.following = {}  # for each partition, the offset after the last record that the application has got
+        self.last_error = None
         self.polling = False
         self.reported_assignment = None
         self.producers = {}
@@ -62,14 +63,17 @@ class ClientProcess:
     def _poll(self):
         records, failure = [], None
         try:
-            for topic, partition, offset, value in self.consumer.poll(POLL_S):
+            for topic, partition, offset, value in self.consumer.poll(self.adapter.POLL_S):
                 records.append([topic, partition, offset, value.decode()])
+                self.following[topic, partition] = offset + 1
         except Exception as error:  # whatever the client throws is what the test wants to know
             failure = error
         if records:
             tell(event="records", records=records)
         if failure:
-            traceback.print_exception(type(failure), failure, failure.__traceback__)
+            if str(failure) != self.last_error:  # some clients throw the same thing at every poll
+                traceback.print_exception(type(failure), failure, failure.__traceback__)
+            self.last_error = str(failure)
             tell(event="error", kind=self.adapter.kind(failure), text=str(failure))
         assignment = sorted(self.consumer.assignment())
         if assignment != self.reported_assignment:
@@ -78,9 +82,10 @@ class ClientProcess:
 
     def _rebalanced(self, what, partitions):
         tell(event=what, partitions=partitions)
-        if what == "revoked" and self.commit_on_revoke and partitions:
-            return self.consumer.commit()
-        return None
+        if what != "revoked" or not self.commit_on_revoke:
+            return None
+        offsets = [(partition, self.following[partition]) for partition in partitions if partition in self.following]
+        return self.consumer.commit_when_revoked(offsets) if offsets else None
 
     def do_consumer(self, topics, options):
         self.commit_on_revoke = options["commit_on_revoke"]
@@ -90,8 +95,8 @@ class ClientProcess:
         self.consumer.subscribe(topics)
         self.polling = True
 
-    def do_commit(self, offsets=None):
-        self.consumer.commit(offsets)
+    def do_commit(self, offsets):
+        self.consumer.commit([(tuple(partition), offset) for partition, offset in offsets])
 
     def do_committed(self, partition):
         return self.consumer.committed(partition)
@@ -125,4 +130,5 @@ def tell(**report):
 
 
 if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     ClientProcess(*sys.argv[1:3]).run()

@@ -377,7 +377,7 @@ def test_13_cooperative_rebalancing_moves_only_what_must_move(world):
     assert sorted(first.values() + second.values()) == sorted(sent), "nothing lost, nothing twice"
 
     kept = set(first.assignment)
-    second.do("commit")
+    second.commit({partition: 20 for partition in second.assignment})
     second.close()
     stable(world, "group", first)
     sent += world.produce_everywhere("alone again", 10, 4)
