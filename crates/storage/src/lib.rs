@@ -12,7 +12,7 @@ pub mod batches;
 mod boundary;
 pub mod conformance;
 pub mod decide;
-// pub mod local;
+pub mod local;
 pub mod memory;
 mod pending;
 pub mod producers;

@@ -1,0 +1,310 @@
+//! The background thread: writes from memory to segment files, checkpoints, removes files.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::disk::{Disk, LockHeld};
+use super::flusher::Snapshot;
+use super::health::{Health, closed, failed_flush, no_space};
+use super::inbox::Inbox;
+use super::manifest::{Manifest, PartitionRecord, ReplaceError};
+use super::options::MonotonicMs;
+use super::segments::{SegmentStore, StoreError};
+use super::tail::Tail;
+use super::wal::SlotPool;
+use crate::{Completer, PartitionId, Topic, TopicId, Unavailable};
+
+/// How much of one partition is written in one turn.
+const PIECE_BYTES: usize = 4 << 20;
+
+/// Segment files are flushed whenever this much was written, so that a checkpoint has little left to flush.
+const UNSYNCED_BYTES: u64 = 64 << 20;
+
+/// What others ask of the background thread.
+#[derive(Default)]
+pub(super) struct Signal {
+    todo: Mutex<Todo>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Todo {
+    write: bool,
+    checkpoint: bool,
+    /// Who waits for a checkpoint.
+    waiting: Vec<Completer<(), Unavailable>>,
+    /// Who waits for the end.
+    closing: Vec<Completer<(), Unavailable>>,
+    removed_topics: Vec<TopicId>,
+    trimmed: BTreeSet<PartitionId>,
+    /// The flusher is done.
+    flusher_closed: bool,
+    stopped: bool,
+}
+
+impl Todo {
+    fn is_empty(&self) -> bool {
+        let flags = self.write || self.checkpoint || self.flusher_closed || self.stopped;
+        !flags && self.waiting.is_empty() && self.removed_topics.is_empty() && self.trimmed.is_empty()
+    }
+}
+
+impl Signal {
+    fn change(&self, change: impl FnOnce(&mut Todo)) {
+        change(&mut self.lock());
+        self.changed.notify_one();
+    }
+
+    /// Asks to write from memory to segment files.
+    pub(super) fn request_write(&self) {
+        self.change(|todo| todo.write = true);
+    }
+
+    /// Asks for a checkpoint.
+    pub(super) fn request_checkpoint(&self) {
+        self.change(|todo| todo.checkpoint = true);
+    }
+
+    /// Asks for a checkpoint and tells when it is done.
+    pub(super) fn wait_for_checkpoint(&self, waiter: Completer<(), Unavailable>) {
+        self.change(|todo| todo.waiting.push(waiter));
+    }
+
+    /// Tells when the engine is closed.
+    pub(super) fn wait_for_close(&self, waiter: Completer<(), Unavailable>) {
+        self.change(|todo| todo.closing.push(waiter));
+    }
+
+    /// Asks to remove a deleted topic's files.
+    pub(super) fn remove_topic(&self, topic: TopicId) {
+        self.change(|todo| todo.removed_topics.push(topic));
+    }
+
+    /// Asks to remove a partition's files below its log start.
+    pub(super) fn remove_before_start(&self, partition: PartitionId) {
+        self.change(|todo| {
+            todo.trimmed.insert(partition);
+        });
+    }
+
+    /// Says that the flusher has done its last write.
+    pub(super) fn close(&self) {
+        self.change(|todo| todo.flusher_closed = true);
+    }
+
+    /// Ends the thread.
+    pub(super) fn stop(&self) {
+        self.change(|todo| todo.stopped = true);
+    }
+
+    /// Waits until there is something to do, or for so long.
+    fn next(&self, wait_at_most: Option<Duration>) -> Todo {
+        let todo = self.lock();
+        let todo = match wait_at_most {
+            None => self.changed.wait_while(todo, |todo| todo.is_empty()).unwrap_or_else(PoisonError::into_inner),
+            Some(time) => {
+                let waited = self.changed.wait_timeout_while(todo, time, |todo| todo.is_empty());
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        take_all_but_closing(todo)
+    }
+
+    fn take_closing(&self) -> Vec<Completer<(), Unavailable>> {
+        std::mem::take(&mut self.lock().closing)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Todo> {
+        self.todo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Those who wait for the end stay until the end is reached.
+fn take_all_but_closing(mut todo: MutexGuard<'_, Todo>) -> Todo {
+    let closing = std::mem::take(&mut todo.closing);
+    let taken = std::mem::take(&mut *todo);
+    todo.closing = closing;
+    taken
+}
+
+/// What the background thread works with.
+pub(super) struct Background {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) folder: PathBuf,
+    pub(super) signal: Arc<Signal>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) tail: Arc<Tail>,
+    pub(super) health: Arc<Health>,
+    pub(super) slots: Arc<SlotPool>,
+    pub(super) store: SegmentStore,
+    pub(super) monotonic_ms: MonotonicMs,
+    pub(super) checkpoint_interval_ms: u64,
+    /// Up to which sequence number the manifest says all.
+    pub(super) checkpointed: u64,
+    /// Keeps other brokers off the folder while the engine is open.
+    pub(super) lock: Option<Box<dyn LockHeld>>,
+}
+
+impl Background {
+    /// The body of the thread.
+    pub(super) fn run(mut self) {
+        self.store.remove_strangers({
+            let metadata = self.tail.metadata();
+            move |topic| metadata.by_id(topic).is_some()
+        });
+        let mut last_checkpoint_ms = (self.monotonic_ms)();
+        loop {
+            let todo = self.signal.next(self.until_next_checkpoint(last_checkpoint_ms));
+            if todo.stopped {
+                return;
+            }
+            todo.removed_topics.into_iter().for_each(|topic| self.store.remove_topic(topic));
+            todo.trimmed.into_iter().for_each(|partition| self.remove_before_start(partition));
+            let due = self.until_next_checkpoint(last_checkpoint_ms).is_some_and(|left| left.is_zero());
+            if todo.checkpoint || due || !todo.waiting.is_empty() {
+                let result = self.checkpoint();
+                last_checkpoint_ms = (self.monotonic_ms)();
+                todo.waiting.into_iter().for_each(|waiter| waiter.complete(result.clone()));
+            } else if todo.write {
+                self.write_behind();
+            }
+            if todo.flusher_closed {
+                self.close();
+                return;
+            }
+        }
+    }
+
+    fn until_next_checkpoint(&self, last_ms: u64) -> Option<Duration> {
+        let passed_ms = (self.monotonic_ms)().saturating_sub(last_ms);
+        let interval_ms = self.checkpoint_interval_ms;
+        (interval_ms > 0).then(|| Duration::from_millis(interval_ms.saturating_sub(passed_ms)))
+    }
+
+    /// The end: everything goes to its place, and the folder is free for another broker.
+    fn close(&mut self) {
+        let result = self.checkpoint();
+        self.store.close();
+        self.lock = None;
+        self.inbox.stop();
+        self.slots.stop();
+        self.signal.take_closing().into_iter().for_each(|waiter| waiter.complete(result.clone()));
+    }
+
+    /// Writes what is only in memory, a piece of each partition in turn, until little is left.
+    fn write_behind(&mut self) {
+        loop {
+            for partition in self.tail.unwritten_partitions() {
+                if self.write_piece(partition, i64::MAX).is_err() {
+                    return;
+                }
+            }
+            if self.store.unsynced_bytes() >= UNSYNCED_BYTES && self.sync_segments().is_err() {
+                return;
+            }
+            if !self.tail.wants_writing() || self.signal.lock().checkpoint {
+                return;
+            }
+        }
+    }
+
+    /// Writes one piece of a partition; answers whether there was any.
+    fn write_piece(&mut self, partition: PartitionId, end_offset: i64) -> Result<bool, Unavailable> {
+        self.may_write()?;
+        let Some(unwritten) = self.tail.unwritten(partition, end_offset, PIECE_BYTES) else {
+            return Ok(false);
+        };
+        let written = self.store.append(partition, &unwritten.segments, &unwritten.batches);
+        let segments = written.map_err(|error| self.failed(&error))?;
+        let written_end = unwritten.batches.last().map_or(0, |batch| batch.last_offset + 1);
+        self.tail.written(partition, written_end, segments);
+        self.health.set_full(None);
+        self.inbox.poke();
+        Ok(true)
+    }
+
+    /// Brings everything up to one place in the log into segment files, says so in the manifest, and frees the log before.
+    fn checkpoint(&mut self) -> Result<(), Unavailable> {
+        let snapshot = self.snapshot()?;
+        if snapshot.wal.next_sequence == self.checkpointed {
+            return Ok(());
+        }
+        for (topic, partitions) in &snapshot.topics {
+            for (index, state) in (0..).zip(partitions) {
+                let partition = PartitionId { topic: topic.id, index };
+                while self.write_piece(partition, state.end_offset)? {}
+            }
+        }
+        self.sync_segments()?;
+        let manifest = self.manifest(&snapshot);
+        match manifest.replace(&*self.disk, &self.folder) {
+            Ok(()) => {}
+            Err(ReplaceError::NotWritten(error)) => {
+                let path = self.folder.join("manifest.new");
+                return Err(self.failed(&StoreError { path, doing: "write", error }));
+            }
+            Err(ReplaceError::Unknown(error)) => {
+                return Err(self.health.poison(&failed_flush(&self.folder.join("manifest"), &error)));
+            }
+        }
+        self.checkpointed = snapshot.wal.next_sequence;
+        self.health.set_full(None);
+        self.slots.retire_before(snapshot.wal.number);
+        tracing::debug!(sequence = self.checkpointed, "checkpoint");
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, Unavailable> {
+        self.may_write()?;
+        let (answer, snapshot) = sync_channel(1);
+        self.inbox.request_snapshot(answer);
+        let taken = snapshot.recv().ok().flatten();
+        taken.ok_or_else(|| self.health.poisoned().cloned().unwrap_or_else(closed))
+    }
+
+    fn manifest(&self, snapshot: &Snapshot) -> Manifest {
+        let record = |topic: &Topic, (index, state): (i32, &super::state::PartitionState)| {
+            let segments = self.tail.segments(PartitionId { topic: topic.id, index }).unwrap_or_default();
+            PartitionRecord {
+                log_start_offset: state.log_start_offset,
+                end_offset: state.end_offset,
+                segments: segments.all().copied().collect(),
+                producers: state.producers.clone(),
+            }
+        };
+        let topics = snapshot.topics.iter().map(|(topic, partitions)| {
+            (topic.clone(), (0..).zip(partitions).map(|partition| record(topic, partition)).collect())
+        });
+        Manifest { wal: snapshot.wal, next_producer_id: snapshot.next_producer_id, topics: topics.collect() }
+    }
+
+    fn sync_segments(&mut self) -> Result<(), Unavailable> {
+        self.may_write()?;
+        // No second flush of the same data: the system may have dropped it and say that all is well.
+        self.store.sync().map_err(|error| self.health.poison(&error.clause()))
+    }
+
+    fn may_write(&self) -> Result<(), Unavailable> {
+        self.health.poisoned().map_or(Ok(()), |why| Err(why.clone()))
+    }
+
+    /// A full disk passes; anything else ends all writing.
+    fn failed(&self, error: &StoreError) -> Unavailable {
+        let why = if error.is_full() {
+            self.health.set_full(Some(&error.clause()));
+            no_space(&error.clause())
+        } else {
+            self.health.poison(&error.clause())
+        };
+        self.inbox.poke();
+        why
+    }
+
+    fn remove_before_start(&mut self, partition: PartitionId) {
+        let removed = self.tail.take_segments_before_start(partition);
+        self.store.remove(partition, &removed);
+    }
+}

@@ -1,0 +1,118 @@
+//! The disk as the local engine sees it: a small trait, so that tests can put one that fails in its place.
+//!
+//! All input and output of the engine goes through here; nothing else in the engine names a file system call.
+
+mod aligned;
+mod system;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use aligned::{AlignedBuffer, BLOCK_BYTES};
+pub use system::SystemDisk;
+
+/// How a file is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenHow {
+    /// For writing too; otherwise for reading only.
+    pub write: bool,
+    /// Make it where it does not exist.
+    pub create: bool,
+    /// Empty it.
+    pub truncate: bool,
+    /// Bypass the page cache (`O_DIRECT`): buffers, offsets and lengths must be multiples of [`BLOCK_BYTES`].
+    pub direct: bool,
+}
+
+impl OpenHow {
+    /// An existing file, for reading.
+    pub const READ: Self = Self { write: false, create: false, truncate: false, direct: false };
+    /// An existing file, for reading and writing.
+    pub const WRITE: Self = Self { write: true, create: false, truncate: false, direct: false };
+    /// A file made where it is missing, for reading and writing.
+    pub const CREATE: Self = Self { write: true, create: true, truncate: false, direct: false };
+    /// A new or emptied file, for reading and writing.
+    pub const CREATE_EMPTY: Self = Self { write: true, create: true, truncate: true, direct: false };
+
+    /// The same, past the page cache where `direct` holds.
+    #[must_use]
+    pub const fn direct(self, direct: bool) -> Self {
+        Self { direct, ..self }
+    }
+}
+
+/// One name in a folder.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FolderEntry {
+    /// The name; names that are not UTF-8 are not ours and are left out.
+    pub name: String,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// Holds a lock until dropped.
+pub trait LockHeld: Send + Sync {}
+
+/// A file system. Every method may block.
+pub trait Disk: Send + Sync {
+    /// Makes a folder and its parents; it may exist already.
+    fn create_folder(&self, path: &Path) -> io::Result<()>;
+    /// Opens a file.
+    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>>;
+    /// Gives a file a new name, replacing a file of that name atomically. Durable only after [`Disk::sync_folder`].
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes an empty folder.
+    fn remove_folder(&self, path: &Path) -> io::Result<()>;
+    /// What lies in a folder, in the order of names.
+    fn list(&self, path: &Path) -> io::Result<Vec<FolderEntry>>;
+    /// Makes new, renamed and removed names in a folder durable.
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// Takes an exclusive lock between processes on a file, made where it is missing;
+    /// [`io::ErrorKind::WouldBlock`] where another holds it.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn LockHeld>>;
+}
+
+/// An open file. Positions are given with each call, so that threads can share it.
+pub trait DiskFile: Send + Sync {
+    /// Its size in bytes.
+    fn size(&self) -> io::Result<u64>;
+    /// Reads at an offset until the buffer is full or the file ends; answers how much was read.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes all of `data` at an offset; with `durable`, it is on the medium before the call returns.
+    fn write_at(&self, data: &[u8], offset: u64, durable: bool) -> io::Result<()>;
+    /// Makes all that was written, and the size, durable.
+    fn sync(&self) -> io::Result<()>;
+    /// Sets the size.
+    fn truncate(&self, size: u64) -> io::Result<()>;
+    /// Takes disk space for `bytes` bytes from the start of the file, so that writing there cannot run out of it; the size
+    /// grows to that. Where the file system cannot, it does nothing.
+    fn reserve(&self, bytes: u64) -> io::Result<()>;
+}
+
+/// Removes a folder with all that is in it; it may be gone already.
+pub fn remove_tree(disk: &dyn Disk, path: &Path) -> io::Result<()> {
+    let entries = match disk.list(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        listed => listed?,
+    };
+    for entry in entries {
+        let inner = path.join(&entry.name);
+        if entry.is_folder {
+            remove_tree(disk, &inner)?;
+        } else {
+            disk.remove_file(&inner)?;
+        }
+    }
+    disk.remove_folder(path)
+}
+
+/// Reads exactly `buffer.len()` bytes; a file that ends before is an [`io::ErrorKind::UnexpectedEof`].
+pub fn read_exact_at(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    if file.read_at(buffer, offset)? < buffer.len() {
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file ends before what it should hold"));
+    }
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The real disk. Linux is the system that is measured and tested; elsewhere the same calls do without direct writes.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Disk, DiskFile, FolderEntry, LockHeld, OpenHow};
+
+/// The operating system's files.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct SystemDisk;
+
+impl Disk for SystemDisk {
+    fn create_folder(&self, path: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(path)
+    }
+
+    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(how.write).create(how.create).truncate(how.truncate);
+        if how.direct {
+            set_direct(&mut options)?;
+        }
+        Ok(Arc::new(SystemFile(options.open(path)?)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn remove_folder(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<FolderEntry>> {
+        let mut entries = Vec::new();
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().into_string() {
+                entries.push(FolderEntry { name, is_folder: entry.file_type()?.is_dir() });
+            }
+        }
+        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn LockHeld>> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Box::new(HeldFile { _file: file })),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// The lock goes with the open file.
+struct HeldFile {
+    _file: File,
+}
+
+impl LockHeld for HeldFile {}
+
+struct SystemFile(File);
+
+impl DiskFile for SystemFile {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() {
+            match self.0.read_at(&mut buffer[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, data: &[u8], offset: u64, durable: bool) -> io::Result<()> {
+        if durable { write_durably(&self.0, data, offset) } else { self.0.write_all_at(data, offset) }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn truncate(&self, size: u64) -> io::Result<()> {
+        self.0.set_len(size)
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        reserve(&self.0, bytes)
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "other systems refuse")]
+fn set_direct(options: &mut OpenOptions) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(rustix::fs::OFlags::DIRECT.bits().cast_signed());
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_direct(_: &mut OpenOptions) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// One call that writes and flushes just these bytes; where the kernel or the file system has no such call, two.
+#[cfg(target_os = "linux")]
+fn write_durably(file: &File, data: &[u8], offset: u64) -> io::Result<()> {
+    use rustix::io::{Errno, ReadWriteFlags, pwritev2};
+    let mut done = 0;
+    while done < data.len() {
+        match pwritev2(file, &[io::IoSlice::new(&data[done..])], offset + done as u64, ReadWriteFlags::DSYNC) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => done += count,
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                file.write_all_at(&data[done..], offset + done as u64)?;
+                return file.sync_data();
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn write_durably(file: &File, data: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(data, offset)?;
+    file.sync_data()
+}
+
+#[cfg(target_os = "linux")]
+fn reserve(file: &File, bytes: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    loop {
+        return match fallocate(file, FallocateFlags::empty(), 0, bytes) {
+            Err(Errno::INTR) => continue,
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reserve(_: &File, _: u64) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,367 @@
+//! The flusher: one thread that decides, writes and publishes, in the order of the calls.
+//!
+//! 1. It takes all that has gathered, decides about each command just before it is written, writes everything with one
+//!    call, and only then makes it visible and answers. There is no waiting for more: while one write is in flight, the
+//!    next group gathers.
+//! 2. Nothing is decided before the log has space for it, so a full disk leaves nothing to undo.
+//! 3. Between two writes the decided state is exactly the durable one (or the written one, for `Durability::Os`). Snapshots
+//!    are taken there.
+//! 4. A failed write ends all writing.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+
+use super::background::Signal;
+use super::group::{Answer, Group, ProducerIds};
+use super::health::{Health, failed_flush, no_space};
+use super::inbox::{Command, Inbox, Prepared, PreparedBatches, Wake};
+use super::state::{DurableState, PartitionState, log_batches};
+use super::tail::{Advance, Tail};
+use super::wal::{
+    LOG_START, PRODUCER_IDS, RECORDS, SlotPool, TOPIC_CREATED, TOPIC_DELETED, Take, WalPosition, WalWriter, log_start,
+    put_topic, records_head,
+};
+use crate::decide::{Decision, decide_append};
+use crate::{
+    AppendError, Appended, Bounds, Durability, MetadataError, NewTopic, PartitionId, ReadError, Topic, TopicId,
+    Unavailable,
+};
+
+/// A group takes no more once it has this much: a longer write only makes the next group wait longer.
+const GROUP_BYTES: usize = 4 << 20;
+
+/// How many producer ids are reserved with one frame.
+const PRODUCER_IDS_AT_ONCE: i64 = 1000;
+
+/// The decided state between two writes.
+pub(super) struct Snapshot {
+    pub(super) wal: WalPosition,
+    pub(super) next_producer_id: i64,
+    pub(super) topics: Vec<(Arc<Topic>, Vec<PartitionState>)>,
+}
+
+/// What the flusher works with.
+pub(super) struct Flusher {
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) tail: Arc<Tail>,
+    pub(super) health: Arc<Health>,
+    pub(super) slots: Arc<SlotPool>,
+    pub(super) background: Arc<Signal>,
+    pub(super) producer_ids: Arc<ProducerIds>,
+    pub(super) wal: WalWriter,
+    /// For sentences about failures.
+    pub(super) wal_folder: PathBuf,
+    pub(super) state: DurableState,
+}
+
+/// Whether the log has room for a command.
+enum Room {
+    Here,
+    /// Not yet; the flusher will be woken.
+    Later,
+    /// And nothing was written.
+    Refused(Unavailable),
+}
+
+impl Flusher {
+    /// The body of the thread.
+    pub(super) fn run(mut self) {
+        let mut backlog = VecDeque::new();
+        let mut blocked = false;
+        loop {
+            match self.inbox.next(&mut backlog, blocked) {
+                Wake::Stop => return,
+                Wake::Work(snapshot) => {
+                    if let Some(answer) = snapshot {
+                        self.answer_snapshot(&answer);
+                    }
+                    blocked = self.work(&mut backlog);
+                }
+            }
+        }
+    }
+
+    /// One group; answers whether it must wait for space.
+    fn work(&mut self, backlog: &mut VecDeque<Command>) -> bool {
+        if let Some(why) = self.health.poisoned().cloned() {
+            self.refuse_all(backlog, &why);
+            return false;
+        }
+        if self.tail.is_full() && !backlog.is_empty() {
+            self.background.request_write();
+            return self.blocked_unless_full(backlog);
+        }
+        let mut group = Group::default();
+        while let Some(command) = backlog.pop_front() {
+            let (frames, payload_bytes) = size_of(&command);
+            if frames > 0 && !self.wal.fits(frames, payload_bytes) {
+                if !group.is_empty() {
+                    backlog.push_front(command);
+                    break;
+                }
+                match self.make_room(frames, payload_bytes) {
+                    Room::Here => {}
+                    Room::Later => {
+                        backlog.push_front(command);
+                        return self.blocked_unless_full(backlog);
+                    }
+                    Room::Refused(why) => {
+                        backlog.push_front(command);
+                        self.refuse_all(backlog, &why);
+                        return false;
+                    }
+                }
+            }
+            self.decide(command, &mut group);
+            if self.wal.buffered_bytes() >= GROUP_BYTES {
+                break;
+            }
+        }
+        self.finish(group, backlog);
+        false
+    }
+
+    /// Waiting makes no sense while the disk is full: the callers are told so.
+    fn blocked_unless_full(&mut self, backlog: &mut VecDeque<Command>) -> bool {
+        let Some(why) = self.health.full() else { return true };
+        self.refuse_all(backlog, &why);
+        // It may have space again by now; the next caller will see.
+        self.background.request_checkpoint();
+        false
+    }
+
+    fn make_room(&mut self, frames: usize, payload_bytes: usize) -> Room {
+        if let Err(error) = self.complete_segment() {
+            return Room::Refused(self.poison(&error));
+        }
+        let number = self.wal.next_number();
+        match self.slots.take(WalWriter::segment_bytes_for(frames, payload_bytes), number) {
+            Take::Preparing => Room::Later,
+            Take::AllInUse => {
+                self.background.request_checkpoint();
+                Room::Later
+            }
+            Take::Failed(reason) => Room::Refused(no_space(&reason)),
+            Take::Ready(slot) => {
+                if let Err(error) = self.wal.open_segment(&slot) {
+                    self.slots.give_back(number);
+                    let clause = format!("no file of the write-ahead log could be opened: {error}");
+                    return Room::Refused(Unavailable { reason: clause.into(), retriable: true });
+                }
+                if self.slots.is_half_full() {
+                    self.background.request_checkpoint();
+                }
+                Room::Here
+            }
+        }
+    }
+
+    /// Leaves nothing of the open segment in memory only.
+    fn complete_segment(&mut self) -> io::Result<()> {
+        if self.wal.buffered_bytes() > 0 {
+            self.wal.write(true)?;
+        }
+        self.wal.settle()
+    }
+
+    fn decide(&mut self, command: Command, group: &mut Group) {
+        let answer = match command {
+            Command::Append { appends, completer } => {
+                let results = appends.into_iter().map(|append| self.decide_append(append, group)).collect();
+                Answer::Append { results, completer }
+            }
+            Command::CreateTopic { topic, completer } => {
+                Answer::Created { result: self.decide_create(topic, group), completer }
+            }
+            Command::DeleteTopic { id, completer } => {
+                Answer::Deleted { result: self.decide_delete(id, group), completer }
+            }
+            Command::DeleteRecords { partition, before, completer } => {
+                Answer::LogStart { result: self.decide_log_start(partition, before, group), completer }
+            }
+            Command::ProducerId { completer } => {
+                self.reserve_producer_ids(group);
+                Answer::ProducerId { completer }
+            }
+            Command::Close => Answer::Closed,
+        };
+        group.answers.push(answer);
+    }
+
+    fn decide_append(&mut self, append: Prepared, group: &mut Group) -> Result<Appended, AppendError> {
+        let partition = append.partition;
+        let state = self.state.partitions.get_mut(&partition).ok_or(AppendError::UnknownPartition)?;
+        let PreparedBatches { bytes, spans } = append.batches?;
+        if append.expected_end.is_some_and(|end| end != state.end_offset) {
+            return Err(AppendError::UnexpectedEnd { end_offset: state.end_offset });
+        }
+        let producers: Vec<_> = spans.iter().map(|span| span.producer).collect();
+        let log_start_offset = state.log_start_offset;
+        group.flush |= append.durability == Durability::Flush;
+        match decide_append(&state.producers, &producers) {
+            Decision::Refuse(refusal) => Err(AppendError::Refused(refusal)),
+            // Its original is in this group or was published before it, so the end of the group is late enough.
+            Decision::Duplicate { first_offset, end_offset } => {
+                Ok(Appended { first_offset, end_offset, log_start_offset, duplicate: true })
+            }
+            Decision::Accept => {
+                let first_offset = state.end_offset;
+                let bytes = state.accept(bytes, &spans);
+                let end_offset = state.end_offset;
+                self.wal.put(RECORDS, &[&records_head(partition), &bytes]);
+                let batches = log_batches(&bytes, &spans, first_offset);
+                group.advances.push(Advance { partition, batches });
+                Ok(Appended { first_offset, end_offset, log_start_offset, duplicate: false })
+            }
+        }
+    }
+
+    fn decide_create(&mut self, topic: NewTopic, group: &mut Group) -> Result<Arc<Topic>, MetadataError> {
+        let metadata = &self.state.metadata;
+        if metadata.by_name(&topic.name).is_some() || metadata.by_id(topic.id).is_some() {
+            return Err(MetadataError::TopicExists);
+        }
+        let NewTopic { name, id, partitions, configs } = topic;
+        let topic = Topic { id, name: name.into(), partitions: partitions.max(1), configs };
+        let mut payload = Vec::new();
+        put_topic(&mut payload, &topic);
+        self.wal.put(TOPIC_CREATED, &[&payload]);
+        let topic = self.state.create_topic(topic);
+        group.flush = true;
+        group.created.push(topic.clone());
+        Ok(topic)
+    }
+
+    fn decide_delete(&mut self, id: TopicId, group: &mut Group) -> Result<(), MetadataError> {
+        let topic = self.state.delete_topic(id).ok_or(MetadataError::UnknownTopic)?;
+        self.wal.put(TOPIC_DELETED, &[&id.0]);
+        group.flush = true;
+        group.deleted.push(topic);
+        Ok(())
+    }
+
+    fn decide_log_start(&mut self, partition: PartitionId, before: i64, group: &mut Group) -> Result<i64, ReadError> {
+        let state = self.state.partitions.get_mut(&partition).ok_or(ReadError::UnknownPartition)?;
+        let to = if before == -1 { state.end_offset } else { before };
+        if to < 0 || to > state.end_offset {
+            return Err(ReadError::OffsetOutOfRange(Bounds {
+                log_start_offset: state.log_start_offset,
+                high_watermark: state.end_offset,
+                last_stable_offset: state.end_offset,
+            }));
+        }
+        if to > state.log_start_offset {
+            state.log_start_offset = to;
+            self.wal.put(LOG_START, &[&log_start(partition, to)]);
+            group.flush = true;
+            group.log_starts.push((partition, to));
+        }
+        Ok(state.log_start_offset)
+    }
+
+    fn reserve_producer_ids(&mut self, group: &mut Group) {
+        group.producer_ids_wanted += 1;
+        let there =
+            self.producer_ids.left() + group.producer_ids_reserved.as_ref().map_or(0, |range| range.end - range.start);
+        if there < group.producer_ids_wanted {
+            let start = self.state.next_producer_id;
+            let end = start.saturating_add(PRODUCER_IDS_AT_ONCE);
+            self.state.next_producer_id = end;
+            self.wal.put(PRODUCER_IDS, &[&end.to_be_bytes()]);
+            group.flush = true;
+            group.producer_ids_reserved.get_or_insert(start..start).end = end;
+        }
+    }
+
+    /// Writes the group, publishes it and answers.
+    fn finish(&mut self, mut group: Group, backlog: &mut VecDeque<Command>) {
+        let written = if self.wal.has_frames() {
+            self.wal.write(group.flush)
+        } else if group.flush && self.wal.is_unflushed() {
+            self.wal.settle()
+        } else {
+            Ok(())
+        };
+        if let Err(error) = written {
+            let why = self.poison(&error);
+            if group.fail(&why) {
+                self.background.close();
+            }
+            return;
+        }
+        group.publish(&self.tail, &self.state.metadata, &self.producer_ids);
+        if self.tail.wants_writing() {
+            self.background.request_write();
+        }
+        for topic in &group.deleted {
+            self.background.remove_topic(topic.id);
+        }
+        for (partition, _) in &group.log_starts {
+            self.background.remove_before_start(*partition);
+        }
+        let (advanced, moved) = (std::mem::take(&mut group.advanced), std::mem::take(&mut group.moved));
+        let closes = group.answer(&self.producer_ids, backlog);
+        if !advanced.is_empty() {
+            self.health.advanced(&advanced);
+        }
+        for (partition, from, to) in moved {
+            self.health.log_start_moved(partition, from, to);
+        }
+        if closes {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        if let Err(error) = self.complete_segment() {
+            self.poison(&error);
+        }
+        self.wal.close();
+        self.background.close();
+    }
+
+    fn poison(&self, error: &io::Error) -> Unavailable {
+        self.health.poison(&failed_flush(&self.wal_folder, error))
+    }
+
+    fn refuse_all(&mut self, backlog: &mut VecDeque<Command>, why: &Unavailable) {
+        for command in backlog.drain(..) {
+            if matches!(command, Command::Close) {
+                self.wal.close();
+                self.background.close();
+            }
+            command.refuse(why);
+        }
+    }
+
+    fn answer_snapshot(&self, answer: &SyncSender<Option<Snapshot>>) {
+        let snapshot = self.health.poisoned().is_none().then(|| Snapshot {
+            wal: self.wal.position(),
+            next_producer_id: self.state.next_producer_id,
+            topics: self.state.metadata.topics().map(|topic| (topic.clone(), self.partitions_of(topic))).collect(),
+        });
+        // The background thread may have stopped waiting; then nobody needs it.
+        let _ = answer.send(snapshot);
+    }
+
+    fn partitions_of(&self, topic: &Topic) -> Vec<PartitionState> {
+        let state = |index| self.state.partitions.get(&PartitionId { topic: topic.id, index }).cloned();
+        (0..topic.partitions).map(|index| state(index).unwrap_or_default()).collect()
+    }
+}
+
+/// How many frames a command takes at most, and how large their payloads are at most together.
+fn size_of(command: &Command) -> (usize, usize) {
+    match command {
+        Command::Append { appends, .. } => (appends.len(), appends.iter().map(Prepared::payload_bytes).sum()),
+        Command::CreateTopic { topic, .. } => {
+            let configs: usize = topic.configs.iter().map(|(name, value)| 8 + name.len() + value.len()).sum();
+            (1, 32 + topic.name.len() + configs)
+        }
+        Command::DeleteTopic { .. } | Command::DeleteRecords { .. } | Command::ProducerId { .. } => (1, 32),
+        Command::Close => (0, 0),
+    }
+}

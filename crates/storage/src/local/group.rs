@@ -1,0 +1,139 @@
+//! One group of commands that is written with one call: what it makes visible, and whom it answers.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::inbox::{AppendCompleter, Command};
+use super::tail::{Advance, PartitionView, Tail};
+use crate::{AppendError, Appended, Completer, Metadata, MetadataError, PartitionId, ReadError, Topic, Unavailable};
+
+/// Producer ids that are reserved and not handed out yet.
+#[derive(Default)]
+pub(super) struct ProducerIds(Mutex<Range<i64>>);
+
+impl ProducerIds {
+    /// The next one, where one is left.
+    pub(super) fn take(&self) -> Option<i64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next()
+    }
+
+    /// How many are left.
+    pub(super) fn left(&self) -> i64 {
+        let left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.end - left.start
+    }
+
+    /// Adds ids that are now durable.
+    fn add(&self, reserved: &Range<i64>) {
+        let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if left.is_empty() {
+            *left = reserved.clone();
+        } else {
+            left.end = reserved.end;
+        }
+    }
+}
+
+/// An answer that waits for the write.
+pub(super) enum Answer {
+    Append { results: Vec<Result<Appended, AppendError>>, completer: AppendCompleter },
+    Created { result: Result<Arc<Topic>, MetadataError>, completer: Completer<Arc<Topic>, MetadataError> },
+    Deleted { result: Result<(), MetadataError>, completer: Completer<(), MetadataError> },
+    LogStart { result: Result<i64, ReadError>, completer: Completer<i64, ReadError> },
+    ProducerId { completer: Completer<i64, Unavailable> },
+    Closed,
+}
+
+/// Commands decided and not yet written.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) answers: Vec<Answer>,
+    /// Whether any answer promises that its data survives a power cut.
+    pub(super) flush: bool,
+    pub(super) advances: Vec<Advance>,
+    pub(super) created: Vec<Arc<Topic>>,
+    pub(super) deleted: Vec<Arc<Topic>>,
+    pub(super) log_starts: Vec<(PartitionId, i64)>,
+    /// The partitions that have new records. Known once published.
+    pub(super) advanced: Vec<PartitionId>,
+    /// What of `log_starts` moved a log start: partition, from, to. Known once published.
+    pub(super) moved: Vec<(PartitionId, i64, i64)>,
+    pub(super) producer_ids_wanted: i64,
+    pub(super) producer_ids_reserved: Option<Range<i64>>,
+}
+
+impl Group {
+    pub(super) fn is_empty(&self) -> bool {
+        self.answers.is_empty()
+    }
+
+    /// Makes all of it visible.
+    pub(super) fn publish(&mut self, tail: &Tail, metadata: &Arc<Metadata>, producer_ids: &ProducerIds) {
+        for topic in &self.created {
+            for index in 0..topic.partitions {
+                tail.add_partition(PartitionId { topic: topic.id, index }, PartitionView::default());
+            }
+        }
+        if !self.created.is_empty() || !self.deleted.is_empty() {
+            tail.set_metadata(metadata.clone());
+        }
+        self.advanced = self.advances.iter().map(|advance| advance.partition).collect();
+        tail.advance(self.advances.drain(..));
+        for (partition, to) in &self.log_starts {
+            let from = tail.move_log_start(*partition, *to);
+            self.moved.extend(from.map(|from| (*partition, from, *to)));
+        }
+        for topic in &self.deleted {
+            tail.remove_topic(topic.id, topic.partitions);
+        }
+        if let Some(reserved) = &self.producer_ids_reserved {
+            producer_ids.add(reserved);
+        }
+    }
+
+    /// Answers everybody; whether the engine shall close now.
+    pub(super) fn answer(self, producer_ids: &ProducerIds, backlog: &mut VecDeque<Command>) -> bool {
+        let mut closes = false;
+        for answer in self.answers {
+            match answer {
+                Answer::Append { results, completer } => completer.complete(Ok(results)),
+                Answer::Created { result, completer } => completer.complete(result),
+                Answer::Deleted { result, completer } => completer.complete(result),
+                Answer::LogStart { result, completer } => completer.complete(result),
+                Answer::ProducerId { completer } => match producer_ids.take() {
+                    Some(id) => completer.complete(Ok(id)),
+                    // Callers that found one without asking the flusher took the last.
+                    None => backlog.push_front(Command::ProducerId { completer }),
+                },
+                Answer::Closed => closes = true,
+            }
+        }
+        closes
+    }
+
+    /// Answers that the write failed: what was accepted may be on the disk or not. Answers whether the engine shall close.
+    pub(super) fn fail(self, why: &Unavailable) -> bool {
+        let mut closes = false;
+        for answer in self.answers {
+            match answer {
+                Answer::Append { results, completer } => {
+                    let unknown = |result: Result<_, _>| result.and(Err(AppendError::Unknown(why.clone())));
+                    completer.complete(Ok(results.into_iter().map(unknown).collect()));
+                }
+                Answer::Created { result, completer } => {
+                    completer.complete(result.and(Err(MetadataError::Unknown(why.clone()))));
+                }
+                Answer::Deleted { result, completer } => {
+                    completer.complete(result.and(Err(MetadataError::Unknown(why.clone()))));
+                }
+                Answer::LogStart { result, completer } => {
+                    completer.complete(result.and(Err(ReadError::Unavailable(why.clone()))));
+                }
+                Answer::ProducerId { completer } => completer.complete(Err(why.clone())),
+                Answer::Closed => closes = true,
+            }
+        }
+        closes
+    }
+}

@@ -1,0 +1,181 @@
+//! What waits for the flusher: commands in the order of the calls, and requests for a snapshot.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::BytesMut;
+
+use super::flusher::Snapshot;
+use crate::batches::BatchSpan;
+use crate::{
+    Append, AppendError, Appended, Completer, Durability, MetadataError, NewTopic, PartitionId, ReadError, Topic,
+    TopicId, Unavailable,
+};
+
+/// The answers of one append call.
+pub(super) type AppendCompleter = Completer<Vec<Result<Appended, AppendError>>, Unavailable>;
+
+/// Something that changes durable state.
+pub(super) enum Command {
+    Append {
+        appends: Vec<Prepared>,
+        completer: AppendCompleter,
+    },
+    CreateTopic {
+        topic: NewTopic,
+        completer: Completer<std::sync::Arc<Topic>, MetadataError>,
+    },
+    DeleteTopic {
+        id: TopicId,
+        completer: Completer<(), MetadataError>,
+    },
+    DeleteRecords {
+        partition: PartitionId,
+        before: i64,
+        completer: Completer<i64, ReadError>,
+    },
+    ProducerId {
+        completer: Completer<i64, Unavailable>,
+    },
+    /// The last one: all before is done when it is reached.
+    Close,
+}
+
+impl Command {
+    /// Answers that it was not done.
+    pub(super) fn refuse(self, why: &Unavailable) {
+        let why = why.clone();
+        match self {
+            Command::Append { appends, completer } => {
+                completer.complete(Ok(appends.iter().map(|_| Err(AppendError::Unavailable(why.clone()))).collect()));
+            }
+            Command::CreateTopic { completer, .. } => completer.complete(Err(MetadataError::Unavailable(why))),
+            Command::DeleteTopic { completer, .. } => completer.complete(Err(MetadataError::Unavailable(why))),
+            Command::DeleteRecords { completer, .. } => completer.complete(Err(ReadError::Unavailable(why))),
+            Command::ProducerId { completer } => completer.complete(Err(why)),
+            Command::Close => {}
+        }
+    }
+}
+
+/// An append with its batches copied and their headers read, which needs no order and so happens on the caller's thread.
+pub(super) struct Prepared {
+    pub(super) partition: PartitionId,
+    pub(super) expected_end: Option<i64>,
+    pub(super) durability: Durability,
+    pub(super) batches: Result<PreparedBatches, AppendError>,
+}
+
+/// Batches whose offsets can be set in place.
+pub(super) struct PreparedBatches {
+    pub(super) bytes: BytesMut,
+    pub(super) spans: Vec<BatchSpan>,
+}
+
+/// More than this in one partition's append does not fit the length field of a frame with room to spare.
+const MAX_APPEND_BYTES: usize = 1 << 30;
+
+impl Prepared {
+    /// Copies the batches, because their offsets are set in place and the caller may still look at them.
+    pub(super) fn new(append: &Append) -> Self {
+        let batches = if append.batches.len() > MAX_APPEND_BYTES {
+            Err(AppendError::Corrupt("the batches of one append are larger than 1 GiB"))
+        } else {
+            crate::batches::split(&append.batches)
+                .map(|spans| PreparedBatches { bytes: BytesMut::from(&append.batches[..]), spans })
+                .map_err(AppendError::Corrupt)
+        };
+        Self { partition: append.partition, expected_end: append.expected_end, durability: append.durability, batches }
+    }
+
+    /// How large its frame's payload will be at most.
+    pub(super) fn payload_bytes(&self) -> usize {
+        self.batches.as_ref().map_or(0, |batches| super::wal::RECORDS_HEAD_BYTES + batches.bytes.len())
+    }
+}
+
+/// Why the flusher was woken.
+pub(super) enum Wake {
+    /// There is something to do; perhaps also a snapshot to take.
+    Work(Option<SyncSender<Option<Snapshot>>>),
+    /// End.
+    Stop,
+}
+
+/// The flusher's inbox.
+#[derive(Default)]
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Command>,
+    snapshot: Option<SyncSender<Option<Snapshot>>>,
+    poked: bool,
+    closed: bool,
+    stopped: bool,
+}
+
+impl Inbox {
+    /// Queues a command; answers it back where the engine is closed.
+    pub(super) fn push(&self, command: Command) -> Result<(), Command> {
+        let mut state = self.lock();
+        if state.closed || state.stopped {
+            return Err(command);
+        }
+        state.closed = matches!(command, Command::Close);
+        state.queue.push_back(command);
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Asks for a snapshot; it comes between two writes.
+    pub(super) fn request_snapshot(&self, answer: SyncSender<Option<Snapshot>>) {
+        let mut state = self.lock();
+        if !state.stopped {
+            state.snapshot = Some(answer);
+        }
+        self.changed.notify_one();
+    }
+
+    /// Says that what the flusher waited for may be there: space in the log or in memory.
+    pub(super) fn poke(&self) {
+        self.lock().poked = true;
+        self.changed.notify_one();
+    }
+
+    /// Ends the flusher; what is queued is dropped.
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopped = true;
+        state.snapshot = None;
+        self.changed.notify_one();
+    }
+
+    /// Moves what is queued behind `backlog`. Waits while there is nothing to do: nothing queued, or, where the flusher is
+    /// `blocked`, nothing that could unblock it.
+    pub(super) fn next(&self, backlog: &mut VecDeque<Command>, blocked: bool) -> Wake {
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return Wake::Stop;
+            }
+            let idle = if blocked { !state.poked } else { backlog.is_empty() && state.queue.is_empty() };
+            if !idle || state.snapshot.is_some() {
+                break;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.poked = false;
+        backlog.append(&mut state.queue);
+        Wake::Work(state.snapshot.take())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,157 @@
+//! Reads that go to segment files: of records that are no longer in memory, and of offsets by time.
+
+use std::sync::Arc;
+
+use super::segments::{SegmentMeta, SegmentReadError, SegmentReader};
+use super::tail::{Found, LogBatch, Tail};
+use crate::batches::{first_at_or_after, first_largest};
+use crate::{FoundOffset, PartitionId, Read, ReadError, ReadOutcome, Unavailable};
+
+/// How often a read begins anew because files went away under it.
+const ATTEMPTS: usize = 8;
+
+/// Looks into segment files and memory. Blocks: for the reader threads.
+#[derive(Clone)]
+pub(super) struct Lookup {
+    pub(super) tail: Arc<Tail>,
+    pub(super) segments: SegmentReader,
+}
+
+impl Lookup {
+    /// Reads from the segment that the tail named. Where its file went away in the meantime, the tail is asked again.
+    pub(super) fn read(&self, read: &Read, mut meta: SegmentMeta) -> Result<ReadOutcome, ReadError> {
+        for _ in 0..ATTEMPTS {
+            let Read { partition, offset, max_bytes, at_least_one_batch, .. } = *read;
+            match self.segments.read(partition, &meta, offset, max_bytes, at_least_one_batch) {
+                Ok(batches) => return Ok(ReadOutcome { batches, bounds: self.tail.bounds(partition)? }),
+                Err(SegmentReadError::Gone) => match self.tail.read(read)? {
+                    Found::Here(outcome) => return Ok(outcome),
+                    Found::InSegment(again) => meta = again,
+                },
+                Err(error) => return Err(read_error(error)),
+            }
+        }
+        Err(lost_segment(&meta))
+    }
+
+    /// The first record with a timestamp of at least that.
+    pub(super) fn at_or_after(
+        &self,
+        partition: PartitionId,
+        timestamp_ms: i64,
+    ) -> Result<Option<FoundOffset>, ReadError> {
+        self.search(partition, |from_offset| self.first_with(partition, timestamp_ms, from_offset))
+    }
+
+    /// The first record with the largest timestamp.
+    pub(super) fn largest(&self, partition: PartitionId) -> Result<Option<FoundOffset>, ReadError> {
+        self.search(partition, |from_offset| self.first_with_largest(partition, from_offset))
+    }
+
+    /// Searches from the log start on, again where files went away meanwhile.
+    fn search(
+        &self,
+        partition: PartitionId,
+        find: impl Fn(i64) -> Result<Option<FoundOffset>, SegmentReadError>,
+    ) -> Result<Option<FoundOffset>, ReadError> {
+        let mut result = Ok(None);
+        for _ in 0..ATTEMPTS {
+            result = find(self.tail.bounds(partition)?.log_start_offset);
+            if !matches!(result, Err(SegmentReadError::Gone)) {
+                break;
+            }
+        }
+        result.map_err(read_error)
+    }
+
+    fn first_with(
+        &self,
+        partition: PartitionId,
+        timestamp_ms: i64,
+        mut from_offset: i64,
+    ) -> Result<Option<FoundOffset>, SegmentReadError> {
+        // A header may promise a timestamp that no record from `from_offset` on has: then the search goes on behind it.
+        while let Some(batch) = self.batch_at_or_after(partition, timestamp_ms, from_offset)? {
+            if let Some(found) = first_at_or_after(&batch.bytes, timestamp_ms, from_offset) {
+                return Ok(Some(found));
+            }
+            from_offset = batch.last_offset + 1;
+        }
+        Ok(None)
+    }
+
+    fn first_with_largest(
+        &self,
+        partition: PartitionId,
+        from_offset: i64,
+    ) -> Result<Option<FoundOffset>, SegmentReadError> {
+        let Some(largest) = self.largest_promised(partition, from_offset)? else { return Ok(None) };
+        let promising = self.batch_at_or_after(partition, largest, from_offset)?;
+        let found = promising.and_then(|batch| first_largest(&batch.bytes, from_offset));
+        if found.is_some_and(|found| found.timestamp_ms >= largest) {
+            return Ok(found);
+        }
+        // The largest timestamp that a header promises is that of a record before `from_offset`, or of none. So every batch
+        // that promises more than was found so far must be opened.
+        let (mut best, mut from): (Option<FoundOffset>, _) = (None, from_offset);
+        loop {
+            let more_than = best.map_or(i64::MIN, |best| best.timestamp_ms.saturating_add(1));
+            let Some(batch) = self.batch_at_or_after(partition, more_than, from)? else { return Ok(best) };
+            let found = first_largest(&batch.bytes, from_offset);
+            if found.is_some_and(|found| best.is_none_or(|best| found.timestamp_ms > best.timestamp_ms)) {
+                best = found;
+            }
+            from = batch.last_offset + 1;
+        }
+    }
+
+    fn largest_promised(&self, partition: PartitionId, from_offset: i64) -> Result<Option<i64>, SegmentReadError> {
+        let mut largest = self.tail.largest_timestamp(partition, from_offset);
+        let segments = self.tail.segments(partition).unwrap_or_default();
+        for meta in segments.all().filter(|meta| meta.end_offset > from_offset) {
+            largest = largest.max(self.segments.largest_timestamp(partition, meta, from_offset)?);
+        }
+        Ok(largest)
+    }
+
+    /// The first batch at or after an offset whose header promises a timestamp of at least that.
+    fn batch_at_or_after(
+        &self,
+        partition: PartitionId,
+        timestamp_ms: i64,
+        from_offset: i64,
+    ) -> Result<Option<LogBatch>, SegmentReadError> {
+        let segments = self.tail.segments(partition).unwrap_or_default();
+        let may_hold = |meta: &&SegmentMeta| meta.end_offset > from_offset && meta.max_timestamp_ms >= timestamp_ms;
+        for meta in segments.all().filter(may_hold) {
+            let found = self.segments.batch_at_or_after(partition, meta, timestamp_ms, from_offset)?;
+            let batch = found.and_then(|bytes| as_log_batch(&bytes));
+            if batch.is_some() {
+                return Ok(batch);
+            }
+        }
+        Ok(self.tail.batch_at_or_after(partition, timestamp_ms, from_offset))
+    }
+}
+
+fn as_log_batch(bytes: &bytes::Bytes) -> Option<LogBatch> {
+    let span = *crate::batches::split(bytes).ok()?.first()?;
+    let (base_offset, last_offset) = (span.base_offset, span.end_offset() - 1);
+    Some(LogBatch { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes: bytes.clone() })
+}
+
+fn read_error(error: SegmentReadError) -> ReadError {
+    match error {
+        SegmentReadError::Corrupt(sentence) => ReadError::Corrupt(sentence.into()),
+        SegmentReadError::Gone => ReadError::Corrupt("a segment file that should be there is missing".into()),
+        SegmentReadError::Io(path, error) => {
+            let reason = format!("could not read {}: {error}; check the disk", path.display());
+            ReadError::Unavailable(Unavailable { reason: reason.into(), retriable: true })
+        }
+    }
+}
+
+fn lost_segment(meta: &SegmentMeta) -> ReadError {
+    let sentence = format!("the segment file of offset {} is missing: its records are lost", meta.base_offset);
+    ReadError::Corrupt(sentence.into())
+}

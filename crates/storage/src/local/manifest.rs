@@ -1,0 +1,307 @@
+//! The manifest: one file with all that a start needs to know besides the write-ahead log's tail.
+//!
+//! ```text
+//! magic: 8 bytes "OTTLAMAN"
+//! format: u32
+//! length: u32               of the body
+//! checksum: u64             CRC-64/NVME over the body
+//! body
+//!   wal position            number: u64, incarnation: u64, offset: u64, next sequence: u64
+//!   next producer id: i64
+//!   topics                  count: u32, each: as in the log's frames, then its partitions in the order of the index
+//!   partition               log start: i64, end offset: i64, segments (count: u32), producers (length: u32, snapshot)
+//!   segment                 base offset: i64, end offset: i64, bytes: u64, index entries: u32, indexed bytes: u64,
+//!                           max timestamp: i64
+//! ```
+//!
+//! It is written to a new file, flushed, and renamed over the old one, so that one of the two is always whole. It says what
+//! the state was before the frame with its sequence number, and that all records before are in segment files, flushed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::disk::{Disk, OpenHow};
+use super::fields::{Fields, Malformed, checksum, put_bytes, put_count};
+use super::options::OpenError;
+use super::segments::SegmentMeta;
+use super::wal::{WalPosition, put_topic, take_topic};
+use crate::Topic;
+use crate::producers::ProducerTable;
+
+/// The format of the manifest that this version writes, and the newest it reads.
+const MANIFEST_FORMAT: u32 = 1;
+
+const MAGIC: &[u8; 8] = b"OTTLAMAN";
+const HEAD_BYTES: usize = 8 + 4 + 4 + 8;
+const SEGMENT_BYTES: usize = 8 + 8 + 8 + 4 + 8 + 8;
+const PARTITION_BYTES: usize = 8 + 8 + 4 + 4;
+
+/// The state as of a place in the write-ahead log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Manifest {
+    pub(super) wal: WalPosition,
+    pub(super) next_producer_id: i64,
+    /// The topics, each with its partitions by index.
+    pub(super) topics: Vec<(Arc<Topic>, Vec<PartitionRecord>)>,
+}
+
+/// One partition in a manifest.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(super) struct PartitionRecord {
+    pub(super) log_start_offset: i64,
+    pub(super) end_offset: i64,
+    pub(super) segments: Vec<SegmentMeta>,
+    pub(super) producers: Arc<ProducerTable>,
+}
+
+impl Manifest {
+    /// Of a data folder in which nothing was ever done.
+    pub(super) fn empty() -> Self {
+        Self { wal: WalPosition::START, next_producer_id: 0, topics: Vec::new() }
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let mut body = Vec::new();
+        for number in [self.wal.number, self.wal.incarnation, self.wal.offset, self.wal.next_sequence] {
+            body.extend_from_slice(&number.to_be_bytes());
+        }
+        body.extend_from_slice(&self.next_producer_id.to_be_bytes());
+        put_count(&mut body, self.topics.len());
+        for (topic, partitions) in &self.topics {
+            put_topic(&mut body, topic);
+            put_count(&mut body, partitions.len());
+            partitions.iter().for_each(|partition| partition.put(&mut body));
+        }
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + body.len());
+        bytes.extend_from_slice(MAGIC);
+        bytes.extend_from_slice(&MANIFEST_FORMAT.to_be_bytes());
+        put_count(&mut bytes, body.len());
+        bytes.extend_from_slice(&checksum(&body).to_be_bytes());
+        bytes.extend_from_slice(&body);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Refused> {
+        let mut fields = Fields::new(bytes);
+        if &fields.array::<8>()? != MAGIC {
+            return Err(Refused::Malformed("it does not begin as a manifest does"));
+        }
+        let format = fields.u32()?;
+        if format > MANIFEST_FORMAT {
+            return Err(Refused::Newer(format));
+        }
+        let (length, sum) = (fields.u32()? as usize, fields.u64()?);
+        let body = fields.rest();
+        if body.len() != length || checksum(body) != sum {
+            return Err(Refused::Malformed("it does not match its checksum"));
+        }
+        Ok(Self::take(Fields::new(body))?)
+    }
+
+    fn take(mut fields: Fields<'_>) -> Result<Self, Malformed> {
+        let (number, incarnation) = (fields.u64()?, fields.u64()?);
+        let (offset, next_sequence) = (fields.u64()?, fields.u64()?);
+        if next_sequence == 0 {
+            return Err(Malformed);
+        }
+        let wal = WalPosition { number, incarnation, offset, next_sequence };
+        let next_producer_id = fields.offset()?;
+        let mut topics = Vec::new();
+        for _ in 0..fields.count(16)? {
+            let topic = Arc::new(take_topic(&mut fields)?);
+            let count = fields.count(PARTITION_BYTES)?;
+            if usize::try_from(topic.partitions) != Ok(count) {
+                return Err(Malformed);
+            }
+            let partitions = (0..count).map(|_| PartitionRecord::take(&mut fields)).collect::<Result<_, _>>()?;
+            topics.push((topic, partitions));
+        }
+        fields.end()?;
+        Ok(Self { wal, next_producer_id, topics })
+    }
+
+    /// Reads the manifest of a data folder; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`OpenError::Damaged`], [`OpenError::NewerFormat`], and what the system refuses.
+    pub(super) fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<Self>, OpenError> {
+        let path = path(folder);
+        let read = disk.open(&path, OpenHow::READ).and_then(|file| {
+            let mut bytes = vec![0; usize::try_from(file.size()?).unwrap_or(0)];
+            let length = file.read_at(&mut bytes, 0)?;
+            bytes.truncate(length);
+            Ok(bytes)
+        });
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OpenError::io(path, "read", &error)),
+        };
+        Self::decode(&bytes).map(Some).map_err(|refused| match refused {
+            Refused::Newer(found) => OpenError::NewerFormat { path, found, supported: MANIFEST_FORMAT },
+            Refused::Malformed(what) => {
+                OpenError::damaged(path, format!("{what}, so the state of the last checkpoint is lost"))
+            }
+        })
+    }
+
+    /// Puts the manifest in the place of the old one, durably.
+    pub(super) fn replace(&self, disk: &dyn Disk, folder: &Path) -> Result<(), ReplaceError> {
+        let new = folder.join("manifest.new");
+        let file = disk.open(&new, OpenHow::CREATE_EMPTY).map_err(ReplaceError::NotWritten)?;
+        file.write_at(&self.encode(), 0, false).map_err(ReplaceError::NotWritten)?;
+        file.sync().map_err(ReplaceError::Unknown)?;
+        drop(file);
+        disk.rename(&new, &path(folder)).map_err(ReplaceError::Unknown)?;
+        disk.sync_folder(folder).map_err(ReplaceError::Unknown)
+    }
+}
+
+/// Why a manifest was not replaced.
+#[derive(Debug)]
+pub(super) enum ReplaceError {
+    /// The old one is in place; trying again is fine.
+    NotWritten(io::Error),
+    /// A flush failed.
+    Unknown(io::Error),
+}
+
+/// Why bytes are not a manifest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Refused {
+    Newer(u32),
+    Malformed(&'static str),
+}
+
+impl From<Malformed> for Refused {
+    fn from(_: Malformed) -> Self {
+        Refused::Malformed("it holds what no manifest holds")
+    }
+}
+
+impl PartitionRecord {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.log_start_offset.to_be_bytes());
+        out.extend_from_slice(&self.end_offset.to_be_bytes());
+        put_count(out, self.segments.len());
+        for segment in &self.segments {
+            out.extend_from_slice(&segment.base_offset.to_be_bytes());
+            out.extend_from_slice(&segment.end_offset.to_be_bytes());
+            out.extend_from_slice(&segment.bytes.to_be_bytes());
+            out.extend_from_slice(&segment.index_entries.to_be_bytes());
+            out.extend_from_slice(&segment.indexed_bytes.to_be_bytes());
+            out.extend_from_slice(&segment.max_timestamp_ms.to_be_bytes());
+        }
+        let mut producers = Vec::new();
+        self.producers.encode(&mut producers);
+        put_bytes(out, &producers);
+    }
+
+    fn take(fields: &mut Fields<'_>) -> Result<Self, Malformed> {
+        let (log_start_offset, end_offset) = (fields.offset()?, fields.offset()?);
+        let count = fields.count(SEGMENT_BYTES)?;
+        let segments = (0..count).map(|_| take_segment(fields)).collect::<Result<_, _>>()?;
+        let producers = ProducerTable::decode(fields.bytes()?).map_err(|_| Malformed)?;
+        Ok(Self { log_start_offset, end_offset, segments, producers: Arc::new(producers) })
+    }
+}
+
+fn take_segment(fields: &mut Fields<'_>) -> Result<SegmentMeta, Malformed> {
+    Ok(SegmentMeta {
+        base_offset: fields.offset()?,
+        end_offset: fields.offset()?,
+        bytes: fields.u64()?,
+        index_entries: fields.u32()?,
+        indexed_bytes: fields.u64()?,
+        max_timestamp_ms: fields.i64()?,
+    })
+}
+
+fn path(folder: &Path) -> PathBuf {
+    folder.join("manifest")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::TopicId;
+    use crate::local::disk::SystemDisk;
+
+    fn manifest() -> Manifest {
+        let topic = Topic {
+            id: TopicId([5; 16]),
+            name: Arc::from("orders"),
+            partitions: 2,
+            configs: BTreeMap::from([("retention.ms".to_owned(), "1".to_owned())]),
+        };
+        let segment = SegmentMeta {
+            base_offset: 3,
+            end_offset: 9,
+            bytes: 700,
+            index_entries: 2,
+            indexed_bytes: 400,
+            max_timestamp_ms: -1,
+        };
+        let first =
+            PartitionRecord { log_start_offset: 4, end_offset: 9, segments: vec![segment], ..Default::default() };
+        Manifest {
+            wal: WalPosition { number: 1, incarnation: 2, offset: 8192, next_sequence: 4 },
+            next_producer_id: 1000,
+            topics: vec![(Arc::new(topic), vec![first, PartitionRecord::default()])],
+        }
+    }
+
+    #[test]
+    fn comes_back_as_it_was() {
+        assert_eq!(Manifest::decode(&manifest().encode()), Ok(manifest()));
+        assert_eq!(Manifest::decode(&Manifest::empty().encode()), Ok(Manifest::empty()));
+    }
+
+    #[test]
+    fn any_cut_or_flipped_bit_is_refused() {
+        let good = manifest().encode();
+        for length in 0..good.len() {
+            assert!(Manifest::decode(&good[..length]).is_err(), "{length} bytes");
+        }
+        for bit in 0..good.len() * 8 {
+            let mut bytes = good.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(Manifest::decode(&bytes).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn hostile_counts_under_a_good_checksum_are_refused() {
+        let body_start = HEAD_BYTES;
+        let good = manifest().encode();
+        for at in body_start..good.len() - 3 {
+            let mut bytes = good.clone();
+            bytes[at..at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
+            let sum = checksum(&bytes[body_start..]);
+            bytes[16..24].copy_from_slice(&sum.to_be_bytes());
+            // What matters is that it neither panics nor allocates by the count; some fields may hold any number.
+            let _ = Manifest::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_later_format_is_refused_by_name() {
+        let mut bytes = manifest().encode();
+        bytes[8..12].copy_from_slice(&2_u32.to_be_bytes());
+        assert_eq!(Manifest::decode(&bytes), Err(Refused::Newer(2)));
+    }
+
+    #[test]
+    fn a_half_written_replacement_does_not_matter() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Manifest::read(&SystemDisk, folder.path()), Ok(None));
+        manifest().replace(&SystemDisk, folder.path()).unwrap();
+        std::fs::write(folder.path().join("manifest.new"), b"half").unwrap();
+        assert_eq!(Manifest::read(&SystemDisk, folder.path()), Ok(Some(manifest())));
+        Manifest::empty().replace(&SystemDisk, folder.path()).unwrap();
+        assert_eq!(Manifest::read(&SystemDisk, folder.path()), Ok(Some(Manifest::empty())));
+    }
+}

@@ -1,0 +1,254 @@
+//! Opening a data folder: the lock, the manifest, the write-ahead log's tail, then the threads.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+
+use super::background::{Background, Signal};
+use super::disk::{AlignedBuffer, BLOCK_BYTES, Disk, LockHeld, OpenHow};
+use super::engine::LocalEngine;
+use super::flusher::Flusher;
+use super::group::ProducerIds;
+use super::health::Health;
+use super::inbox::Inbox;
+use super::lookup::Lookup;
+use super::manifest::Manifest;
+use super::options::{LocalOptions, OpenError};
+use super::readers::ReadQueue;
+use super::segments::{SegmentReader, SegmentStore};
+use super::state::{DurableState, log_batches};
+use super::tail::{Advance, PartitionView, SegmentList, Tail};
+use super::wal::{Chain, Entry, NotApplied, SlotPool, SlotRules, WalWriter, WalWriterStart, replay};
+use crate::PartitionId;
+
+/// How much of one partition is written at once when memory fills during recovery.
+const PIECE_BYTES: usize = 4 << 20;
+
+impl LocalEngine {
+    /// Opens a data folder, made where it is missing, and recovers what was acknowledged.
+    ///
+    /// # Errors
+    /// See [`OpenError`]: the folder is in use, cannot be written, was written by a later version, or is damaged.
+    pub fn open(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+        let lock = prepare_folder(&*disk, &options.folder)?;
+        let wal_folder = options.folder.join("wal");
+        let direct = !options.acknowledges_before_flush() && takes_direct_writes(&*disk, &wal_folder)?;
+        let manifest = Manifest::read(&*disk, &options.folder)?.unwrap_or_else(Manifest::empty);
+        let mut recovery = Recovery::new(&options, &disk, &manifest);
+        let chain = replay(&*disk, &wal_folder, manifest.wal, &mut |entry| recovery.apply(entry))?;
+        let replayed = chain.end.next_sequence - manifest.wal.next_sequence;
+        tracing::debug!(replayed, direct, "recovered");
+        let parts = Parts { options, disk, lock, direct, checkpointed: manifest.wal.next_sequence };
+        start(parts, recovery, chain)
+    }
+}
+
+/// Makes the folders and takes the lock.
+fn prepare_folder(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn LockHeld>, OpenError> {
+    let not_writable =
+        |error: io::Error| OpenError::NotWritable { folder: folder.to_owned(), error: error.to_string() };
+    disk.create_folder(folder).map_err(not_writable)?;
+    let lock = disk.lock(&folder.join("lock")).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => OpenError::Locked { folder: folder.to_owned() },
+        _ => not_writable(error),
+    })?;
+    for inner in ["wal", "topics"] {
+        disk.create_folder(&folder.join(inner)).map_err(not_writable)?;
+    }
+    disk.sync_folder(folder).map_err(not_writable)?;
+    Ok(lock)
+}
+
+/// Tries a direct write. Some file systems refuse when the file is opened, some when it is written.
+fn takes_direct_writes(disk: &dyn Disk, wal_folder: &Path) -> Result<bool, OpenError> {
+    let path = wal_folder.join("probe");
+    let mut block = AlignedBuffer::new();
+    block.extend_zeros(BLOCK_BYTES);
+    let probed =
+        disk.open(&path, OpenHow::CREATE_EMPTY.direct(true)).and_then(|file| file.write_at(block.as_slice(), 0, false));
+    // Its content does not matter, so neither does whether it could be removed.
+    let _ = disk.remove_file(&path);
+    match probed {
+        Ok(()) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
+            let folder = wal_folder.to_owned();
+            Err(OpenError::NotWritable { folder, error: error.to_string() })
+        }
+        Err(error) => {
+            tracing::debug!(%error, "no direct writes here; the write-ahead log goes through the page cache");
+            Ok(false)
+        }
+    }
+}
+
+/// The state while it is rebuilt.
+struct Recovery {
+    state: DurableState,
+    tail: Tail,
+    store: SegmentStore,
+}
+
+impl Recovery {
+    fn new(options: &LocalOptions, disk: &Arc<dyn Disk>, manifest: &Manifest) -> Self {
+        let tail = Tail::new(options.tail_bytes);
+        for (topic, records) in &manifest.topics {
+            for (index, record) in (0..).zip(records) {
+                let view = PartitionView {
+                    log_start_offset: record.log_start_offset,
+                    high_watermark: record.end_offset,
+                    written_end: record.end_offset,
+                    segments: SegmentList::from_all(record.segments.clone()),
+                };
+                tail.add_partition(PartitionId { topic: topic.id, index }, view);
+            }
+        }
+        let topics = options.folder.join("topics");
+        let store = SegmentStore::new(disk.clone(), topics, options.segment_bytes, options.index_interval_bytes);
+        Self { state: DurableState::from_manifest(manifest), tail, store }
+    }
+
+    fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
+        match entry {
+            Entry::Records { partition, batches } => self.apply_records(partition, batches)?,
+            Entry::TopicCreated(topic) => {
+                let topic = self.state.create_topic(topic);
+                for index in 0..topic.partitions {
+                    self.tail.add_partition(PartitionId { topic: topic.id, index }, PartitionView::default());
+                }
+            }
+            Entry::TopicDeleted(id) => {
+                let topic = self.state.delete_topic(id).ok_or_else(|| wrong("it deletes a topic that is not there"))?;
+                self.tail.remove_topic(id, topic.partitions);
+            }
+            Entry::ProducerIds { next } => self.state.next_producer_id = next,
+            Entry::LogStart { partition, offset } => {
+                let state = self.state.partitions.get_mut(&partition);
+                let state = state.ok_or_else(|| wrong("it trims a partition that is not there"))?;
+                state.log_start_offset = state.log_start_offset.max(offset);
+                self.tail.move_log_start(partition, offset);
+            }
+        }
+        if self.tail.is_full() { self.make_space() } else { Ok(()) }
+    }
+
+    fn apply_records(&mut self, partition: PartitionId, batches: &[u8]) -> Result<(), NotApplied> {
+        let state = self.state.partitions.get_mut(&partition);
+        let state = state.ok_or_else(|| wrong("it holds records of a partition that is not there"))?;
+        let spans = crate::batches::split(batches).map_err(wrong)?;
+        let first_offset = state.end_offset;
+        if !state.replay(&spans) {
+            return Err(wrong("its records do not follow those before"));
+        }
+        let bytes = Bytes::copy_from_slice(batches);
+        self.tail.advance([Advance { partition, batches: log_batches(&bytes, &spans, first_offset) }]);
+        Ok(())
+    }
+
+    /// Moves what is only in memory to segment files.
+    fn make_space(&mut self) -> Result<(), NotApplied> {
+        for partition in self.tail.unwritten_partitions() {
+            while let Some(unwritten) = self.tail.unwritten(partition, i64::MAX, PIECE_BYTES) {
+                let written = self.store.append(partition, &unwritten.segments, &unwritten.batches);
+                let segments = written.map_err(|error| {
+                    NotApplied::Failed(OpenError::io(error.path.clone(), error.doing, &error.error))
+                })?;
+                let written_end = unwritten.batches.last().map_or(0, |batch| batch.last_offset + 1);
+                self.tail.written(partition, written_end, segments);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong(what: &str) -> NotApplied {
+    NotApplied::Wrong(what.to_owned())
+}
+
+struct Parts {
+    options: LocalOptions,
+    disk: Arc<dyn Disk>,
+    lock: Box<dyn LockHeld>,
+    direct: bool,
+    checkpointed: u64,
+}
+
+/// Puts everything together and starts the threads.
+fn start(parts: Parts, recovery: Recovery, chain: Chain) -> Result<LocalEngine, OpenError> {
+    let Parts { options, disk, lock, direct, checkpointed } = parts;
+    let Recovery { mut state, tail, store } = recovery;
+    let (folder, wal_folder) = (options.folder.clone(), options.folder.join("wal"));
+    let inbox = Arc::new(Inbox::default());
+    let (tail, health, signal) = (Arc::new(tail), Arc::new(Health::default()), Arc::new(Signal::default()));
+    tail.set_metadata(state.metadata.clone());
+    // Metadata is shared from here on: a change copies it.
+    state.metadata = tail.metadata();
+    let rules = SlotRules {
+        disk: disk.clone(),
+        folder: wal_folder.clone(),
+        direct,
+        slot_bytes: options.wal_segment_bytes(),
+        max_bytes: options.wal_max_bytes,
+    };
+    let woken = inbox.clone();
+    let slots = Arc::new(SlotPool::new(rules, chain.free, chain.in_use, Box::new(move || woken.poke())));
+    let wal = WalWriter::new(WalWriterStart {
+        disk: disk.clone(),
+        folder: wal_folder.clone(),
+        direct,
+        end: chain.end,
+        next_number: chain.next_number,
+        random: options.random,
+        never_flushes: options.acknowledges_before_flush(),
+    });
+    let producer_ids = Arc::new(ProducerIds::default());
+    let reads = Arc::new(ReadQueue::new(options.reads_waiting));
+    let flusher = Flusher {
+        inbox: inbox.clone(),
+        tail: tail.clone(),
+        health: health.clone(),
+        slots: slots.clone(),
+        background: signal.clone(),
+        producer_ids: producer_ids.clone(),
+        wal,
+        wal_folder,
+        state,
+    };
+    let background = Background {
+        disk: disk.clone(),
+        folder: folder.clone(),
+        signal: signal.clone(),
+        inbox: inbox.clone(),
+        tail: tail.clone(),
+        health: health.clone(),
+        slots: slots.clone(),
+        store,
+        monotonic_ms: options.monotonic_ms.clone(),
+        checkpoint_interval_ms: options.checkpoint_interval_ms,
+        checkpointed,
+        lock: Some(lock),
+    };
+    let lookup = Lookup { tail: tail.clone(), segments: SegmentReader::new(disk, folder.join("topics")) };
+    let mut engine =
+        LocalEngine { inbox, tail, health, slots, signal, producer_ids, reads, lookup, folder, threads: Vec::new() };
+    let slots = engine.slots.clone();
+    engine.spawn("ottla-wal-space", move || slots.prepare())?;
+    engine.spawn("ottla-flusher", move || flusher.run())?;
+    engine.spawn("ottla-segments", move || background.run())?;
+    for _ in 0..options.readers.max(1) {
+        let reads = engine.reads.clone();
+        engine.spawn("ottla-reader", move || reads.run())?;
+    }
+    Ok(engine)
+}
+
+impl LocalEngine {
+    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
+        let spawned: io::Result<JoinHandle<()>> = std::thread::Builder::new().name(name.to_owned()).spawn(body);
+        let thread = spawned.map_err(|error| OpenError::io(&self.folder, "start a thread for", &error))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+}

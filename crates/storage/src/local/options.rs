@@ -1,0 +1,205 @@
+//! What the local engine is told at its opening, and why it may refuse to open.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::disk::BLOCK_BYTES;
+
+/// Milliseconds from any fixed moment on, never going back. Passed in, so that tests can own time.
+pub type MonotonicMs = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// How the local engine works. [`LocalOptions::new`] gives the defaults.
+#[derive(Clone)]
+pub struct LocalOptions {
+    /// The data folder; made where it is missing.
+    pub folder: PathBuf,
+    /// How large the write-ahead log may be on disk (`ottla.wal.max.bytes`). At the bound producers wait for a checkpoint.
+    pub wal_max_bytes: u64,
+    /// Size of one file of the write-ahead log. The first is smaller, so that a start is quick.
+    pub wal_segment_bytes: u64,
+    /// How often what is in the write-ahead log goes to the segment files and the manifest; 0: only when there is need.
+    pub checkpoint_interval_ms: u64,
+    /// How much of the newest records is kept in memory over all partitions. Producers wait where that much is not yet in
+    /// segment files.
+    pub tail_bytes: usize,
+    /// At which size a partition's log goes on in a new file (`log.segment.bytes`).
+    pub segment_bytes: u64,
+    /// Every how many bytes of a segment the index has an entry.
+    pub index_interval_bytes: u64,
+    /// How many threads read records that are not in memory.
+    pub readers: usize,
+    /// How many reads may wait for them; one more is refused with a retriable error.
+    pub reads_waiting: usize,
+    /// Random bits; they tell this run's write-ahead log from what was in its files before.
+    pub random: u64,
+    /// The clock for the checkpoint interval.
+    pub monotonic_ms: MonotonicMs,
+    /// The planted bug to run with.
+    #[cfg(feature = "planted-bugs")]
+    pub planted_bug: Option<PlantedBug>,
+}
+
+impl LocalOptions {
+    /// The defaults for a data folder. `random` must differ from start to start.
+    pub fn new(folder: impl Into<PathBuf>, random: u64, monotonic_ms: MonotonicMs) -> Self {
+        Self {
+            folder: folder.into(),
+            wal_max_bytes: 256 << 20,
+            wal_segment_bytes: 16 << 20,
+            checkpoint_interval_ms: 60_000,
+            tail_bytes: 32 << 20,
+            segment_bytes: 1 << 30,
+            index_interval_bytes: 64 << 10,
+            readers: 2,
+            reads_waiting: 1024,
+            random,
+            monotonic_ms,
+            #[cfg(feature = "planted-bugs")]
+            planted_bug: None,
+        }
+    }
+
+    /// The size of one file of the write-ahead log, such that at least four fit under the bound.
+    pub(super) fn wal_segment_bytes(&self) -> u64 {
+        let block = BLOCK_BYTES as u64;
+        let quarter = self.wal_max_bytes / 4;
+        (self.wal_segment_bytes.min(quarter) / block * block).max(16 * block)
+    }
+
+    /// Whether answers are sent before the flush: the bug that the crash rounds must catch.
+    #[cfg(feature = "planted-bugs")]
+    pub(super) fn acknowledges_before_flush(&self) -> bool {
+        self.planted_bug == Some(PlantedBug::AckBeforeFlush)
+    }
+
+    /// Whether answers are sent before the flush. Never in a product build.
+    #[cfg(not(feature = "planted-bugs"))]
+    #[expect(clippy::unused_self, reason = "the planted twin reads it")]
+    pub(super) fn acknowledges_before_flush(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Debug for LocalOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalOptions")
+            .field("folder", &self.folder)
+            .field("wal_max_bytes", &self.wal_max_bytes)
+            .field("tail_bytes", &self.tail_bytes)
+            .field("segment_bytes", &self.segment_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bugs compiled in on purpose, to see that the crash rounds catch them.
+#[cfg(feature = "planted-bugs")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PlantedBug {
+    /// Appends are answered when the operating system has them; the write-ahead log is never flushed.
+    AckBeforeFlush,
+}
+
+#[cfg(feature = "planted-bugs")]
+impl PlantedBug {
+    /// All of them.
+    pub const ALL: &'static [PlantedBug] = &[PlantedBug::AckBeforeFlush];
+
+    /// The name by which a command line asks for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            PlantedBug::AckBeforeFlush => "ack-before-flush",
+        }
+    }
+
+    /// The bug of that name.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|bug| bug.name() == name)
+    }
+}
+
+/// Why the engine did not open. Each displays as a sentence that says what to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OpenError {
+    /// Another process has the folder open.
+    Locked {
+        /// The data folder.
+        folder: PathBuf,
+    },
+    /// The folder cannot be made or written.
+    NotWritable {
+        /// The data folder.
+        folder: PathBuf,
+        /// What the system said.
+        error: String,
+    },
+    /// A later version wrote the folder.
+    NewerFormat {
+        /// The file that says so.
+        path: PathBuf,
+        /// Its format version.
+        found: u32,
+        /// The newest one this version reads.
+        supported: u32,
+    },
+    /// Acknowledged data cannot be read any more.
+    Damaged {
+        /// The damaged file.
+        path: PathBuf,
+        /// What is wrong and what is lost, as a clause.
+        what: String,
+    },
+    /// The system refused something else.
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, as in "read" or "create".
+        doing: &'static str,
+        /// What the system said.
+        error: String,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Locked { folder } => write!(
+                f,
+                "the data folder {} is in use by another broker; stop that one or choose another folder with --data",
+                folder.display()
+            ),
+            OpenError::NotWritable { folder, error } => write!(
+                f,
+                "the data folder {} cannot be written ({error}); change its owner or mode, or choose another with --data",
+                folder.display()
+            ),
+            OpenError::NewerFormat { path, found, supported } => write!(
+                f,
+                "{} has format version {found} and this broker reads versions up to {supported}; start the newer broker \
+                 that wrote it, or choose another folder with --data",
+                path.display()
+            ),
+            OpenError::Damaged { path, what } => write!(
+                f,
+                "{} is damaged: {what}; the broker does not start on incomplete data: restore the data folder from a copy, \
+                 or choose another folder with --data",
+                path.display()
+            ),
+            OpenError::Io { path, doing, error } => {
+                write!(f, "could not {doing} {}: {error}; make it accessible and start again", path.display())
+            }
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl OpenError {
+    pub(super) fn io(path: impl Into<PathBuf>, doing: &'static str, error: &std::io::Error) -> Self {
+        OpenError::Io { path: path.into(), doing, error: error.to_string() }
+    }
+
+    pub(super) fn damaged(path: impl Into<PathBuf>, what: impl Into<String>) -> Self {
+        OpenError::Damaged { path: path.into(), what: what.into() }
+    }
+}

@@ -1,0 +1,85 @@
+//! Segment files: the long-term home of a partition's records, behind the write-ahead log.
+//!
+//! `topics/TOPIC_ID/PARTITION/BASE_OFFSET.log` holds batches as clients fetch them, behind one header;
+//! `BASE_OFFSET.index` beside it leads to them by offset and by time. What of a file counts is said by the manifest and by
+//! the state in memory: bytes after that are the remains of a crash and are written over.
+
+mod header;
+mod index;
+mod read;
+mod store;
+
+use std::path::{Path, PathBuf};
+
+use crate::{PartitionId, TopicId};
+
+pub(super) use read::{SegmentReadError, SegmentReader};
+pub(super) use store::{SegmentStore, StoreError};
+
+/// What is known of one segment without opening it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct SegmentMeta {
+    /// The offset that names it; no record in it has a lower one.
+    pub(super) base_offset: i64,
+    /// The offset after its last record.
+    pub(super) end_offset: i64,
+    /// How much of the file counts, its header included.
+    pub(super) bytes: u64,
+    /// How many entries of its index count.
+    pub(super) index_entries: u32,
+    /// The position of the batch that the last of these leads to.
+    pub(super) indexed_bytes: u64,
+    /// The largest timestamp in it, milliseconds since 1970; `i64::MIN` while it is empty.
+    pub(super) max_timestamp_ms: i64,
+}
+
+/// A topic's folder. Named by the id, so that a topic made anew under an old name never sees old records.
+pub(super) fn topic_folder(topics: &Path, id: TopicId) -> PathBuf {
+    use std::fmt::Write;
+    let mut name = String::with_capacity(32);
+    for byte in id.0 {
+        let _ = write!(name, "{byte:02x}");
+    }
+    topics.join(name)
+}
+
+/// The topic that a folder's name stands for.
+pub(super) fn topic_of_folder(name: &str) -> Option<TopicId> {
+    let mut id = [0; 16];
+    if name.len() != 32 || !name.is_ascii() {
+        return None;
+    }
+    for (byte, digits) in id.iter_mut().zip(name.as_bytes().chunks_exact(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    Some(TopicId(id))
+}
+
+/// A partition's folder.
+pub(super) fn partition_folder(topics: &Path, partition: PartitionId) -> PathBuf {
+    topic_folder(topics, partition.topic).join(partition.index.to_string())
+}
+
+fn log_path(folder: &Path, base_offset: i64) -> PathBuf {
+    folder.join(format!("{base_offset:020}.log"))
+}
+
+fn index_path(folder: &Path, base_offset: i64) -> PathBuf {
+    folder.join(format!("{base_offset:020}.index"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_names_lead_back_to_their_topics() {
+        let id = TopicId([0, 1, 0xfe, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255]);
+        let folder = topic_folder(Path::new("topics"), id);
+        assert_eq!(folder, Path::new("topics/0001fe030405060708090a0b0c0d0eff"));
+        assert_eq!(topic_of_folder("0001fe030405060708090a0b0c0d0eff"), Some(id));
+        for wrong in ["", "lost+found", "0001fe030405060708090a0b0c0d0ef", "zz01fe030405060708090a0b0c0d0eff"] {
+            assert_eq!(topic_of_folder(wrong), None);
+        }
+    }
+}

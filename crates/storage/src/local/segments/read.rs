@@ -1,0 +1,267 @@
+//! Reading segment files. Any thread may; each call opens the file, reads one bounded chunk, and closes it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::header::{FIRST_BATCH_AT, FileKind, check};
+use super::index::{IndexEntry, last_before};
+use super::{SegmentMeta, index_path, log_path, partition_folder};
+use crate::PartitionId;
+use crate::local::disk::{Disk, DiskFile, OpenHow, read_exact_at};
+use crate::local::fields::Fields;
+
+/// How much one read fetches from the disk at most, but for a single batch that is larger.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// How much is read to look at batch headers.
+const SCAN_BYTES: usize = 256 << 10;
+
+/// Size of a record batch's header (magic 2).
+const BATCH_HEADER_BYTES: usize = 61;
+
+/// Why a segment could not be read.
+#[derive(Debug)]
+pub(in crate::local) enum SegmentReadError {
+    /// The file is gone: its records were deleted in the meantime.
+    Gone,
+    /// The system refused.
+    Io(PathBuf, io::Error),
+    /// What it holds is not what was written. A sentence.
+    Corrupt(String),
+}
+
+/// Reads segments.
+#[derive(Clone)]
+pub(in crate::local) struct SegmentReader {
+    disk: Arc<dyn Disk>,
+    topics: PathBuf,
+}
+
+/// What a batch's header says, as far as reading needs it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct BatchHead {
+    size: usize,
+    last_offset: i64,
+    max_timestamp_ms: i64,
+}
+
+/// Whether a batch's records and header match the CRC-32C in it.
+fn crc_matches(batch: &[u8]) -> bool {
+    match (batch.get(17..21), batch.get(21..)) {
+        (Some(crc), Some(covered)) => crc == crc_fast::crc32_iscsi(covered).to_be_bytes(),
+        _ => false,
+    }
+}
+
+impl SegmentReader {
+    pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf) -> Self {
+        Self { disk, topics }
+    }
+
+    /// Reads batches from the one that holds `offset` on; see [`crate::Read`] for the limits.
+    pub(in crate::local) fn read(
+        &self,
+        partition: PartitionId,
+        meta: &SegmentMeta,
+        offset: i64,
+        max_bytes: usize,
+        at_least_one_batch: bool,
+    ) -> Result<Vec<Bytes>, SegmentReadError> {
+        let mut scan = self.open(partition, meta)?;
+        let start = scan.indexed(|entry| entry.offset <= offset)?;
+        scan.position = start.position;
+        let wanted = max_bytes.clamp(SCAN_BYTES, CHUNK_BYTES);
+        let Some(first) = scan.find(wanted, |head| head.last_offset >= offset)? else {
+            return Ok(Vec::new());
+        };
+        if first.size > max_bytes && !at_least_one_batch {
+            return Ok(Vec::new());
+        }
+        scan.load(first.size.max(max_bytes.min(CHUNK_BYTES)))?;
+        scan.whole_batches(max_bytes)
+    }
+
+    /// The first batch with a record of at least that timestamp, by its header, that ends at or after `from_offset`.
+    pub(in crate::local) fn batch_at_or_after(
+        &self,
+        partition: PartitionId,
+        meta: &SegmentMeta,
+        timestamp_ms: i64,
+        from_offset: i64,
+    ) -> Result<Option<Bytes>, SegmentReadError> {
+        let mut scan = self.open(partition, meta)?;
+        let by_time = scan.indexed(|entry| entry.max_timestamp_before_ms < timestamp_ms)?;
+        let by_offset = scan.indexed(|entry| entry.offset <= from_offset)?;
+        scan.position = by_time.position.max(by_offset.position);
+        let wanted = |head: &BatchHead| head.last_offset >= from_offset && head.max_timestamp_ms >= timestamp_ms;
+        let Some(head) = scan.find(SCAN_BYTES, wanted)? else { return Ok(None) };
+        scan.load(head.size)?;
+        Ok(scan.whole_batches(head.size)?.pop())
+    }
+
+    /// The largest timestamp of the batches that end at or after `from_offset`, by their headers.
+    pub(in crate::local) fn largest_timestamp(
+        &self,
+        partition: PartitionId,
+        meta: &SegmentMeta,
+        from_offset: i64,
+    ) -> Result<Option<i64>, SegmentReadError> {
+        if from_offset <= meta.base_offset {
+            return Ok((meta.bytes > FIRST_BATCH_AT).then_some(meta.max_timestamp_ms));
+        }
+        let mut scan = self.open(partition, meta)?;
+        scan.position = scan.indexed(|entry| entry.offset <= from_offset)?.position;
+        let mut largest = None;
+        while let Some(head) = scan.find(SCAN_BYTES, |head| head.last_offset >= from_offset)? {
+            largest = largest.max(Some(head.max_timestamp_ms));
+            scan.position += head.size as u64;
+        }
+        Ok(largest)
+    }
+
+    fn open(&self, partition: PartitionId, meta: &SegmentMeta) -> Result<Scan<'_>, SegmentReadError> {
+        let folder = partition_folder(&self.topics, partition);
+        let path = log_path(&folder, meta.base_offset);
+        let file = self.disk.open(&path, OpenHow::READ).map_err(|error| io_error(&path, error))?;
+        let mut header = [0; FIRST_BATCH_AT as usize];
+        read_exact_at(&*file, &mut header, 0).map_err(|error| io_error(&path, error))?;
+        check(&header, FileKind::Log, partition, meta.base_offset)
+            .map_err(|what| SegmentReadError::Corrupt(format!("{} cannot be read: {what}", path.display())))?;
+        let index = index_path(&folder, meta.base_offset);
+        let disk = &*self.disk;
+        Ok(Scan { disk, file, path, index, meta: *meta, position: FIRST_BATCH_AT, chunk: Vec::new(), chunk_at: 0 })
+    }
+}
+
+fn io_error(path: &Path, error: io::Error) -> SegmentReadError {
+    match error.kind() {
+        io::ErrorKind::NotFound => SegmentReadError::Gone,
+        io::ErrorKind::UnexpectedEof => {
+            SegmentReadError::Corrupt(format!("{} is shorter than it was: records in it are lost", path.display()))
+        }
+        _ => SegmentReadError::Io(path.to_owned(), error),
+    }
+}
+
+/// A walk over the batches of one segment.
+struct Scan<'a> {
+    disk: &'a dyn Disk,
+    file: Arc<dyn DiskFile>,
+    path: PathBuf,
+    index: PathBuf,
+    meta: SegmentMeta,
+    /// Where the next batch begins.
+    position: u64,
+    chunk: Vec<u8>,
+    chunk_at: u64,
+}
+
+impl Scan<'_> {
+    /// The last index entry for which `is_before` holds; the segment's first batch where there is none.
+    fn indexed(&self, is_before: impl Fn(&IndexEntry) -> bool) -> Result<IndexEntry, SegmentReadError> {
+        let first = IndexEntry::first(self.meta.base_offset);
+        if self.meta.index_entries == 0 {
+            return Ok(first);
+        }
+        let found = self
+            .disk
+            .open(&self.index, OpenHow::READ)
+            .and_then(|index| last_before(&*index, self.meta.index_entries, self.meta.bytes, is_before));
+        match found {
+            Ok(entry) => Ok(entry.unwrap_or(first)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(first),
+            Err(error) => Err(io_error(&self.index, error)),
+        }
+    }
+
+    /// Moves to the first batch from here on for which `wanted` holds; the chunk then begins no later than that batch.
+    fn find(
+        &mut self,
+        chunk_bytes: usize,
+        wanted: impl Fn(&BatchHead) -> bool,
+    ) -> Result<Option<BatchHead>, SegmentReadError> {
+        while self.position < self.meta.bytes {
+            if self.ahead().len() < BATCH_HEADER_BYTES {
+                self.load(chunk_bytes.max(BATCH_HEADER_BYTES))?;
+            }
+            let head = self.head()?;
+            if wanted(&head) {
+                return Ok(Some(head));
+            }
+            self.position += head.size as u64;
+        }
+        Ok(None)
+    }
+
+    /// What of the chunk lies at the position and after.
+    fn ahead(&self) -> &[u8] {
+        let passed = usize::try_from(self.position.saturating_sub(self.chunk_at)).unwrap_or(usize::MAX);
+        self.chunk.get(passed..).unwrap_or_default()
+    }
+
+    /// Sees to it that the chunk has `bytes` from the position on, or all up to the end.
+    fn load(&mut self, bytes: usize) -> Result<(), SegmentReadError> {
+        let left = usize::try_from(self.meta.bytes - self.position).unwrap_or(usize::MAX);
+        let bytes = bytes.min(left);
+        if self.ahead().len() >= bytes {
+            return Ok(());
+        }
+        self.chunk = vec![0; bytes];
+        self.chunk_at = self.position;
+        read_exact_at(&*self.file, &mut self.chunk, self.position).map_err(|error| io_error(&self.path, error))
+    }
+
+    /// The header of the batch at the position.
+    fn head(&self) -> Result<BatchHead, SegmentReadError> {
+        let left = self.meta.bytes - self.position;
+        batch_head(self.ahead()).filter(|head| head.size as u64 <= left).ok_or_else(|| self.corrupt())
+    }
+
+    fn corrupt(&self) -> SegmentReadError {
+        SegmentReadError::Corrupt(format!(
+            "{} is damaged at byte {}: there is no valid record batch",
+            self.path.display(),
+            self.position
+        ))
+    }
+
+    /// The whole batches of the chunk from the position on, each checked: up to `max_bytes`, but at least one.
+    fn whole_batches(mut self, max_bytes: usize) -> Result<Vec<Bytes>, SegmentReadError> {
+        let mut sizes = Vec::new();
+        let (start, mut total) = (self.position, 0);
+        while self.position < self.meta.bytes && self.ahead().len() >= BATCH_HEADER_BYTES {
+            let head = self.head()?;
+            let past_limit = !sizes.is_empty() && total + head.size > max_bytes;
+            if past_limit || head.size > self.ahead().len() {
+                break;
+            }
+            if !crc_matches(&self.ahead()[..head.size]) {
+                return Err(self.corrupt());
+            }
+            total += head.size;
+            sizes.push(head.size);
+            self.position += head.size as u64;
+        }
+        let mut rest = Bytes::from(self.chunk).slice((start - self.chunk_at) as usize..);
+        Ok(sizes.into_iter().map(|size| rest.split_to(size)).collect())
+    }
+}
+
+fn batch_head(bytes: &[u8]) -> Option<BatchHead> {
+    let mut fields = Fields::new(bytes);
+    let base_offset = fields.offset().ok()?;
+    let length = usize::try_from(fields.i32().ok()?).ok()?;
+    fields.i32().ok()?;
+    let magic = fields.u8().ok()?;
+    fields.array::<6>().ok()?;
+    let last_offset_delta = fields.u32().ok()?;
+    fields.i64().ok()?;
+    let max_timestamp_ms = fields.i64().ok()?;
+    let size = length.checked_add(12)?;
+    let valid = magic == 2 && size >= BATCH_HEADER_BYTES && last_offset_delta <= i32::MAX as u32;
+    let last_offset = base_offset.checked_add(i64::from(last_offset_delta))?;
+    valid.then_some(BatchHead { size, last_offset, max_timestamp_ms })
+}

@@ -1,0 +1,330 @@
+//! Writing segment files. One thread owns the store.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::header::{FIRST_BATCH_AT, FileKind, header};
+use super::index::{IndexEntry, entry_at};
+use super::{SegmentMeta, index_path, log_path, partition_folder, topic_folder};
+use crate::local::disk::{Disk, DiskFile, OpenHow, remove_tree};
+use crate::local::tail::{LogBatch, SegmentList};
+use crate::{PartitionId, TopicId};
+
+/// How many segments are kept open for writing.
+const OPEN_SEGMENTS: usize = 16;
+
+/// Up to here small batches gather for one write.
+const STAGED_BYTES: usize = 1 << 20;
+
+/// A file that could not be written.
+#[derive(Debug)]
+pub(in crate::local) struct StoreError {
+    pub(in crate::local) path: PathBuf,
+    pub(in crate::local) doing: &'static str,
+    pub(in crate::local) error: io::Error,
+}
+
+impl StoreError {
+    fn at(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> Self {
+        let path = path.to_owned();
+        move |error| Self { path: path.clone(), doing, error }
+    }
+
+    /// Whether the disk is full: that passes, and nothing is lost by it.
+    pub(in crate::local) fn is_full(&self) -> bool {
+        matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+
+    /// A sentence's first part.
+    pub(in crate::local) fn clause(&self) -> String {
+        format!("could not {} {}: {}", self.doing, self.path.display(), self.error)
+    }
+}
+
+/// Writes segments, and makes them durable when asked.
+pub(in crate::local) struct SegmentStore {
+    disk: Arc<dyn Disk>,
+    topics: PathBuf,
+    segment_bytes: u64,
+    index_interval_bytes: u64,
+    /// The most recently used last.
+    open: VecDeque<OpenSegment>,
+    /// Written since the last sync; the flag says whether the index was written too.
+    dirty: BTreeMap<(PartitionId, i64), bool>,
+    /// Folders with new names in them.
+    renamed: BTreeSet<PathBuf>,
+    /// Partitions whose folders hold no remains of a crash.
+    tidy: BTreeSet<PartitionId>,
+    unsynced_bytes: u64,
+}
+
+struct OpenSegment {
+    partition: PartitionId,
+    base_offset: i64,
+    log: Arc<dyn DiskFile>,
+    index: Arc<dyn DiskFile>,
+}
+
+impl SegmentStore {
+    pub(in crate::local) fn new(
+        disk: Arc<dyn Disk>,
+        topics: PathBuf,
+        segment_bytes: u64,
+        index_interval_bytes: u64,
+    ) -> Self {
+        Self {
+            disk,
+            topics,
+            segment_bytes,
+            index_interval_bytes: index_interval_bytes.max(1),
+            open: VecDeque::new(),
+            dirty: BTreeMap::new(),
+            renamed: BTreeSet::new(),
+            tidy: BTreeSet::new(),
+            unsynced_bytes: 0,
+        }
+    }
+
+    /// How much was written since the last sync.
+    pub(in crate::local) fn unsynced_bytes(&self) -> u64 {
+        self.unsynced_bytes
+    }
+
+    /// Writes batches behind what a partition has, and answers its segments from the active one on as they are now. Not
+    /// durable before [`SegmentStore::sync`]. After an error the segments are as before, but for bytes that do not count.
+    pub(in crate::local) fn append(
+        &mut self,
+        partition: PartitionId,
+        segments: &SegmentList,
+        batches: &[LogBatch],
+    ) -> Result<Vec<SegmentMeta>, StoreError> {
+        self.tidy(partition, segments)?;
+        let mut written: Vec<SegmentMeta> = segments.active.into_iter().collect();
+        let mut rest = batches;
+        while let Some(first) = rest.first() {
+            let room = written.last().map_or(0, |active| self.segment_bytes.saturating_sub(active.bytes));
+            let is_empty = written.last().is_some_and(|active| active.bytes == FIRST_BATCH_AT);
+            if first.bytes.len() as u64 > room && !is_empty {
+                written.push(self.create(partition, first.base_offset)?);
+                continue;
+            }
+            let fitting = batches_within(rest, room.min(STAGED_BYTES as u64));
+            let (piece, later) = rest.split_at(fitting);
+            if let Some(active) = written.last_mut() {
+                *active = self.write_piece(partition, *active, piece)?;
+            }
+            rest = later;
+        }
+        Ok(written)
+    }
+
+    /// Makes all that was written durable. After an error the engine must not go on: what is on the disk is not known.
+    pub(in crate::local) fn sync(&mut self) -> Result<(), StoreError> {
+        for ((partition, base_offset), index_too) in std::mem::take(&mut self.dirty) {
+            let path = log_path(&partition_folder(&self.topics, partition), base_offset);
+            let failed = StoreError::at(&path, "flush");
+            let segment = match self.opened(partition, base_offset) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(&failed)?,
+            };
+            segment.log.sync().map_err(&failed)?;
+            if index_too {
+                segment.index.sync().map_err(&failed)?;
+            }
+        }
+        for folder in std::mem::take(&mut self.renamed) {
+            match self.disk.sync_folder(&folder) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                synced => synced.map_err(StoreError::at(&folder, "flush"))?,
+            }
+        }
+        self.unsynced_bytes = 0;
+        Ok(())
+    }
+
+    /// Removes the files of segments that hold nothing any more.
+    pub(in crate::local) fn remove(&mut self, partition: PartitionId, removed: &[SegmentMeta]) {
+        let folder = partition_folder(&self.topics, partition);
+        for meta in removed {
+            self.forget(|open_partition, base| open_partition == partition && base == meta.base_offset);
+            for path in [log_path(&folder, meta.base_offset), index_path(&folder, meta.base_offset)] {
+                self.remove_file(&path);
+            }
+        }
+    }
+
+    /// Removes a topic's folder.
+    pub(in crate::local) fn remove_topic(&mut self, topic: TopicId) {
+        self.forget(|partition, _| partition.topic == topic);
+        self.tidy.retain(|partition| partition.topic != topic);
+        let folder = topic_folder(&self.topics, topic);
+        self.renamed.retain(|renamed| !renamed.starts_with(&folder));
+        if let Err(error) = remove_tree(&*self.disk, &folder) {
+            tracing::warn!(folder = %folder.display(), %error, "a deleted topic's folder could not be removed");
+        }
+    }
+
+    /// Removes the folders of topics that do not exist: a crash came between a deletion and the removal of the files.
+    pub(in crate::local) fn remove_strangers(&mut self, is_known: impl Fn(TopicId) -> bool) {
+        let Ok(entries) = self.disk.list(&self.topics) else { return };
+        for topic in entries.iter().filter_map(|entry| super::topic_of_folder(&entry.name)) {
+            if !is_known(topic) {
+                self.remove_topic(topic);
+            }
+        }
+    }
+
+    /// Closes all files.
+    pub(in crate::local) fn close(&mut self) {
+        self.open.clear();
+    }
+
+    fn forget(&mut self, goes: impl Fn(PartitionId, i64) -> bool) {
+        self.open.retain(|segment| !goes(segment.partition, segment.base_offset));
+        self.dirty.retain(|(partition, base_offset), _| !goes(*partition, *base_offset));
+    }
+
+    fn remove_file(&self, path: &Path) {
+        match self.disk.remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(file = %path.display(), %error, "a file that holds nothing any more could not be removed");
+            }
+            _ => {}
+        }
+    }
+
+    /// Removes the remains of a crash from a partition's folder, once: files that the manifest did not come to know.
+    fn tidy(&mut self, partition: PartitionId, segments: &SegmentList) -> Result<(), StoreError> {
+        if !self.tidy.insert(partition) {
+            return Ok(());
+        }
+        let folder = partition_folder(&self.topics, partition);
+        let entries = match self.disk.list(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.disk.create_folder(&folder).map_err(StoreError::at(&folder, "create"))?;
+                let topic = topic_folder(&self.topics, partition.topic);
+                self.renamed.extend([self.topics.clone(), topic, folder]);
+                return Ok(());
+            }
+            listed => listed.map_err(StoreError::at(&folder, "list"))?,
+        };
+        for entry in entries {
+            let base_offset = entry.name.split_once('.').and_then(|(base, _)| base.parse().ok());
+            if base_offset.is_some_and(|base| !segments.has(base)) {
+                self.remove_file(&folder.join(&entry.name));
+            }
+        }
+        Ok(())
+    }
+
+    fn create(&mut self, partition: PartitionId, base_offset: i64) -> Result<SegmentMeta, StoreError> {
+        let folder = partition_folder(&self.topics, partition);
+        let make = |path: PathBuf, kind| {
+            let failed = StoreError::at(&path, "create");
+            let file = self.disk.open(&path, OpenHow::CREATE_EMPTY).map_err(&failed)?;
+            file.write_at(&header(kind, partition, base_offset), 0, false).map_err(&failed)?;
+            Ok(file)
+        };
+        let log = make(log_path(&folder, base_offset), FileKind::Log)?;
+        let index = make(index_path(&folder, base_offset), FileKind::Index)?;
+        self.keep_open(OpenSegment { partition, base_offset, log, index });
+        self.dirty.insert((partition, base_offset), true);
+        self.renamed.insert(folder);
+        Ok(SegmentMeta {
+            base_offset,
+            end_offset: base_offset,
+            bytes: FIRST_BATCH_AT,
+            index_entries: 0,
+            indexed_bytes: FIRST_BATCH_AT,
+            max_timestamp_ms: i64::MIN,
+        })
+    }
+
+    fn write_piece(
+        &mut self,
+        partition: PartitionId,
+        mut meta: SegmentMeta,
+        piece: &[LogBatch],
+    ) -> Result<SegmentMeta, StoreError> {
+        let path = log_path(&partition_folder(&self.topics, partition), meta.base_offset);
+        let failed = StoreError::at(&path, "write");
+        let (start, first_new_entry) = (meta.bytes, meta.index_entries);
+        let interval = self.index_interval_bytes;
+        let segment = self.opened(partition, meta.base_offset).map_err(&failed)?;
+        let size = segment.log.size().map_err(&failed)?;
+        if size < start {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is shorter than it was")));
+        }
+        if size > start {
+            segment.log.truncate(start).map_err(&failed)?;
+        }
+        let mut entries = Vec::new();
+        for batch in piece {
+            meta.add(batch, interval, &mut entries);
+        }
+        match piece {
+            [one] => segment.log.write_at(&one.bytes, start, false).map_err(&failed)?,
+            several => {
+                let mut staged = Vec::with_capacity((meta.bytes - start) as usize);
+                several.iter().for_each(|batch| staged.extend_from_slice(&batch.bytes));
+                segment.log.write_at(&staged, start, false).map_err(&failed)?;
+            }
+        }
+        if !entries.is_empty() {
+            segment.index.write_at(&entries, entry_at(first_new_entry), false).map_err(&failed)?;
+        }
+        *self.dirty.entry((partition, meta.base_offset)).or_default() |= !entries.is_empty();
+        self.unsynced_bytes += meta.bytes - start;
+        Ok(meta)
+    }
+
+    fn opened(&mut self, partition: PartitionId, base_offset: i64) -> io::Result<&OpenSegment> {
+        let is_it = |open: &OpenSegment| open.partition == partition && open.base_offset == base_offset;
+        if let Some(at) = self.open.iter().position(is_it) {
+            if let Some(segment) = self.open.remove(at) {
+                self.open.push_back(segment);
+            }
+        } else {
+            let folder = partition_folder(&self.topics, partition);
+            let log = self.disk.open(&log_path(&folder, base_offset), OpenHow::WRITE)?;
+            // An index that is lost begins anew; what it misses is found by reading the segment.
+            let index = self.disk.open(&index_path(&folder, base_offset), OpenHow::CREATE)?;
+            self.keep_open(OpenSegment { partition, base_offset, log, index });
+        }
+        self.open.back().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn keep_open(&mut self, segment: OpenSegment) {
+        if self.open.len() == OPEN_SEGMENTS {
+            self.open.pop_front();
+        }
+        self.open.push_back(segment);
+    }
+}
+
+impl SegmentMeta {
+    /// Counts a batch in, with an index entry where one is due.
+    fn add(&mut self, batch: &LogBatch, interval_bytes: u64, entries: &mut Vec<u8>) {
+        if self.bytes - self.indexed_bytes >= interval_bytes {
+            let (offset, position) = (batch.base_offset, self.bytes);
+            IndexEntry { offset, position, max_timestamp_before_ms: self.max_timestamp_ms }.put(entries);
+            self.index_entries += 1;
+            self.indexed_bytes = self.bytes;
+        }
+        self.bytes += batch.bytes.len() as u64;
+        self.end_offset = batch.last_offset + 1;
+        self.max_timestamp_ms = self.max_timestamp_ms.max(batch.max_timestamp_ms);
+    }
+}
+
+/// How many batches take at most `bytes` together; at least one.
+fn batches_within(batches: &[LogBatch], bytes: u64) -> usize {
+    let mut total = 0;
+    let fits = |batch: &&LogBatch| {
+        total += batch.bytes.len() as u64;
+        total <= bytes
+    };
+    batches.iter().take_while(fits).count().max(1)
+}

@@ -1,0 +1,119 @@
+//! The state that decisions are made on: topics, where each partition starts and ends, its producers, the next producer id.
+//!
+//! The flusher owns it while the engine runs, recovery builds it; both change it by the same functions, so that what was
+//! decided and what is replayed cannot differ.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+
+use super::manifest::{Manifest, PartitionRecord};
+use super::tail::LogBatch;
+use crate::batches::{BatchSpan, set_offsets};
+use crate::producers::ProducerTable;
+use crate::{Metadata, PartitionId, Topic, TopicId};
+
+/// One partition as decisions see it.
+#[derive(Clone, Default, Debug)]
+pub(super) struct PartitionState {
+    pub(super) log_start_offset: i64,
+    /// Includes what is decided and about to be written.
+    pub(super) end_offset: i64,
+    /// Shared with a snapshot until it next changes.
+    pub(super) producers: Arc<ProducerTable>,
+}
+
+/// All of it.
+#[derive(Default, Debug)]
+pub(super) struct DurableState {
+    pub(super) metadata: Arc<Metadata>,
+    pub(super) partitions: BTreeMap<PartitionId, PartitionState>,
+    pub(super) next_producer_id: i64,
+}
+
+impl DurableState {
+    pub(super) fn from_manifest(manifest: &Manifest) -> Self {
+        let mut state = Self { next_producer_id: manifest.next_producer_id, ..Self::default() };
+        for (topic, records) in &manifest.topics {
+            state.create_topic(Topic::clone(topic));
+            for (index, record) in (0..).zip(records) {
+                state.partitions.insert(PartitionId { topic: topic.id, index }, PartitionState::from_record(record));
+            }
+        }
+        state
+    }
+
+    /// Adds a topic with empty partitions.
+    pub(super) fn create_topic(&mut self, topic: Topic) -> Arc<Topic> {
+        for index in 0..topic.partitions {
+            self.partitions.insert(PartitionId { topic: topic.id, index }, PartitionState::default());
+        }
+        Arc::make_mut(&mut self.metadata).insert(topic)
+    }
+
+    /// Removes a topic with its partitions.
+    pub(super) fn delete_topic(&mut self, id: TopicId) -> Option<Arc<Topic>> {
+        let topic = Arc::make_mut(&mut self.metadata).remove(id)?;
+        for index in 0..topic.partitions {
+            self.partitions.remove(&PartitionId { topic: id, index });
+        }
+        Some(topic)
+    }
+}
+
+impl PartitionState {
+    fn from_record(record: &PartitionRecord) -> Self {
+        Self {
+            log_start_offset: record.log_start_offset,
+            end_offset: record.end_offset,
+            producers: record.producers.clone(),
+        }
+    }
+
+    /// Gives accepted batches the next offsets.
+    pub(super) fn accept(&mut self, mut bytes: BytesMut, spans: &[BatchSpan]) -> Bytes {
+        let first_offset = self.end_offset;
+        self.end_offset = set_offsets(&mut bytes, spans, first_offset);
+        self.note_producers(spans, first_offset);
+        bytes.freeze()
+    }
+
+    /// Takes batches that were accepted before the crash; false where they do not follow the partition's end.
+    pub(super) fn replay(&mut self, spans: &[BatchSpan]) -> bool {
+        let first_offset = self.end_offset;
+        for span in spans {
+            if span.base_offset != self.end_offset {
+                return false;
+            }
+            self.end_offset = span.end_offset();
+        }
+        self.note_producers(spans, first_offset);
+        true
+    }
+
+    fn note_producers(&mut self, spans: &[BatchSpan], first_offset: i64) {
+        if spans.iter().all(|span| span.producer.producer_id < 0) {
+            return;
+        }
+        let producers = Arc::make_mut(&mut self.producers);
+        let mut offset = first_offset;
+        for span in spans {
+            producers.apply(&span.producer, offset);
+            offset += i64::from(span.record_count);
+        }
+    }
+}
+
+/// Batches with their offsets set, one by one.
+pub(super) fn log_batches(bytes: &Bytes, spans: &[BatchSpan], first_offset: i64) -> Vec<LogBatch> {
+    let mut base_offset = first_offset;
+    let one = |span: &BatchSpan| {
+        let last_offset = base_offset + i64::from(span.record_count) - 1;
+        let bytes = bytes.slice(span.range());
+        let batch = LogBatch { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes };
+        base_offset = last_offset + 1;
+        batch
+    };
+    spans.iter().map(one).collect()
+}

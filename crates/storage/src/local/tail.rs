@@ -1,0 +1,365 @@
+//! What readers see of the partitions: their bounds, their newest batches in memory, and which segment files hold the rest.
+//!
+//! The flusher adds batches once they are acknowledged; the background thread says what it has written to segment files;
+//! readers take what they need. All under one lock that is held for moments only: no I/O, no copy of records.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::segments::SegmentMeta;
+use crate::{Bounds, Metadata, PartitionId, Read, ReadError, ReadOutcome, TopicId};
+
+/// What a batch in memory takes besides its bytes, about.
+const BATCH_OVERHEAD_BYTES: usize = 128;
+
+/// One batch, acknowledged or about to be.
+#[derive(Clone, Debug)]
+pub(super) struct LogBatch {
+    pub(super) base_offset: i64,
+    pub(super) last_offset: i64,
+    pub(super) max_timestamp_ms: i64,
+    pub(super) bytes: Bytes,
+}
+
+impl LogBatch {
+    fn memory_bytes(&self) -> usize {
+        self.bytes.len() + BATCH_OVERHEAD_BYTES
+    }
+}
+
+/// A partition's segment files.
+#[derive(Clone, Default, Debug)]
+pub(super) struct SegmentList {
+    /// Complete ones, by offset.
+    pub(super) sealed: Arc<Vec<SegmentMeta>>,
+    /// The one that grows.
+    pub(super) active: Option<SegmentMeta>,
+}
+
+impl SegmentList {
+    /// From what a manifest says: the last one is active.
+    pub(super) fn from_all(mut all: Vec<SegmentMeta>) -> Self {
+        let active = all.pop();
+        Self { sealed: Arc::new(all), active }
+    }
+
+    /// All, by offset.
+    pub(super) fn all(&self) -> impl Iterator<Item = &SegmentMeta> {
+        self.sealed.iter().chain(&self.active)
+    }
+
+    /// Whether a segment has that base offset.
+    pub(super) fn has(&self, base_offset: i64) -> bool {
+        self.all().any(|meta| meta.base_offset == base_offset)
+    }
+
+    /// The first segment that ends after `offset`.
+    pub(super) fn at(&self, offset: i64) -> Option<SegmentMeta> {
+        let index = self.sealed.partition_point(|meta| meta.end_offset <= offset);
+        let active = || self.active.filter(|meta| meta.end_offset > offset);
+        self.sealed.get(index).copied().or_else(active)
+    }
+
+    /// Puts what [`append`](super::segments::SegmentStore::append) answered in the active segment's place.
+    fn replace_active(&mut self, mut written: Vec<SegmentMeta>) {
+        let Some(active) = written.pop() else { return };
+        if !written.is_empty() {
+            Arc::make_mut(&mut self.sealed).extend(written);
+        }
+        self.active = Some(active);
+    }
+
+    /// Takes out the segments that end at or before `log_start`.
+    fn take_before(&mut self, log_start: i64) -> Vec<SegmentMeta> {
+        let count = self.sealed.partition_point(|meta| meta.end_offset <= log_start);
+        let mut taken: Vec<SegmentMeta> = Vec::new();
+        if count > 0 {
+            taken.extend(Arc::make_mut(&mut self.sealed).drain(..count));
+        }
+        if self.sealed.is_empty() {
+            taken.extend(self.active.take_if(|meta| meta.end_offset <= log_start));
+        }
+        taken
+    }
+}
+
+/// One partition as recovery hands it over.
+#[derive(Clone, Default, Debug)]
+pub(super) struct PartitionView {
+    pub(super) log_start_offset: i64,
+    pub(super) high_watermark: i64,
+    /// Up to here the segment files have it.
+    pub(super) written_end: i64,
+    pub(super) segments: SegmentList,
+}
+
+#[derive(Debug)]
+struct PartitionLog {
+    view: PartitionView,
+    /// The newest batches, without a gap up to the high watermark. Those before `view.written_end` may be dropped.
+    tail: VecDeque<LogBatch>,
+}
+
+/// What a read found in memory.
+pub(super) enum Found {
+    /// The answer.
+    Here(ReadOutcome),
+    /// It lies in this segment.
+    InSegment(SegmentMeta),
+}
+
+/// Batches to be written to segment files.
+pub(super) struct Unwritten {
+    pub(super) segments: SegmentList,
+    pub(super) batches: Vec<LogBatch>,
+}
+
+/// What one flush made visible in one partition.
+pub(super) struct Advance {
+    pub(super) partition: PartitionId,
+    pub(super) batches: Vec<LogBatch>,
+}
+
+/// All partitions.
+pub(super) struct Tail {
+    state: Mutex<State>,
+    limit_bytes: usize,
+}
+
+#[derive(Default)]
+struct State {
+    metadata: Arc<Metadata>,
+    partitions: BTreeMap<PartitionId, PartitionLog>,
+    /// The partitions of all batches in memory, in the order in which they came.
+    order: VecDeque<PartitionId>,
+    bytes: usize,
+    unwritten_bytes: usize,
+}
+
+impl Tail {
+    pub(super) fn new(limit_bytes: usize) -> Self {
+        Self { state: Mutex::default(), limit_bytes: limit_bytes.max(1) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn metadata(&self) -> Arc<Metadata> {
+        self.lock().metadata.clone()
+    }
+
+    /// Puts new metadata in place.
+    pub(super) fn set_metadata(&self, metadata: Arc<Metadata>) {
+        self.lock().metadata = metadata;
+    }
+
+    /// Adds a partition.
+    pub(super) fn add_partition(&self, partition: PartitionId, view: PartitionView) {
+        self.lock().partitions.insert(partition, PartitionLog { view, tail: VecDeque::new() });
+    }
+
+    /// Removes a topic's partitions.
+    pub(super) fn remove_topic(&self, topic: TopicId, partitions: i32) {
+        let mut state = self.lock();
+        for index in 0..partitions {
+            let Some(log) = state.partitions.remove(&PartitionId { topic, index }) else { continue };
+            state.bytes -= log.tail.iter().map(LogBatch::memory_bytes).sum::<usize>();
+            state.unwritten_bytes -= log.unwritten().map(LogBatch::memory_bytes).sum::<usize>();
+        }
+        state.order.retain(|partition| partition.topic != topic);
+    }
+
+    /// Makes batches visible. Each partition's follow its high watermark without a gap.
+    pub(super) fn advance(&self, advances: impl IntoIterator<Item = Advance>) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        for Advance { partition, batches } in advances {
+            let Some(log) = state.partitions.get_mut(&partition) else { continue };
+            for batch in batches {
+                let bytes = batch.memory_bytes();
+                log.view.high_watermark = batch.last_offset + 1;
+                log.tail.push_back(batch);
+                state.order.push_back(partition);
+                state.bytes += bytes;
+                state.unwritten_bytes += bytes;
+            }
+        }
+        state.evict(self.limit_bytes);
+    }
+
+    /// How much of what is in memory is in no segment file yet.
+    pub(super) fn unwritten_bytes(&self) -> usize {
+        self.lock().unwritten_bytes
+    }
+
+    /// Whether so much is not in segment files yet that producers must wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.unwritten_bytes() >= self.limit_bytes
+    }
+
+    /// Whether it is time to write to segment files.
+    pub(super) fn wants_writing(&self) -> bool {
+        self.unwritten_bytes() >= self.limit_bytes / 4
+    }
+
+    /// The partitions that have something to write, the fullest first.
+    pub(super) fn unwritten_partitions(&self) -> Vec<PartitionId> {
+        let state = self.lock();
+        let bytes = |log: &PartitionLog| log.unwritten().map(LogBatch::memory_bytes).sum::<usize>();
+        let mut found: Vec<_> = state
+            .partitions
+            .iter()
+            .filter(|(_, log)| log.view.written_end < log.view.high_watermark)
+            .map(|(partition, log)| (bytes(log), *partition))
+            .collect();
+        found.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        found.into_iter().map(|(_, partition)| partition).collect()
+    }
+
+    /// The next batches to write of a partition, those before `end_offset` and about `max_bytes` at most; `None` where there
+    /// are none.
+    pub(super) fn unwritten(&self, partition: PartitionId, end_offset: i64, max_bytes: usize) -> Option<Unwritten> {
+        let state = self.lock();
+        let log = state.partitions.get(&partition)?;
+        let mut bytes = 0;
+        let batches: Vec<LogBatch> = log
+            .unwritten()
+            .take_while(|batch| batch.last_offset < end_offset)
+            .take_while(|batch| {
+                let before = bytes;
+                bytes += batch.bytes.len();
+                before == 0 || bytes <= max_bytes
+            })
+            .cloned()
+            .collect();
+        (!batches.is_empty()).then(|| Unwritten { segments: log.view.segments.clone(), batches })
+    }
+
+    /// Notes that a partition's segment files now have everything before `written_end`, and drops old batches from memory.
+    pub(super) fn written(&self, partition: PartitionId, written_end: i64, segments: Vec<SegmentMeta>) {
+        let mut state = self.lock();
+        let state = &mut *state;
+        if let Some(log) = state.partitions.get_mut(&partition) {
+            let freed = log.unwritten().take_while(|batch| batch.last_offset < written_end);
+            state.unwritten_bytes -= freed.map(LogBatch::memory_bytes).sum::<usize>();
+            log.view.written_end = log.view.written_end.max(written_end);
+            log.view.segments.replace_active(segments);
+        }
+        state.evict(self.limit_bytes);
+    }
+
+    /// Moves a log start up; answers from where, if it moved. Batches wholly below it need not be written any more.
+    pub(super) fn move_log_start(&self, partition: PartitionId, to: i64) -> Option<i64> {
+        let mut state = self.lock();
+        let log = state.partitions.get_mut(&partition)?;
+        let from = log.view.log_start_offset;
+        log.view.log_start_offset = from.max(to);
+        let (mut spared, mut written_end) = (0, log.view.written_end);
+        for batch in log.unwritten().take_while(|batch| batch.last_offset < to) {
+            spared += batch.memory_bytes();
+            written_end = batch.last_offset + 1;
+        }
+        log.view.written_end = written_end;
+        state.unwritten_bytes -= spared;
+        (from < to).then_some(from)
+    }
+
+    /// Takes out the segments of a partition that lie below its log start.
+    pub(super) fn take_segments_before_start(&self, partition: PartitionId) -> Vec<SegmentMeta> {
+        let mut state = self.lock();
+        let Some(log) = state.partitions.get_mut(&partition) else { return Vec::new() };
+        log.view.segments.take_before(log.view.log_start_offset)
+    }
+
+    /// A partition's segments.
+    pub(super) fn segments(&self, partition: PartitionId) -> Option<SegmentList> {
+        Some(self.lock().partitions.get(&partition)?.view.segments.clone())
+    }
+
+    /// Where a partition starts and ends.
+    pub(super) fn bounds(&self, partition: PartitionId) -> Result<Bounds, ReadError> {
+        let state = self.lock();
+        state.partitions.get(&partition).map(PartitionLog::bounds).ok_or(ReadError::UnknownPartition)
+    }
+
+    /// Reads from memory, or says which segment to read.
+    pub(super) fn read(&self, read: &Read) -> Result<Found, ReadError> {
+        let state = self.lock();
+        let log = state.partitions.get(&read.partition).ok_or(ReadError::UnknownPartition)?;
+        let bounds = log.bounds();
+        if !(bounds.log_start_offset..=bounds.high_watermark).contains(&read.offset) {
+            return Err(ReadError::OffsetOutOfRange(bounds));
+        }
+        let in_memory_from = log.tail.front().map_or(bounds.high_watermark, |batch| batch.base_offset);
+        if read.offset < in_memory_from
+            && let Some(meta) = log.view.segments.at(read.offset)
+        {
+            return Ok(Found::InSegment(meta));
+        }
+        let batches = log.batches(read.offset, read.max_bytes, read.at_least_one_batch);
+        Ok(Found::Here(ReadOutcome { batches, bounds }))
+    }
+
+    /// The first batch in memory that ends at or after `from_offset` with a timestamp of at least that.
+    pub(super) fn batch_at_or_after(
+        &self,
+        partition: PartitionId,
+        timestamp_ms: i64,
+        from_offset: i64,
+    ) -> Option<LogBatch> {
+        let state = self.lock();
+        let log = state.partitions.get(&partition)?;
+        let first = log.tail.partition_point(|batch| batch.last_offset < from_offset);
+        log.tail.range(first..).find(|batch| batch.max_timestamp_ms >= timestamp_ms).cloned()
+    }
+
+    /// The largest timestamp of batches in memory that end at or after `from_offset`.
+    pub(super) fn largest_timestamp(&self, partition: PartitionId, from_offset: i64) -> Option<i64> {
+        let state = self.lock();
+        let log = state.partitions.get(&partition)?;
+        let first = log.tail.partition_point(|batch| batch.last_offset < from_offset);
+        log.tail.range(first..).map(|batch| batch.max_timestamp_ms).max()
+    }
+}
+
+impl State {
+    /// Drops the oldest batches that are in segment files, while there is more in memory than `limit_bytes`.
+    fn evict(&mut self, limit_bytes: usize) {
+        while self.bytes > limit_bytes
+            && let Some(partition) = self.order.front()
+            && let Some(log) = self.partitions.get_mut(partition)
+            && log.tail.front().is_some_and(|batch| batch.last_offset < log.view.written_end)
+        {
+            self.bytes -= log.tail.pop_front().map_or(0, |batch| batch.memory_bytes());
+            self.order.pop_front();
+        }
+    }
+}
+
+impl PartitionLog {
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            log_start_offset: self.view.log_start_offset,
+            high_watermark: self.view.high_watermark,
+            last_stable_offset: self.view.high_watermark,
+        }
+    }
+
+    fn unwritten(&self) -> impl Iterator<Item = &LogBatch> {
+        let first = self.tail.partition_point(|batch| batch.last_offset < self.view.written_end);
+        self.tail.range(first..)
+    }
+
+    fn batches(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Vec<Bytes> {
+        let first = self.tail.partition_point(|batch| batch.last_offset < offset);
+        let mut total = 0;
+        let fits = |(index, batch): &(usize, &LogBatch)| {
+            total += batch.bytes.len();
+            total <= max_bytes || (at_least_one && *index == 0)
+        };
+        self.tail.range(first..).enumerate().take_while(fits).map(|(_, batch)| batch.bytes.clone()).collect()
+    }
+}

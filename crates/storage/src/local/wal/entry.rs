@@ -1,0 +1,136 @@
+//! What the frames of the write-ahead log say. The numbers of the kinds are part of the format and never change meaning.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::local::fields::{Fields, Malformed, put_bytes, put_count};
+use crate::{PartitionId, Topic, TopicId};
+
+pub(in crate::local) const RECORDS: u16 = 1;
+pub(in crate::local) const TOPIC_CREATED: u16 = 2;
+pub(in crate::local) const TOPIC_DELETED: u16 = 3;
+pub(in crate::local) const PRODUCER_IDS: u16 = 4;
+pub(in crate::local) const LOG_START: u16 = 5;
+
+/// Size of what stands before the batches in a payload of [`RECORDS`].
+pub(in crate::local) const RECORDS_HEAD_BYTES: usize = 16 + 4;
+
+/// One payload, read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(in crate::local) enum Entry<'a> {
+    /// Batches of one partition, with their offsets set.
+    Records { partition: PartitionId, batches: &'a [u8] },
+    /// A new topic.
+    TopicCreated(Topic),
+    /// A topic is gone, with its records.
+    TopicDeleted(TopicId),
+    /// Producer ids below this one may have been handed out.
+    ProducerIds { next: i64 },
+    /// The log of a partition starts here.
+    LogStart { partition: PartitionId, offset: i64 },
+}
+
+/// What stands before the batches in a payload of [`RECORDS`].
+pub(in crate::local) fn records_head(partition: PartitionId) -> [u8; RECORDS_HEAD_BYTES] {
+    let mut head = [0; RECORDS_HEAD_BYTES];
+    head[..16].copy_from_slice(&partition.topic.0);
+    head[16..].copy_from_slice(&partition.index.to_be_bytes());
+    head
+}
+
+/// The payload of [`LOG_START`].
+pub(in crate::local) fn log_start(partition: PartitionId, offset: i64) -> Vec<u8> {
+    let mut payload = records_head(partition).to_vec();
+    payload.extend_from_slice(&offset.to_be_bytes());
+    payload
+}
+
+/// Appends a topic; also how the manifest writes one.
+pub(in crate::local) fn put_topic(out: &mut Vec<u8>, topic: &Topic) {
+    out.extend_from_slice(&topic.id.0);
+    put_bytes(out, topic.name.as_bytes());
+    out.extend_from_slice(&topic.partitions.to_be_bytes());
+    put_count(out, topic.configs.len());
+    for (name, value) in &topic.configs {
+        put_bytes(out, name.as_bytes());
+        put_bytes(out, value.as_bytes());
+    }
+}
+
+/// Reads what [`put_topic`] wrote.
+pub(in crate::local) fn take_topic(fields: &mut Fields<'_>) -> Result<Topic, Malformed> {
+    let id = TopicId(fields.array()?);
+    let name = Arc::from(fields.text()?);
+    let partitions = fields.i32()?;
+    if partitions < 1 {
+        return Err(Malformed);
+    }
+    let mut configs = BTreeMap::new();
+    for _ in 0..fields.count(8)? {
+        configs.insert(fields.text()?.to_owned(), fields.text()?.to_owned());
+    }
+    Ok(Topic { id, name, partitions, configs })
+}
+
+/// Reads a partition's id.
+fn take_partition(fields: &mut Fields<'_>) -> Result<PartitionId, Malformed> {
+    let (topic, index) = (TopicId(fields.array()?), fields.i32()?);
+    if index < 0 { Err(Malformed) } else { Ok(PartitionId { topic, index }) }
+}
+
+impl<'a> Entry<'a> {
+    /// Reads the payload of a frame of that kind.
+    pub(in crate::local) fn read(kind: u16, payload: &'a [u8]) -> Result<Self, Malformed> {
+        let mut fields = Fields::new(payload);
+        let entry = match kind {
+            RECORDS => {
+                return Ok(Entry::Records { partition: take_partition(&mut fields)?, batches: fields.rest() });
+            }
+            TOPIC_CREATED => Entry::TopicCreated(take_topic(&mut fields)?),
+            TOPIC_DELETED => Entry::TopicDeleted(TopicId(fields.array()?)),
+            PRODUCER_IDS => Entry::ProducerIds { next: fields.offset()? },
+            LOG_START => Entry::LogStart { partition: take_partition(&mut fields)?, offset: fields.offset()? },
+            _ => return Err(Malformed),
+        };
+        fields.end()?;
+        Ok(entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic() -> Topic {
+        Topic {
+            id: TopicId([7; 16]),
+            name: Arc::from("orders"),
+            partitions: 3,
+            configs: BTreeMap::from([("retention.ms".to_owned(), "5".to_owned())]),
+        }
+    }
+
+    #[test]
+    fn entries_come_back_and_cut_ones_are_malformed() {
+        let partition = PartitionId { topic: TopicId([9; 16]), index: 4 };
+        let mut created = Vec::new();
+        put_topic(&mut created, &topic());
+        let cases: [(u16, Vec<u8>, Entry<'_>); 4] = [
+            (TOPIC_CREATED, created, Entry::TopicCreated(topic())),
+            (TOPIC_DELETED, vec![9; 16], Entry::TopicDeleted(TopicId([9; 16]))),
+            (PRODUCER_IDS, 5000_i64.to_be_bytes().to_vec(), Entry::ProducerIds { next: 5000 }),
+            (LOG_START, log_start(partition, 77), Entry::LogStart { partition, offset: 77 }),
+        ];
+        for (kind, payload, entry) in &cases {
+            assert_eq!(Entry::read(*kind, payload).as_ref(), Ok(entry));
+            for length in 0..payload.len() {
+                assert_eq!(Entry::read(*kind, &payload[..length]), Err(Malformed), "kind {kind}, {length} bytes");
+            }
+            let longer = [payload, &[0][..]].concat();
+            assert_eq!(Entry::read(*kind, &longer), Err(Malformed));
+        }
+        let records = [&records_head(partition)[..], b"batches"].concat();
+        assert_eq!(Entry::read(RECORDS, &records), Ok(Entry::Records { partition, batches: b"batches" }));
+        assert_eq!(Entry::read(99, b""), Err(Malformed));
+    }
+}

@@ -1,0 +1,183 @@
+//! Writing the log: frames gather in one aligned buffer, which goes to the disk in one call.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::frame::{FrameHeader, put_frame};
+use super::segment::{FIRST_FRAME_AT, SegmentHeader, put_header};
+use super::{FRAME_HEADER_BYTES, Slot, WalPosition, slot_path};
+use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, Disk, DiskFile, OpenHow};
+
+/// How much memory the buffer keeps between writes.
+const KEPT_BUFFER_BYTES: usize = 5 << 20;
+
+/// Where a writer goes on.
+pub(in crate::local) struct WalWriterStart {
+    pub(in crate::local) disk: Arc<dyn Disk>,
+    /// The folder of the segments.
+    pub(in crate::local) folder: PathBuf,
+    /// Whether the file system takes direct writes.
+    pub(in crate::local) direct: bool,
+    /// Where recovery found the end.
+    pub(in crate::local) end: WalPosition,
+    /// The next segment's number.
+    pub(in crate::local) next_number: u64,
+    /// Makes this run's incarnations.
+    pub(in crate::local) random: u64,
+    /// The planted bug: nothing is flushed.
+    pub(in crate::local) never_flushes: bool,
+}
+
+/// Writes the log. One thread owns it.
+pub(in crate::local) struct WalWriter {
+    start: WalWriterStart,
+    file: Option<OpenSegment>,
+    /// Where the next write goes.
+    end: WalPosition,
+    /// Where the last write ended: another segment than `end` while a new one has no header on the disk yet.
+    written_end: WalPosition,
+    durable_sequence: u64,
+    /// Written frames are not flushed yet.
+    unflushed: bool,
+    buffer: AlignedBuffer,
+    buffered_frames: u64,
+}
+
+struct OpenSegment {
+    file: Arc<dyn DiskFile>,
+    capacity: u64,
+}
+
+impl WalWriter {
+    pub(in crate::local) fn new(start: WalWriterStart) -> Self {
+        let end = start.end;
+        Self {
+            start,
+            file: None,
+            end,
+            written_end: end,
+            durable_sequence: end.next_sequence - 1,
+            unflushed: false,
+            buffer: AlignedBuffer::new(),
+            buffered_frames: 0,
+        }
+    }
+
+    /// Whether frames with payloads of `payload_bytes` in all still fit into the open segment.
+    pub(in crate::local) fn fits(&self, frames: usize, payload_bytes: usize) -> bool {
+        let bytes = self.buffer.len() + frames * FRAME_HEADER_BYTES + payload_bytes;
+        let padded = bytes.next_multiple_of(BLOCK_BYTES) as u64;
+        self.file.as_ref().is_some_and(|open| self.end.offset + padded <= open.capacity)
+    }
+
+    /// How large a segment must be to take such frames.
+    pub(in crate::local) fn segment_bytes_for(frames: usize, payload_bytes: usize) -> u64 {
+        let bytes = frames * FRAME_HEADER_BYTES + payload_bytes;
+        FIRST_FRAME_AT + bytes.next_multiple_of(BLOCK_BYTES) as u64
+    }
+
+    /// The number that the next segment will have.
+    pub(in crate::local) fn next_number(&self) -> u64 {
+        self.start.next_number
+    }
+
+    /// How many bytes wait for the next write.
+    pub(in crate::local) fn buffered_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
+    /// Whether frames wait for the next write.
+    pub(in crate::local) fn has_frames(&self) -> bool {
+        self.buffered_frames > 0
+    }
+
+    /// Whether written frames are not flushed yet.
+    pub(in crate::local) fn is_unflushed(&self) -> bool {
+        self.unflushed
+    }
+
+    /// Where the log ends on the disk.
+    pub(in crate::local) fn position(&self) -> WalPosition {
+        self.written_end
+    }
+
+    /// Goes on in a new segment. Nothing may wait to be written, and all that was written must be flushed. On an error the
+    /// log is as it was.
+    pub(in crate::local) fn open_segment(&mut self, slot: &Slot) -> io::Result<()> {
+        debug_assert!(self.buffer.is_empty() && !self.unflushed, "the segment before must be complete");
+        let path = slot_path(&self.start.folder, slot.name);
+        let file = self.start.disk.open(&path, OpenHow::WRITE.direct(self.start.direct))?;
+        let number = self.start.next_number;
+        let incarnation = incarnation(self.start.random, number);
+        let previous = self.end.incarnation;
+        let header = SegmentHeader { number, incarnation, previous, first: self.end.next_sequence };
+        put_header(&mut self.buffer, header);
+        self.start.next_number += 1;
+        self.end = WalPosition { number, incarnation, offset: 0, next_sequence: self.end.next_sequence };
+        self.file = Some(OpenSegment { file, capacity: slot.bytes });
+        Ok(())
+    }
+
+    /// Adds a frame to the next write.
+    pub(in crate::local) fn put(&mut self, kind: u16, payload: &[&[u8]]) {
+        let sequence = self.end.next_sequence + self.buffered_frames;
+        let header = FrameHeader { incarnation: self.end.incarnation, sequence, durable: self.durable_sequence, kind };
+        put_frame(&mut self.buffer, header, payload);
+        self.buffered_frames += 1;
+    }
+
+    /// Writes all that waits, in one call, and flushes it where `flush` holds. After an error nothing may be written any
+    /// more: what is on the disk is not known.
+    pub(in crate::local) fn write(&mut self, flush: bool) -> io::Result<()> {
+        let Some(open) = &self.file else {
+            return Err(io::Error::other("no segment of the write-ahead log is open"));
+        };
+        self.buffer.pad_to_block();
+        // A header is always flushed: the segment is known by it, whatever durability its first records ask for.
+        let flush = (flush || self.end.offset == 0) && !self.start.never_flushes;
+        // Earlier writes that were not flushed need a flush of the whole file; otherwise one durable write is cheaper.
+        let durable_write = flush && !self.unflushed;
+        open.file.write_at(self.buffer.as_slice(), self.end.offset, durable_write)?;
+        if flush && self.unflushed {
+            open.file.sync()?;
+        }
+        self.end.offset += self.buffer.len() as u64;
+        self.end.next_sequence += self.buffered_frames;
+        self.written_end = self.end;
+        self.unflushed = !flush;
+        if flush || self.start.never_flushes {
+            self.durable_sequence = self.end.next_sequence - 1;
+            self.unflushed = false;
+        }
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT_BUFFER_BYTES);
+        self.buffered_frames = 0;
+        Ok(())
+    }
+
+    /// Flushes what was written without a flush. After an error nothing may be written any more.
+    pub(in crate::local) fn settle(&mut self) -> io::Result<()> {
+        if let (true, Some(open)) = (self.unflushed, &self.file) {
+            open.file.sync()?;
+        }
+        self.unflushed = false;
+        self.durable_sequence = self.end.next_sequence - 1;
+        Ok(())
+    }
+
+    /// Closes the file; the next write needs a new segment.
+    pub(in crate::local) fn close(&mut self) {
+        self.file = None;
+        self.buffer = AlignedBuffer::new();
+    }
+}
+
+/// An incarnation that no other segment has: one step of SplitMix64 over the run's random bits and the segment's number;
+/// never 0, which stands for "none".
+fn incarnation(random: u64, number: u64) -> u64 {
+    let mut mixed = random.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (mixed ^ (mixed >> 31)).max(1)
+}
