@@ -1,7 +1,6 @@
 //! The machine that the broker runs on: its clock, its randomness, its limits. Picked here and nowhere else.
 
 use std::fmt;
-use std::io;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ottla_broker::{Clock, Entropy};
@@ -56,9 +55,9 @@ impl SystemEntropy {
     ///
     /// # Errors
     /// What the system says instead of giving random bytes.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> Result<Self, getrandom::Error> {
         let mut bytes = [0; 256];
-        getrandom::fill(&mut bytes).map_err(io::Error::from)?;
+        getrandom::fill(&mut bytes)?;
         Ok(SystemEntropy { pool: std::sync::Mutex::new(Pool { bytes, used: 0 }) })
     }
 }
