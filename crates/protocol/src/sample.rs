@@ -73,10 +73,12 @@ impl Generator {
     fn length(&mut self, maximum: usize) -> usize {
         match self.shape {
             Shape::Null | Shape::Empty => 0,
-            Shape::Maximum if self.depth <= 1 => maximum,
-            Shape::Maximum => 2,
-            Shape::Mixed if self.depth <= 1 && self.below(40) == 0 => self.below(maximum),
-            Shape::Mixed => self.below(5),
+            Shape::Maximum if self.depth == 0 => maximum,
+            Shape::Maximum => maximum.min(3),
+            Shape::Mixed => {
+                let long = self.depth == 0 && self.below(40) == 0;
+                self.below(if long { maximum } else { 5 })
+            }
         }
     }
 
@@ -154,15 +156,17 @@ impl Sample for Uuid {
 impl Sample for Str<'_> {
     fn sample(generator: &mut Generator, _version: i16) -> Self {
         const LETTERS: [char; 8] = ['a', 'Z', '0', '.', '-', 'ß', '語', '🦦'];
-        let maximum = if generator.depth == 0 { 8_191 } else { 300 };
-        let length = generator.length(maximum);
+        let length = match generator.shape {
+            Shape::Maximum if generator.depth > 0 => 40,
+            _ => generator.length(8_191),
+        };
         let bits = generator.bits() as usize;
         Cow::Owned((0..length).map(|place| LETTERS[(bits >> (place % 16)) % LETTERS.len()]).collect())
     }
 }
 
 fn sample_bytes(generator: &mut Generator) -> Vec<u8> {
-    let length = generator.length(if generator.depth == 0 { 40_000 } else { 1_500 });
+    let length = generator.length(40_000);
     let bits = generator.bits();
     (0..length).map(|place| (bits >> (place % 57)) as u8).collect()
 }

@@ -157,14 +157,13 @@ fn only_these_versions_are_beyond_the_oracle() {
         ("ListOffsetsResponse", 11),
         ("OffsetCommitRequest", 10),
         ("OffsetFetchRequest", 10),
-        ("InitProducerIdRequest", 6),
     ];
     assert_eq!(beyond_the_oracle(), expected);
 }
 
 /// Declarations with one mistake each, which the comparison must find.
 mod planted {
-    pub mod late_field {
+    pub(crate) mod late_field {
         use ottla_protocol::Str;
 
         ottla_protocol::messages! {
@@ -179,7 +178,7 @@ mod planted {
         }
     }
 
-    pub mod early_null {
+    pub(crate) mod early_null {
         use ottla_protocol::{Blob, ErrorCode, Str};
 
         ottla_protocol::messages! {
@@ -195,7 +194,7 @@ mod planted {
         }
     }
 
-    pub mod wrong_tag {
+    pub(crate) mod wrong_tag {
         use ottla_protocol::ErrorCode;
         use ottla_protocol::messages::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 

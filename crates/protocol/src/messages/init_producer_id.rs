@@ -1,10 +1,10 @@
 //! InitProducerId (key 22): an id and epoch for an idempotent or transactional producer. Version 3: keep the own id
-//! (KIP-360); 4: PRODUCER_FENCED; 6: two-phase commit (KIP-939).
+//! (KIP-360); 4: PRODUCER_FENCED; 5: TRANSACTION_ABORTABLE (KIP-890). Kafka 4.3 has a version 6 (KIP-939) but keeps it back.
 
 use crate::{ErrorCode, Str};
 
 messages! {
-    api InitProducerId<'a>, versions 0..=6, flexible 2;
+    api InitProducerId<'a>, versions 0..=5, flexible 2;
 
     /// Asks for an id.
     request InitProducerIdRequest<'a> {
@@ -14,8 +14,6 @@ messages! {
         /// The id the producer has; -1: none.
         producer_id: i64 [3.., default -1],
         producer_epoch: i16 [3.., default -1],
-        enable_2pc: bool [6..],
-        keep_prepared_txn: bool [6..],
     }
 
     /// The id.
@@ -24,7 +22,5 @@ messages! {
         error_code: ErrorCode [0..],
         producer_id: i64 [0.., default -1],
         producer_epoch: i16 [0..],
-        ongoing_txn_producer_id: i64 [6.., default -1],
-        ongoing_txn_producer_epoch: i16 [6.., default -1],
     }
 }

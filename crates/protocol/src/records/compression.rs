@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::{BatchError, lz4, zstd};
 
-/// What decompressing may allocate on top of three times `max_bytes`: the codecs' own tables and block buffers, by far the
+/// What decompressing may allocate on top of four times `max_bytes`: the codecs' own tables and block buffers, by far the
 /// most for one block of zstd.
 pub const WORKSPACE_BYTES: usize = 4 * 1024 * 1024;
 

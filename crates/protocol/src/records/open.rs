@@ -16,7 +16,7 @@ pub struct OpenBatch<'a> {
 }
 
 /// Opens one batch, decompressing its records to at most `max_bytes`. Uncompressed records are borrowed and not bounded.
-/// What is allocated stays under three times `max_bytes` plus [`super::WORKSPACE_BYTES`]. The checksum is not checked.
+/// What is allocated stays under four times `max_bytes` plus [`super::WORKSPACE_BYTES`]. The checksum is not checked.
 ///
 /// # Errors
 /// When `batch` is not one whole batch, does not decompress, or is larger than allowed.

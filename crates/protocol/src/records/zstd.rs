@@ -67,6 +67,11 @@ fn decompress_frame(input: &[u8], max_bytes: usize, bytes: &mut Vec<u8>) -> Resu
             break;
         }
     }
-    bytes.extend_from_slice(&decoder.collect().unwrap_or_default());
+    let content = decoder.collect().unwrap_or_default();
+    if bytes.is_empty() {
+        *bytes = content;
+    } else {
+        bytes.extend_from_slice(&content);
+    }
     usize::try_from(decoder.bytes_read_from_source()).map_err(|_| UNDECODABLE)
 }

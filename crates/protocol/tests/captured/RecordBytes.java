@@ -1,0 +1,205 @@
+// Records what a running Apache Kafka 4.3 answers, for the tests beside this file. See README.md.
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.net.Socket;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import java.util.List;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.common.compress.Compression;
+import org.apache.kafka.common.header.Header;
+import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.message.*;
+import org.apache.kafka.common.protocol.ApiKeys;
+import org.apache.kafka.common.protocol.ApiMessage;
+import org.apache.kafka.common.protocol.ByteBufferAccessor;
+import org.apache.kafka.common.protocol.Message;
+import org.apache.kafka.common.protocol.MessageUtil;
+import org.apache.kafka.common.record.internal.MemoryRecords;
+import org.apache.kafka.common.record.internal.SimpleRecord;
+
+public class RecordBytes {
+    static final String TOPIC = "recorded";
+    static final String GROUP = "recorder";
+    static Socket socket;
+    static int correlation = 1;
+    // Off while waiting for the broker to be ready.
+    static boolean recording = true;
+
+    static String hex(ByteBuffer buffer) {
+        byte[] bytes = new byte[buffer.remaining()];
+        buffer.get(bytes);
+        return HexFormat.of().formatHex(bytes);
+    }
+
+    // Sends one request, prints its body and the body of the answer, and returns the answer.
+    static <T extends ApiMessage> T ask(ApiKeys key, int version, Message request, T answer) throws Exception {
+        short v = (short) version;
+        RequestHeaderData header = new RequestHeaderData().setRequestApiKey(key.id).setRequestApiVersion(v)
+            .setCorrelationId(correlation++).setClientId("recorder");
+        ByteBuffer head = MessageUtil.toByteBufferAccessor(header, key.requestHeaderVersion(v)).buffer();
+        ByteBuffer body = MessageUtil.toByteBufferAccessor(request, v).buffer();
+        if (recording) System.out.println(key.name + "Request " + version + " " + hex(body.duplicate()));
+        DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+        out.writeInt(head.remaining() + body.remaining());
+        out.write(head.array(), head.arrayOffset() + head.position(), head.remaining());
+        out.write(body.array(), body.arrayOffset() + body.position(), body.remaining());
+        out.flush();
+        DataInputStream in = new DataInputStream(socket.getInputStream());
+        ByteBuffer response = ByteBuffer.wrap(in.readNBytes(in.readInt()));
+        new ResponseHeaderData(new ByteBufferAccessor(response), key.responseHeaderVersion(v));
+        if (recording) System.out.println(key.name + "Response " + version + " " + hex(response.duplicate()));
+        answer.read(new ByteBufferAccessor(response), v);
+        return answer;
+    }
+
+    static SimpleRecord[] records(int count) {
+        SimpleRecord[] records = new SimpleRecord[count];
+        for (int i = 0; i < count; i++) {
+            Header[] headers = { new RecordHeader("h", "1".getBytes(StandardCharsets.UTF_8)), new RecordHeader("h", null) };
+            byte[] key = i % 3 == 0 ? null : ("key-" + i).getBytes(StandardCharsets.UTF_8);
+            byte[] value = i % 5 == 4 ? null : ("value ".repeat(i % 7) + i).getBytes(StandardCharsets.UTF_8);
+            records[i] = new SimpleRecord(1_700_000_000_000L + i, key, value, i % 2 == 0 ? headers : new Header[0]);
+        }
+        return records;
+    }
+
+    static MemoryRecords batch(Compression compression, int count) {
+        return MemoryRecords.withRecords(compression, records(count));
+    }
+
+    public static void main(String[] args) throws Exception {
+        Compression[] compressions = { Compression.NONE, Compression.gzip().build(), Compression.snappy().build(),
+            Compression.lz4().build(), Compression.zstd().build() };
+        for (Compression compression : compressions) {
+            // Long enough for several blocks of every codec's frame.
+            for (int count : compression == Compression.NONE ? new int[] { 1, 3 } : new int[] { 1, 3_000 })
+                System.out.println("Batch " + count + " " + hex(batch(compression, count).buffer().duplicate()));
+        }
+        socket = new Socket("127.0.0.1", Integer.parseInt(args[0]));
+        topics();
+        Uuid topic = metadata();
+        records(topic);
+        groups(topic);
+        administration(topic);
+    }
+
+    static void topics() throws Exception {
+        ask(ApiKeys.API_VERSIONS, 4, new ApiVersionsRequestData().setClientSoftwareName("recorder").setClientSoftwareVersion("1"),
+            new ApiVersionsResponseData());
+        CreateTopicsRequestData create = new CreateTopicsRequestData();
+        CreateTopicsRequestData.CreatableTopic wanted =
+            new CreateTopicsRequestData.CreatableTopic().setName(TOPIC).setNumPartitions(2).setReplicationFactor((short) 1);
+        wanted.configs().add(new CreateTopicsRequestData.CreatableTopicConfig().setName("retention.ms").setValue("86400000"));
+        create.topics().add(wanted);
+        ask(ApiKeys.CREATE_TOPICS, 7, create, new CreateTopicsResponseData());
+    }
+
+    static Uuid metadata() throws Exception {
+        MetadataRequestData request = new MetadataRequestData()
+            .setTopics(List.of(new MetadataRequestData.MetadataRequestTopic().setName(TOPIC)));
+        recording = false;
+        while (ask(ApiKeys.METADATA, 13, request, new MetadataResponseData()).topics().iterator().next().partitions().size() != 2)
+            Thread.sleep(50);
+        recording = true;
+        return ask(ApiKeys.METADATA, 13, request, new MetadataResponseData()).topics().iterator().next().topicId();
+    }
+
+    static void records(Uuid topic) throws Exception {
+        ask(ApiKeys.INIT_PRODUCER_ID, 5,
+            new InitProducerIdRequestData().setTransactionalId(null).setTransactionTimeoutMs(60_000), new InitProducerIdResponseData());
+        ProduceRequestData.TopicProduceDataCollection data = new ProduceRequestData.TopicProduceDataCollection();
+        data.add(new ProduceRequestData.TopicProduceData().setTopicId(topic).setPartitionData(List.of(
+            new ProduceRequestData.PartitionProduceData().setIndex(0).setRecords(batch(Compression.NONE, 3)),
+            new ProduceRequestData.PartitionProduceData().setIndex(7).setRecords(batch(Compression.NONE, 1)))));
+        ProduceRequestData produce = new ProduceRequestData().setAcks((short) -1).setTimeoutMs(10_000).setTopicData(data);
+        ask(ApiKeys.PRODUCE, 13, produce, new ProduceResponseData());
+        FetchRequestData fetch = new FetchRequestData().setMaxWaitMs(100).setMinBytes(1).setSessionEpoch(0)
+            .setTopics(List.of(new FetchRequestData.FetchTopic().setTopicId(topic).setPartitions(List.of(
+                new FetchRequestData.FetchPartition().setPartition(0).setPartitionMaxBytes(1 << 20),
+                new FetchRequestData.FetchPartition().setPartition(1).setFetchOffset(9).setPartitionMaxBytes(1 << 20)))));
+        ask(ApiKeys.FETCH, 18, fetch, new FetchResponseData());
+        for (long timestamp : new long[] { -1, -2, -3, -4, -5, -6, 1_700_000_000_001L }) {
+            ListOffsetsRequestData list = new ListOffsetsRequestData().setReplicaId(-1).setTimeoutMs(5_000)
+                .setTopics(List.of(new ListOffsetsRequestData.ListOffsetsTopic().setName(TOPIC).setPartitions(List.of(
+                    new ListOffsetsRequestData.ListOffsetsPartition().setPartitionIndex(0).setTimestamp(timestamp),
+                    new ListOffsetsRequestData.ListOffsetsPartition().setPartitionIndex(9).setTimestamp(timestamp)))));
+            ask(ApiKeys.LIST_OFFSETS, 11, list, new ListOffsetsResponseData());
+        }
+    }
+
+    static void groups(Uuid topic) throws Exception {
+        FindCoordinatorRequestData find = new FindCoordinatorRequestData().setCoordinatorKeys(List.of(GROUP, "other"));
+        recording = false;
+        while (ask(ApiKeys.FIND_COORDINATOR, 6, find, new FindCoordinatorResponseData()).coordinators().get(0).errorCode() != 0)
+            Thread.sleep(100);
+        recording = true;
+        ask(ApiKeys.FIND_COORDINATOR, 6, find, new FindCoordinatorResponseData());
+        JoinGroupRequestData join = new JoinGroupRequestData().setGroupId(GROUP).setSessionTimeoutMs(30_000)
+            .setRebalanceTimeoutMs(30_000).setProtocolType("consumer").setReason("recording");
+        join.protocols().add(new JoinGroupRequestData.JoinGroupRequestProtocol().setName("range").setMetadata(new byte[] { 0, 1, 2 }));
+        recording = false;
+        JoinGroupResponseData joined = ask(ApiKeys.JOIN_GROUP, 9, join, new JoinGroupResponseData());
+        while (joined.memberId().isEmpty()) {
+            Thread.sleep(100);
+            joined = ask(ApiKeys.JOIN_GROUP, 9, join, new JoinGroupResponseData());
+        }
+        recording = true;
+        joined = ask(ApiKeys.JOIN_GROUP, 9, join.setMemberId(joined.memberId()), new JoinGroupResponseData());
+        String member = joined.memberId();
+        int generation = joined.generationId();
+        ask(ApiKeys.SYNC_GROUP, 5, new SyncGroupRequestData().setGroupId(GROUP).setGenerationId(generation).setMemberId(member)
+            .setProtocolType("consumer").setProtocolName("range").setAssignments(List.of(
+                new SyncGroupRequestData.SyncGroupRequestAssignment().setMemberId(member).setAssignment(new byte[] { 3, 4 }))),
+            new SyncGroupResponseData());
+        ask(ApiKeys.HEARTBEAT, 4, new HeartbeatRequestData().setGroupId(GROUP).setGenerationId(generation).setMemberId(member),
+            new HeartbeatResponseData());
+        commits(topic, member, generation);
+        ask(ApiKeys.DESCRIBE_GROUPS, 6, new DescribeGroupsRequestData().setGroups(List.of(GROUP, "unknown")).setIncludeAuthorizedOperations(true),
+            new DescribeGroupsResponseData());
+        ask(ApiKeys.LIST_GROUPS, 5, new ListGroupsRequestData().setStatesFilter(List.of("Stable")).setTypesFilter(List.of("classic")),
+            new ListGroupsResponseData());
+        ask(ApiKeys.LEAVE_GROUP, 5, new LeaveGroupRequestData().setGroupId(GROUP).setMembers(List.of(
+            new LeaveGroupRequestData.MemberIdentity().setMemberId(member).setReason("done"))), new LeaveGroupResponseData());
+    }
+
+    static void commits(Uuid topic, String member, int generation) throws Exception {
+        OffsetCommitRequestData commit = new OffsetCommitRequestData().setGroupId(GROUP).setMemberId(member)
+            .setGenerationIdOrMemberEpoch(generation).setTopics(List.of(
+                new OffsetCommitRequestData.OffsetCommitRequestTopic().setTopicId(topic).setPartitions(List.of(
+                    new OffsetCommitRequestData.OffsetCommitRequestPartition().setPartitionIndex(0).setCommittedOffset(2)
+                        .setCommittedLeaderEpoch(0).setCommittedMetadata("where I was"),
+                    new OffsetCommitRequestData.OffsetCommitRequestPartition().setPartitionIndex(1).setCommittedOffset(0)
+                        .setCommittedMetadata(null))),
+                new OffsetCommitRequestData.OffsetCommitRequestTopic().setTopicId(new Uuid(1, 2)).setPartitions(List.of(
+                    new OffsetCommitRequestData.OffsetCommitRequestPartition().setPartitionIndex(5).setCommittedOffset(6)))));
+        ask(ApiKeys.OFFSET_COMMIT, 10, commit, new OffsetCommitResponseData());
+        OffsetFetchRequestData fetch = new OffsetFetchRequestData().setRequireStable(true).setGroups(List.of(
+            new OffsetFetchRequestData.OffsetFetchRequestGroup().setGroupId(GROUP).setTopics(null),
+            new OffsetFetchRequestData.OffsetFetchRequestGroup().setGroupId(GROUP).setMemberId("nobody").setMemberEpoch(4)
+                .setTopics(List.of()),
+            new OffsetFetchRequestData.OffsetFetchRequestGroup().setGroupId(GROUP).setTopics(List.of(
+                new OffsetFetchRequestData.OffsetFetchRequestTopics().setTopicId(topic).setPartitionIndexes(List.of(0, 1, 2)),
+                new OffsetFetchRequestData.OffsetFetchRequestTopics().setTopicId(new Uuid(1, 2)).setPartitionIndexes(List.of(5))))));
+        ask(ApiKeys.OFFSET_FETCH, 10, fetch, new OffsetFetchResponseData());
+    }
+
+    static void administration(Uuid topic) throws Exception {
+        ask(ApiKeys.DELETE_RECORDS, 2, new DeleteRecordsRequestData().setTimeoutMs(5_000).setTopics(List.of(
+            new DeleteRecordsRequestData.DeleteRecordsTopic().setName(TOPIC).setPartitions(List.of(
+                new DeleteRecordsRequestData.DeleteRecordsPartition().setPartitionIndex(0).setOffset(1))))),
+            new DeleteRecordsResponseData());
+        ask(ApiKeys.DESCRIBE_CONFIGS, 4, new DescribeConfigsRequestData().setIncludeSynonyms(true)
+            .setResources(List.of(new DescribeConfigsRequestData.DescribeConfigsResource().setResourceType((byte) 2).setResourceName(TOPIC)
+                .setConfigurationKeys(List.of("retention.ms", "compression.type")))), new DescribeConfigsResponseData());
+        ask(ApiKeys.DESCRIBE_CLUSTER, 2, new DescribeClusterRequestData().setIncludeFencedBrokers(true), new DescribeClusterResponseData());
+        OffsetDeleteRequestData forget = new OffsetDeleteRequestData().setGroupId(GROUP);
+        forget.topics().add(new OffsetDeleteRequestData.OffsetDeleteRequestTopic().setName(TOPIC).setPartitions(List.of(
+            new OffsetDeleteRequestData.OffsetDeleteRequestPartition().setPartitionIndex(0))));
+        ask(ApiKeys.OFFSET_DELETE, 0, forget, new OffsetDeleteResponseData());
+        ask(ApiKeys.DELETE_GROUPS, 2, new DeleteGroupsRequestData().setGroupsNames(List.of(GROUP, "unknown")), new DeleteGroupsResponseData());
+        ask(ApiKeys.DELETE_TOPICS, 6, new DeleteTopicsRequestData().setTimeoutMs(5_000).setTopics(List.of(
+            new DeleteTopicsRequestData.DeleteTopicState().setName(null).setTopicId(topic))), new DeleteTopicsResponseData());
+    }
+}
