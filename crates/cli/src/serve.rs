@@ -9,6 +9,7 @@ use std::time::Duration;
 use ottla_broker::config::{BrokerConfig, BrokerSettings, ConfigError, Layers, StorageKind};
 use ottla_broker::{Entropy, Identity, Parts, RunningBroker};
 use ottla_storage::Engine;
+use ottla_storage::local::disk::SystemDisk;
 use ottla_storage::local::{LocalEngine, LocalOptions, MonotonicMs};
 use ottla_storage::memory::MemoryEngine;
 use tokio::runtime::Builder;
@@ -131,7 +132,7 @@ fn open(
         let cluster_id = data_folder::new_cluster_id(entropy);
         return Ok((Arc::new(MemoryEngine::new()), Identity { cluster_id, node_id }));
     }
-    let engine = LocalEngine::open(local_options(settings, clock, entropy))
+    let engine = LocalEngine::open(local_options(settings, clock, entropy), Arc::new(SystemDisk))
         .map_err(|error| Failure::Runtime(error.to_string()))?;
     let cluster_id = data_folder::cluster_id(&settings.data_dir, node_id, entropy)?;
     Ok((Arc::new(engine), Identity { cluster_id, node_id }))
