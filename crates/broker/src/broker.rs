@@ -11,6 +11,7 @@ use crate::fetch::FetchState;
 use crate::groups::Groups;
 use crate::memory::RequestMemory;
 use crate::stop::Stop;
+use crate::topics::Creations;
 use crate::time::{Clock, Entropy, random_u64, random_uuid};
 
 /// Who this broker is.
@@ -42,6 +43,7 @@ pub struct Broker {
     pub(crate) groups: Groups,
     pub(crate) memory: RequestMemory,
     pub(crate) failure: Arc<Failure>,
+    pub(crate) creations: Creations,
     pub(crate) stop: Stop,
 }
 
@@ -54,6 +56,7 @@ impl Broker {
             groups: Groups::new(&config, &parts),
             memory: RequestMemory::new(),
             failure: Arc::new(Failure::default()),
+            creations: Creations::default(),
             stop: Stop::default(),
             identity,
             config,
@@ -94,6 +97,11 @@ impl Broker {
     /// A fresh topic id.
     pub(crate) fn new_topic_id(&self) -> TopicId {
         TopicId(random_uuid(&*self.parts.entropy))
+    }
+
+    /// In how many partitions fetches that wait, or sessions, are interested; for metrics.
+    pub fn parked_fetch_partitions(&self) -> usize {
+        self.fetches.waiters.len()
     }
 
     /// To be called once a topic is durably gone: parked fetches answer, and its commits are deleted.

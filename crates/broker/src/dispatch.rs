@@ -68,14 +68,14 @@ pub(crate) static APIS: &[Api] = &[
     api!(DescribeGroups 0-6, describe_groups),
     api!(ListGroups 0-5, list_groups),
     api!(ApiVersions 0-4, api_versions),
-    // api!(CreateTopics 2-7, create_topics),
-    // api!(DeleteTopics 1-6, delete_topics),
-    // api!(DeleteRecords 0-2, delete_records),
-    // api!(InitProducerId 0-6, init_producer_id),
-    // api!(DescribeConfigs 1-4, describe_configs),
+    api!(CreateTopics 2-7, create_topics),
+    api!(DeleteTopics 1-6, delete_topics),
+    api!(DeleteRecords 0-2, delete_records),
+    api!(InitProducerId 0-5, init_producer_id),
+    api!(DescribeConfigs 1-4, describe_configs),
     api!(DeleteGroups 0-2, delete_groups),
     api!(OffsetDelete 0-0, offset_delete),
-    // api!(DescribeCluster 0-2, describe_cluster),
+    api!(DescribeCluster 0-2, describe_cluster),
 ];
 
 /// The row of an API.

@@ -114,8 +114,8 @@ impl Input {
         stream.try_read_buf(&mut (&mut self.received).limit(missing))
     }
 
-    /// Whether a frame has begun and not ended.
-    pub(super) fn is_within_a_frame(&self) -> bool {
-        self.frame.is_some() || !self.received.is_empty()
+    /// Whether memory that others may wait for is set aside for a frame that is still to arrive.
+    pub(super) fn holds_memory(&self) -> bool {
+        self.frame.as_ref().is_some_and(|(size, _)| *size > RequestMemory::FREE_BYTES)
     }
 }

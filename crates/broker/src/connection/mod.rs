@@ -36,6 +36,8 @@ pub(crate) const MAX_IN_FLIGHT: usize = 64;
 /// Bytes of requests and of answers not yet written, above which a connection takes no further request.
 pub(crate) const MAX_IN_FLIGHT_BYTES: usize = 32 * 1024 * 1024;
 
+/// A large frame may stand still for this long; the memory set aside for it is missing elsewhere.
+const STALLED_FRAME_LIMIT: Duration = Duration::from_secs(30);
 /// Ten years: timers cannot be set to infinity.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -52,7 +54,7 @@ enum InFlight {
 enum End {
     /// The peer closed it, or the network did.
     ByPeer,
-    /// It was silent for `connections.max.idle.ms`.
+    /// It was silent for `connections.max.idle.ms`, or a large frame of it stood still.
     Idle,
     /// The broker stops, and everything is answered.
     Stopped,
@@ -116,7 +118,7 @@ pub(crate) async fn serve(stream: TcpStream, connection: Arc<Connection>) {
     let client = serving.client_id.as_deref().unwrap_or("?");
     match end {
         End::ByPeer => tracing::debug!(%peer, client, "connection closed by the client"),
-        End::Idle => tracing::debug!(%peer, client, "connection closed: idle for connections.max.idle.ms"),
+        End::Idle => tracing::debug!(%peer, client, "connection closed: it was silent for too long"),
         End::Stopped => tracing::debug!(%peer, client, "connection closed: the broker stops"),
         End::ByUs(close) => tracing::warn!(%peer, client, "closing the connection: {}", close.reason),
     }
@@ -152,13 +154,20 @@ impl Serving {
     }
 
     fn poll_idle(&mut self, context: &mut TaskContext<'_>, mut idle: Pin<&mut Sleep>) -> Poll<End> {
+        let holds_memory = self.input.holds_memory();
+        let limit = if holds_memory { self.idle_limit.min(STALLED_FRAME_LIMIT) } else { self.idle_limit };
+        if idle.deadline() > self.last_activity + limit {
+            idle.as_mut().reset(self.last_activity + limit);
+        }
         loop {
+            // Activity does not touch the timer; it is set anew when it fires.
             ready!(idle.as_mut().poll(context));
-            let deadline = self.last_activity + self.idle_limit;
-            if deadline <= Instant::now() && self.in_flight.is_empty() {
+            let deadline = self.last_activity + limit;
+            let now = Instant::now();
+            if deadline <= now && (self.in_flight.is_empty() || holds_memory) {
                 return Poll::Ready(End::Idle);
             }
-            idle.as_mut().reset(deadline.max(Instant::now() + self.idle_limit / 2));
+            idle.as_mut().reset(if deadline > now { deadline } else { now + limit });
         }
     }
 

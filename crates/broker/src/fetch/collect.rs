@@ -75,6 +75,14 @@ impl Found {
         !self.error.is_none() || self.diverging.is_some()
     }
 
+    fn has_something(&self) -> bool {
+        self.bytes > 0 || self.is_final()
+    }
+
+    fn has_more(&self, isolation: Isolation) -> bool {
+        self.bounds.is_some_and(|bounds| !is_at_end(self, bounds, isolation))
+    }
+
     fn extend(&mut self, outcome: ReadOutcome) {
         self.bounds = Some(outcome.bounds);
         for batch in outcome.batches {
@@ -234,21 +242,23 @@ impl Collected {
         }
     }
 
-    /// What to answer: everything, or only what the client does not know yet. Slots that have more, or an error, stay
-    /// ready, after those that had no turn.
-    pub(crate) fn tell(mut self, all_partitions: bool) -> Vec<Found> {
+    /// What to answer: everything, or only what the client does not know yet. Slots stay ready that have records, or an
+    /// error: first those that had no room this time, then those that had their turn.
+    pub(crate) fn tell(mut self, limits: &Limits) -> Vec<Found> {
+        let collected = std::mem::take(&mut self.found);
+        let had_no_room = collected.iter().filter(|found| !found.has_something() && found.has_more(limits.isolation));
+        had_no_room.for_each(|found| self.view.interest.mark(found.slot));
         let mut told = Vec::new();
-        for found in std::mem::take(&mut self.found) {
+        for found in collected {
             let news = self.view.tell(found.slot, found.bounds);
-            let has_something = found.bytes > 0 || found.is_final();
-            if has_something {
+            if found.has_something() {
                 self.view.interest.mark(found.slot);
             }
-            if all_partitions || has_something || news {
+            if limits.all_partitions || found.has_something() || news {
                 told.push(found);
             }
         }
-        if all_partitions {
+        if limits.all_partitions {
             told.sort_by_key(|found| found.slot);
         }
         told

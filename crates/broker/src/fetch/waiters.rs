@@ -50,8 +50,8 @@ impl Waiters {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    /// How many interests in partitions there are.
+    pub(crate) fn len(&self) -> usize {
         lock(&self.registered).len()
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let in_session = session_id != 0;
     let mut unanswered = UnansweredSession { context: &context, session_id: if all_partitions { session_id } else { 0 } };
     let collected = collect(&broker, view, limits, in_session).await;
-    let found = collected.tell(all_partitions);
+    let found = collected.tell(&limits);
     unanswered.session_id = 0;
     respond(&context, &request, session_id, found, limits.isolation)
 }

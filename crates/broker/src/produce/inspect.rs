@@ -88,17 +88,9 @@ mod tests {
     use ottla_protocol::records::BatchBuilder;
 
     use super::*;
-    use crate::config::Compression;
 
     fn topic(compacted: bool, timestamp_before_max_ms: i64) -> TopicSettings {
-        TopicSettings {
-            max_message_bytes: 10_000,
-            timestamp_type: TimestampType::CreateTime,
-            timestamp_before_max_ms,
-            timestamp_after_max_ms: i64::MAX,
-            compression: Compression::Producer,
-            compacted,
-        }
+        TopicSettings { compacted, timestamp_before_max_ms, ..super::super::default_topic() }
     }
 
     #[test]

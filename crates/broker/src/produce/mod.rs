@@ -10,7 +10,7 @@ use ottla_protocol::messages::BatchIndexAndErrorMessage;
 use ottla_protocol::records::BatchError;
 
 pub(crate) use self::inspect::{Inspection, inspect_all};
-pub(crate) use self::validate::{Checked, check};
+pub(crate) use self::validate::check;
 
 /// Why a batch is refused.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,4 +48,16 @@ impl From<BatchError> for Rejection {
     fn from(error: BatchError) -> Self {
         Rejection::new(error.error_code(), error.to_string())
     }
+}
+
+/// What holds for a topic without configs of its own.
+#[cfg(test)]
+fn default_topic() -> crate::config::TopicSettings {
+    let topic = ottla_storage::Topic {
+        id: ottla_storage::TopicId([1; 16]),
+        name: "t".into(),
+        partitions: 1,
+        configs: Default::default(),
+    };
+    crate::config::TopicSettings::of(&topic, &crate::config::BrokerConfig::default())
 }

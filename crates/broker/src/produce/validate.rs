@@ -88,19 +88,11 @@ mod tests {
     use ottla_protocol::records::BatchBuilder;
 
     use super::*;
-    use crate::config::Compression as TopicCompression;
 
     const NOW_MS: i64 = 1_700_000_000_000;
 
     fn topic() -> TopicSettings {
-        TopicSettings {
-            max_message_bytes: 10_000,
-            timestamp_type: TimestampType::CreateTime,
-            timestamp_before_max_ms: i64::MAX,
-            timestamp_after_max_ms: 3_600_000,
-            compression: TopicCompression::Producer,
-            compacted: false,
-        }
+        TopicSettings { max_message_bytes: 10_000, ..super::super::default_topic() }
     }
 
     fn batch(timestamp_ms: i64) -> BatchBuilder {
