@@ -1,0 +1,400 @@
+//! What must always be true, checked after every event. Nothing here looks at a planted bug.
+use super::client::{Client, PARTITIONS, Phase, TOPIC, partitions};
+use ottla_groups::records::{GroupMetadata, OffsetKey, StoredRecord};
+use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
+use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The longest that a parked join or sync may take: the longest rebalance timeout, and a little for the clock.
+const LONGEST_PARK_MS: u64 = 5_000 + 100;
+/// The longest that any wait may be planned for, but for new members' joins.
+const LONGEST_WAIT_MS: u64 = 12_000;
+/// A ticket of our own.
+const OUR_TICKET: Ticket = Ticket(u64::MAX);
+
+/// What everybody who hears of a generation must hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Facts {
+    protocol: Option<String>,
+    /// Instance ids, or member ids of dynamic members.
+    participants: BTreeSet<String>,
+}
+
+/// A request that the coordinator has not answered yet.
+struct Open {
+    request: Request,
+    answer_by_ms: u64,
+}
+
+type Generation = (String, i32);
+
+/// The memory of the checks.
+pub(super) struct Checks {
+    settings: Settings,
+    session_timeout_ms: u64,
+    violation: Option<String>,
+    open: BTreeMap<Ticket, Open>,
+    /// The last record of every key, as compaction would leave it.
+    compacted: BTreeMap<Vec<u8>, Record>,
+    /// What the log says of each generation, and what clients were told of it.
+    recorded: BTreeMap<Generation, Facts>,
+    told: BTreeMap<Generation, Facts>,
+    /// Who was told to own a partition in a generation.
+    owners: BTreeMap<(Generation, u8), String>,
+    /// Who speaks for an instance, by group and instance.
+    speakers: BTreeMap<(String, String), String>,
+    /// Acknowledged since the last crash: commits, and assignments that members were told.
+    acknowledged: Vec<(OffsetKey, i64)>,
+    assigned: Vec<(Generation, String, Vec<u8>)>,
+    /// When a member was last heard, in time that the broker was running.
+    heard: BTreeMap<(String, String), u64>,
+    stood_still_ms: u64,
+    changed: bool,
+    steps: u64,
+    /// State at the first judgement.
+    judged: BTreeMap<String, Option<(GroupState, i32)>>,
+}
+
+impl Checks {
+    pub(super) fn new(settings: Settings, session_timeout_ms: u64) -> Self {
+        Checks {
+            settings,
+            session_timeout_ms,
+            violation: None,
+            open: BTreeMap::new(),
+            compacted: BTreeMap::new(),
+            recorded: BTreeMap::new(),
+            told: BTreeMap::new(),
+            owners: BTreeMap::new(),
+            speakers: BTreeMap::new(),
+            acknowledged: Vec::new(),
+            assigned: Vec::new(),
+            heard: BTreeMap::new(),
+            stood_still_ms: 0,
+            changed: false,
+            steps: 0,
+            judged: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
+    }
+
+    fn fail(&mut self, violation: String) {
+        self.violation.get_or_insert(violation);
+    }
+
+    /// A request reaches the coordinator.
+    pub(super) fn asked(&mut self, at_ms: u64, ticket: Ticket, request: &Request) {
+        let may_park = matches!(request, Request::JoinGroup(_) | Request::SyncGroup(_));
+        let answer_by_ms = if may_park { at_ms + LONGEST_PARK_MS } else { at_ms };
+        self.open.insert(ticket, Open { request: request.clone(), answer_by_ms });
+    }
+
+    pub(super) fn cancelled(&mut self, ticket: Ticket) {
+        self.open.remove(&ticket);
+    }
+
+    /// The broker stood still: nobody could be answered.
+    pub(super) fn stalled(&mut self, stall_ms: u64) {
+        self.open.values_mut().for_each(|open| open.answer_by_ms += stall_ms);
+        // A short stall cannot be told from an ordinary delay, and a pulse of each one cannot be seen.
+        if stall_ms > 2_000 {
+            self.stood_still_ms += stall_ms - 1_000;
+        }
+    }
+
+    /// What one call of the coordinator emitted, before any of it is done.
+    pub(super) fn emitted(&mut self, at_ms: u64, asked: Option<Ticket>, actions: &[Action]) {
+        for action in actions {
+            match action {
+                Action::Reply(ticket, answer) => self.answered(at_ms, *ticket, answer),
+                Action::Event(event) => self.happened(at_ms, &event.group_id, &event.kind),
+                Action::Append(_) => self.changed = true,
+            }
+        }
+        if let Some(open) = asked.and_then(|ticket| self.open.get(&ticket)) {
+            let answered = actions.iter().any(|action| matches!(action, Action::Reply(t, _) if Some(*t) == asked));
+            if !answered && open.answer_by_ms <= at_ms {
+                self.fail(format!("not answered at once: {:?}", open.request));
+            }
+        }
+        let late = self.open.values().find(|open| open.answer_by_ms < at_ms);
+        if let Some(late) = late.map(|open| format!("not answered in time: {:?}", open.request)) {
+            self.fail(late);
+        }
+    }
+
+    /// The coordinator decided on an answer; it may still have to wait for the log.
+    fn answered(&mut self, at_ms: u64, ticket: Ticket, answer: &Answer) {
+        let Some(open) = self.open.get_mut(&ticket) else { return };
+        open.answer_by_ms = u64::MAX;
+        let request = open.request.clone();
+        self.refuse_stale(&request, answer);
+        self.hear(at_ms, &request, answer);
+        if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (&request, answer) {
+            for partition in topics.iter().flat_map(|topic| &topic.partitions) {
+                let committed = self.committed(&request.group_id, partition.partition);
+                if committed.unwrap_or(-1) != partition.offset {
+                    self.fail(format!("fetched {partition:?}, but committed is {committed:?}"));
+                }
+            }
+        }
+    }
+
+    fn committed(&self, group_id: &str, partition: i32) -> Option<i64> {
+        let key = OffsetKey { group_id: group_id.into(), topic: TOPIC.into(), partition };
+        let record = self.compacted.get(&StoredRecord::Offset(key, None).encode().key)?;
+        match StoredRecord::decode(record) {
+            Ok(StoredRecord::Offset(_, Some(value))) => Some(value.offset),
+            _ => None,
+        }
+    }
+
+    fn generation(&self, group_id: &str) -> Option<GroupMetadata> {
+        let record = self.compacted.get(&StoredRecord::Group(group_id.into(), None).encode().key)?;
+        match StoredRecord::decode(record) {
+            Ok(StoredRecord::Group(_, metadata)) => metadata,
+            _ => None,
+        }
+    }
+
+    /// Nobody may act for a generation that is over, or for an instance that somebody else has taken.
+    fn refuse_stale(&mut self, request: &Request, answer: &Answer) {
+        let (group_id, member_id, instance) = match (request, answer) {
+            (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) if r.generation_id >= 0 => {
+                let current = self.generation(&r.group_id).map(|metadata| metadata.generation_id);
+                if current != Some(r.generation_id) {
+                    self.fail(format!("a commit of generation {} in generation {current:?}", r.generation_id));
+                }
+                (&r.group_id, &r.member_id, &r.group_instance_id)
+            }
+            (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) => {
+                let members = self.generation(&r.group_id).map_or(0, |metadata| metadata.members.len());
+                if members > 0 {
+                    self.fail(format!("a commit from outside into a group with {members} members"));
+                }
+                return;
+            }
+            (Request::Heartbeat(r), Answer::Heartbeat(Ok(()))) => (&r.group_id, &r.member_id, &r.group_instance_id),
+            (Request::SyncGroup(r), Answer::SyncGroup(Ok(_))) => (&r.group_id, &r.member_id, &r.group_instance_id),
+            _ => return,
+        };
+        let Some(instance) = instance else { return };
+        let speaker = self.speakers.get(&(group_id.clone(), instance.clone()));
+        if speaker.is_some_and(|speaker| speaker != member_id) {
+            self.fail(format!("{member_id} speaks for {instance}, but that is {speaker:?} now"));
+        }
+    }
+
+    /// Notes signs of life, and who speaks for an instance.
+    fn hear(&mut self, at_ms: u64, request: &Request, answer: &Answer) {
+        let (group_id, member_id) = match (request, answer) {
+            (Request::Heartbeat(r), Answer::Heartbeat(Ok(()) | Err(GroupError::RebalanceInProgress))) => {
+                (&r.group_id, &r.member_id)
+            }
+            (Request::SyncGroup(r), Answer::SyncGroup(Ok(_))) => (&r.group_id, &r.member_id),
+            (Request::JoinGroup(r), Answer::JoinGroup(joined)) if joined.error.is_none() => {
+                if let Some(instance) = &r.group_instance_id {
+                    self.speakers.insert((r.group_id.clone(), instance.clone()), joined.member_id.clone());
+                }
+                (&r.group_id, &joined.member_id)
+            }
+            _ => return,
+        };
+        self.heard.insert((group_id.clone(), member_id.clone()), at_ms - self.stood_still_ms);
+    }
+
+    fn happened(&mut self, at_ms: u64, group_id: &str, kind: &GroupEventKind) {
+        let GroupEventKind::MemberRemoved { member_id, cause, .. } = kind else { return };
+        self.changed = true;
+        let heard = self.heard.remove(&(group_id.to_string(), member_id.clone()));
+        let silent_ms = heard.map(|heard_ms| (at_ms - self.stood_still_ms).saturating_sub(heard_ms));
+        if cause.contains("session") && silent_ms.is_some_and(|silent_ms| silent_ms < self.session_timeout_ms) {
+            self.fail(format!("{member_id} was evicted after a silence of only {silent_ms:?} ms"));
+        }
+    }
+
+    /// A record goes into the log.
+    pub(super) fn appended(&mut self, record: &Record) {
+        if let Ok(StoredRecord::Group(group_id, Some(metadata))) = StoredRecord::decode(record) {
+            self.generation_recorded(&group_id, &metadata);
+        }
+        self.compacted.insert(record.key.clone(), record.clone());
+    }
+
+    fn generation_recorded(&mut self, group_id: &str, metadata: &GroupMetadata) {
+        let generation = (group_id.to_string(), metadata.generation_id);
+        let mut dealt: Vec<u8> = metadata.members.iter().flat_map(|m| partitions(&m.assignment).to_vec()).collect();
+        dealt.sort_unstable();
+        if let Some(before) = self.generation(group_id) {
+            if metadata.generation_id < before.generation_id {
+                self.fail(format!("{group_id} goes back from generation {}", before.generation_id));
+            }
+            let same = metadata.generation_id == before.generation_id && !before.is_unassigned();
+            let mut earlier: Vec<u8> = before.members.iter().flat_map(|m| partitions(&m.assignment).to_vec()).collect();
+            earlier.sort_unstable();
+            if same && !before.members.is_empty() && dealt != earlier {
+                self.fail(format!("{generation:?} was dealt {earlier:?} and is dealt {dealt:?} now"));
+            }
+        }
+        if metadata.members.is_empty() {
+            return;
+        }
+        let participant =
+            |m: &ottla_groups::records::StoredMember| m.group_instance_id.clone().unwrap_or(m.member_id.clone());
+        let participants = metadata.members.iter().map(participant).collect();
+        let facts = Facts { protocol: metadata.protocol.clone(), participants };
+        if let Some(told) = self.told.get(&generation).filter(|told| **told != facts) {
+            let violation = format!("{generation:?} was told as {told:?} and is {facts:?} now");
+            self.fail(violation);
+        }
+        self.recorded.insert(generation, facts);
+    }
+
+    /// An answer leaves the broker.
+    pub(super) fn released(&mut self, ticket: Ticket, answer: &Answer) {
+        let Some(Open { request, .. }) = self.open.remove(&ticket) else { return };
+        match (request, answer) {
+            (Request::JoinGroup(request), Answer::JoinGroup(joined)) if joined.error.is_none() => {
+                let generation = (request.group_id, joined.generation_id);
+                match self.recorded.get(&generation) {
+                    Some(facts) => drop(self.told.insert(generation, facts.clone())),
+                    None => self.fail(format!("{generation:?} was told but is not recorded")),
+                }
+            }
+            (Request::SyncGroup(request), Answer::SyncGroup(Ok(synced))) => {
+                let generation = (request.group_id, request.generation_id);
+                let owner = request.group_instance_id.unwrap_or(request.member_id.clone());
+                for &partition in partitions(&synced.assignment) {
+                    let before = self.owners.insert((generation.clone(), partition), owner.clone());
+                    if before.as_ref().is_some_and(|before| *before != owner) {
+                        self.fail(format!("partition {partition} in {generation:?}: {before:?} and {owner:?}"));
+                    }
+                }
+                self.assigned.push((generation, request.member_id, synced.assignment.clone()));
+            }
+            (Request::CommitOffsets(request), Answer::CommitOffsets(Ok(_))) => {
+                for topic in request.topics {
+                    for partition in topic.partitions {
+                        let (group_id, topic) = (request.group_id.clone(), topic.name.clone());
+                        let key = OffsetKey { group_id, topic, partition: partition.partition };
+                        self.acknowledged.push((key, partition.offset));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The broker has crashed; this is left of its log.
+    pub(super) fn crashed(&mut self, log: &[Record]) {
+        let (mut commits, mut assignments) = (BTreeSet::new(), BTreeSet::new());
+        (self.compacted, self.recorded) = (BTreeMap::new(), BTreeMap::new());
+        for record in log {
+            match StoredRecord::decode(record) {
+                Ok(StoredRecord::Offset(key, Some(value))) => drop(commits.insert((key, value.offset))),
+                Ok(StoredRecord::Group(group_id, Some(metadata))) => {
+                    for member in &metadata.members {
+                        let generation = (group_id.clone(), metadata.generation_id);
+                        assignments.insert((generation, member.member_id.clone(), member.assignment.clone()));
+                    }
+                }
+                _ => {}
+            }
+            self.appended(record);
+        }
+        for commit in core::mem::take(&mut self.acknowledged) {
+            if !commits.contains(&commit) {
+                self.fail(format!("an acknowledged commit is lost: {commit:?}"));
+            }
+        }
+        for assigned in core::mem::take(&mut self.assigned) {
+            if !assignments.contains(&assigned) {
+                self.fail(format!("an assignment was told and is lost: {assigned:?}"));
+            }
+        }
+        self.open.clear();
+        self.heard.clear();
+        self.speakers.clear();
+    }
+
+    /// After each step of the coordinator.
+    pub(super) fn after_step(&mut self, now: Now, coordinator: &mut Coordinator) {
+        self.steps += 1;
+        if core::mem::take(&mut self.changed) {
+            self.replays(now, coordinator);
+        }
+        if self.steps.is_multiple_of(8) {
+            self.waits_end(now, coordinator, 1_500);
+        }
+    }
+
+    /// Replaying the log gives the live state: all that is durable, and the members of every settled group.
+    fn replays(&mut self, now: Now, live: &mut Coordinator) {
+        let mut replayed = Coordinator::new(self.settings.clone());
+        self.compacted.values().for_each(|record| replayed.replay(record));
+        let mut differing = None;
+        if !live.durable_groups().eq(replayed.durable_groups()) {
+            differing = Some("the durable state".to_string());
+        }
+        replayed.loaded(now);
+        let groups: Vec<String> = live.durable_groups().map(|(group_id, _)| group_id.to_string()).collect();
+        for group_id in groups {
+            let settled = matches!(live.state(&group_id), Some((GroupState::Stable | GroupState::Empty, _)));
+            if settled && describe(now, live, &group_id) != describe(now, &mut replayed, &group_id) {
+                differing = Some(group_id);
+            }
+        }
+        if let Some(what) = differing {
+            self.fail(format!("replaying the log gives something else: {what}"));
+        }
+    }
+
+    /// No wait outlives its deadline, and none is endless.
+    pub(super) fn waits_end(&mut self, now: Now, coordinator: &Coordinator, grace_ms: u64) {
+        for group_id in ["g0", "g1"] {
+            for wait in coordinator.waits(now, group_id) {
+                let longest_ms = if wait.name == WaitName::NewMemberToBeAnswered { 300_000 } else { LONGEST_WAIT_MS };
+                let overdue = wait.deadline_ms + grace_ms < now.monotonic_ms;
+                if overdue || wait.deadline_ms > now.monotonic_ms + longest_ms {
+                    self.fail(format!("a wait of {group_id} does not end: {wait:?}"));
+                }
+            }
+        }
+    }
+
+    /// Long after the last fault: every partition has one owner, every living consumer is a member, and so it stays.
+    pub(super) fn judge(&mut self, now: Now, coordinator: Option<&mut Coordinator>, clients: &[Client], again: bool) {
+        let Some(coordinator) = coordinator else { return self.fail("the broker is down".into()) };
+        let groups: BTreeSet<&str> = clients.iter().map(|client| client.group_id.as_str()).collect();
+        for group_id in groups {
+            let state = coordinator.state(group_id);
+            let living = clients.iter().filter(|client| client.group_id == group_id && client.phase != Phase::Gone);
+            let living: Vec<&Client> = living.collect();
+            let mut owned: Vec<u8> = living.iter().flat_map(|client| client.owned.clone()).collect();
+            owned.sort_unstable();
+            if owned != (0..PARTITIONS).collect::<Vec<_>>() {
+                self.fail(format!("{group_id} is {state:?}, its consumers own {owned:?}"));
+            }
+            let members = describe(now, coordinator, group_id).map_or(0, |group| group.members.len());
+            if members != living.len() {
+                self.fail(format!("{group_id} has {members} members, but {} consumers live", living.len()));
+            }
+            if again && self.judged.get(group_id) != Some(&state) {
+                self.fail(format!("{group_id} was {:?} and is {state:?}, without a fault", self.judged.get(group_id)));
+            }
+            self.judged.insert(group_id.to_string(), state);
+        }
+    }
+}
+
+fn describe(now: Now, coordinator: &mut Coordinator, group_id: &str) -> Option<DescribedGroup> {
+    let request = Request::DescribeGroup(DescribeGroup { group_id: group_id.into() });
+    let event = Event::Request { ticket: OUR_TICKET, client: ClientInfo::default(), request };
+    coordinator.handle(now, event).into_iter().find_map(|action| match action {
+        Action::Reply(_, Answer::DescribeGroup(Ok(group))) => Some(group),
+        _ => None,
+    })
+}

@@ -1,0 +1,299 @@
+//! A consumer as the real ones behave: joins, assigns if it leads, syncs, sends heartbeats, commits, and gives up in time.
+use ottla_groups::{Answer, GroupError, JoinGroupAnswer, MemberAssignment, Protocol, Request, SyncedMember};
+use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, FetchTopic, Heartbeat, JoinGroup};
+use ottla_groups::{LeaveGroup, LeavingMember, SyncGroup};
+
+/// The one topic that everybody reads.
+pub(super) const TOPIC: &str = "orders";
+/// Its partitions.
+pub(super) const PARTITIONS: u8 = 6;
+/// Every assignment begins with this byte, so that "nothing" is not empty.
+const ASSIGNMENT_VERSION: u8 = 1;
+
+/// The partitions in an assignment.
+pub(super) fn partitions(assignment: &[u8]) -> &[u8] {
+    match assignment {
+        [ASSIGNMENT_VERSION, partitions @ ..] => partitions,
+        _ => &[],
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waits before it joins again.
+    Backoff,
+    Joining,
+    Syncing,
+    /// Has its assignment, or (a lazy one) has not asked for it.
+    Stable,
+    /// The process is gone.
+    Gone,
+}
+
+/// What a client's clock wakes it for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    Join,
+    Heartbeat,
+    Commit,
+    /// A request was not answered in time.
+    GiveUp(u64),
+}
+
+/// What a client wants from the world.
+pub(super) enum Wish {
+    /// Send a request under this number; give up after a while.
+    Send { rpc: u64, request: Request, patience_ms: u64 },
+    /// Wake me, unless my epoch has changed.
+    Wake { after_ms: u64, what: Wake },
+}
+
+/// One consumer process.
+pub(super) struct Client {
+    pub(super) name: String,
+    pub(super) group_id: String,
+    pub(super) instance: Option<String>,
+    pub(super) session_timeout_ms: u64,
+    pub(super) rebalance_timeout_ms: u64,
+    pub(super) require_known_member_id: bool,
+    pub(super) supports_skip_assignment: bool,
+    /// Whether it prefers the second protocol.
+    pub(super) prefers_second: bool,
+    /// Changes when its subscription changes.
+    pub(super) subscription: u8,
+    /// Forgets to ask for its assignment, once.
+    pub(super) lazy: bool,
+    pub(super) phase: Phase,
+    pub(super) member_id: String,
+    pub(super) generation_id: i32,
+    pub(super) owned: Vec<u8>,
+    /// Wakes of an earlier epoch are void.
+    pub(super) epoch: u64,
+    /// The join or sync under way.
+    current_rpc: Option<u64>,
+    last_heard_ms: u64,
+    next_rpc: u64,
+}
+
+impl Client {
+    pub(super) fn new(name: String, group_id: String, instance: Option<String>) -> Self {
+        Client {
+            name,
+            group_id,
+            instance,
+            session_timeout_ms: 6_000,
+            rebalance_timeout_ms: 5_000,
+            require_known_member_id: true,
+            supports_skip_assignment: true,
+            prefers_second: false,
+            subscription: 0,
+            lazy: false,
+            phase: Phase::Backoff,
+            member_id: String::new(),
+            generation_id: -1,
+            owned: Vec::new(),
+            epoch: 0,
+            current_rpc: None,
+            last_heard_ms: 0,
+            next_rpc: 1,
+        }
+    }
+
+    fn rpc(&mut self) -> u64 {
+        self.next_rpc += 1;
+        self.next_rpc
+    }
+
+    fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.epoch += 1;
+        self.current_rpc = None;
+        if phase != Phase::Stable {
+            self.owned.clear();
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.enter(Phase::Gone);
+    }
+
+    fn back_off(&mut self, after_ms: u64, wishes: &mut Vec<Wish>) {
+        self.enter(Phase::Backoff);
+        wishes.push(Wish::Wake { after_ms, what: Wake::Join });
+    }
+
+    pub(super) fn forget_member_id(&mut self) {
+        self.member_id.clear();
+        self.generation_id = -1;
+    }
+
+    /// Joins, for the first time or again.
+    pub(super) fn join(&mut self, random: [u64; 2], wishes: &mut Vec<Wish>) {
+        self.enter(Phase::Joining);
+        let names = if self.prefers_second { ["second", "first"] } else { ["first", "second"] };
+        let metadata = vec![self.subscription];
+        let request = JoinGroup {
+            group_id: self.group_id.clone(),
+            member_id: self.member_id.clone(),
+            group_instance_id: self.instance.clone(),
+            session_timeout_ms: self.session_timeout_ms as i32,
+            rebalance_timeout_ms: self.rebalance_timeout_ms as i32,
+            protocol_type: "consumer".into(),
+            protocols: names.map(|name| Protocol { name: name.into(), metadata: metadata.clone() }).to_vec(),
+            reason: None,
+            require_known_member_id: self.require_known_member_id,
+            supports_skip_assignment: self.supports_skip_assignment,
+            random,
+        };
+        self.send_current(Request::JoinGroup(request), self.rebalance_timeout_ms + 2_000, wishes);
+    }
+
+    fn send_current(&mut self, request: Request, patience_ms: u64, wishes: &mut Vec<Wish>) {
+        let rpc = self.rpc();
+        self.current_rpc = Some(rpc);
+        wishes.push(Wish::Send { rpc, request, patience_ms });
+    }
+
+    pub(super) fn leave(&mut self) -> Request {
+        let (member_id, group_instance_id) = (self.member_id.clone(), self.instance.clone());
+        let member = LeavingMember { member_id, group_instance_id, reason: None };
+        Request::LeaveGroup(LeaveGroup { group_id: self.group_id.clone(), members: vec![member] })
+    }
+
+    pub(super) fn woken(&mut self, now_ms: u64, what: Wake, commit: i64, random: [u64; 2]) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        match what {
+            Wake::Join if self.phase == Phase::Backoff => self.join(random, &mut wishes),
+            Wake::Heartbeat if self.phase == Phase::Stable => self.beat(now_ms, &mut wishes),
+            Wake::Commit if self.phase == Phase::Stable => self.commit(commit, &mut wishes),
+            Wake::GiveUp(rpc) if self.current_rpc == Some(rpc) => self.back_off(50, &mut wishes),
+            _ => {}
+        }
+        wishes
+    }
+
+    fn beat(&mut self, now_ms: u64, wishes: &mut Vec<Wish>) {
+        if now_ms > self.last_heard_ms + self.session_timeout_ms {
+            // Nobody has answered for a session: it must assume that it was evicted.
+            return self.back_off(20, wishes);
+        }
+        let request = Heartbeat {
+            group_id: self.group_id.clone(),
+            generation_id: self.generation_id,
+            member_id: self.member_id.clone(),
+            group_instance_id: self.instance.clone(),
+        };
+        wishes.push(Wish::Send { rpc: self.rpc(), request: Request::Heartbeat(request), patience_ms: 0 });
+        wishes.push(Wish::Wake { after_ms: self.session_timeout_ms / 4, what: Wake::Heartbeat });
+    }
+
+    /// Commits to all it owns, and asks what is committed.
+    fn commit(&mut self, offset: i64, wishes: &mut Vec<Wish>) {
+        wishes.push(Wish::Wake { after_ms: 400, what: Wake::Commit });
+        if self.owned.is_empty() {
+            return;
+        }
+        let partition = |&partition: &u8| CommitPartition {
+            partition: partition.into(),
+            offset,
+            leader_epoch: -1,
+            metadata: String::new(),
+        };
+        let partitions = self.owned.iter().map(partition).collect();
+        let request = CommitOffsets {
+            group_id: self.group_id.clone(),
+            member_id: self.member_id.clone(),
+            group_instance_id: self.instance.clone(),
+            generation_id: self.generation_id,
+            retention_time_ms: None,
+            topics: vec![CommitTopic { name: TOPIC.into(), topic_id: None, partitions }],
+        };
+        wishes.push(Wish::Send { rpc: self.rpc(), request: Request::CommitOffsets(request), patience_ms: 0 });
+        let partitions = self.owned.iter().map(|&partition| partition.into()).collect();
+        let topic = FetchTopic { name: TOPIC.into(), topic_id: None, partitions };
+        let group_id = self.group_id.clone();
+        let request = FetchOffsets { group_id, topics: Some(vec![topic]), require_stable: true };
+        wishes.push(Wish::Send { rpc: self.rpc(), request: Request::FetchOffsets(request), patience_ms: 0 });
+    }
+
+    pub(super) fn answered(&mut self, now_ms: u64, rpc: u64, answer: &Answer) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        match answer {
+            Answer::JoinGroup(joined) if self.current_rpc == Some(rpc) => self.joined(now_ms, joined, &mut wishes),
+            Answer::SyncGroup(synced) if self.current_rpc == Some(rpc) => self.synced(now_ms, synced, &mut wishes),
+            Answer::Heartbeat(Ok(())) => self.last_heard_ms = now_ms,
+            Answer::Heartbeat(Err(error)) if self.phase == Phase::Stable => self.failed(*error, &mut wishes),
+            Answer::CommitOffsets(Err(error)) if self.phase == Phase::Stable => self.failed(*error, &mut wishes),
+            _ => {}
+        }
+        wishes
+    }
+
+    fn failed(&mut self, error: GroupError, wishes: &mut Vec<Wish>) {
+        match error {
+            GroupError::FencedInstanceId => self.stop(),
+            GroupError::UnknownMemberId => {
+                self.forget_member_id();
+                self.back_off(10, wishes);
+            }
+            GroupError::CoordinatorLoadInProgress | GroupError::GroupIdNotFound if self.phase == Phase::Stable => {}
+            _ => self.back_off(10, wishes),
+        }
+    }
+
+    fn joined(&mut self, now_ms: u64, joined: &JoinGroupAnswer, wishes: &mut Vec<Wish>) {
+        if let Some(error) = joined.error {
+            if error == GroupError::MemberIdRequired {
+                self.member_id = joined.member_id.clone();
+                return self.back_off(0, wishes);
+            }
+            return self.failed(error, wishes);
+        }
+        self.member_id = joined.member_id.clone();
+        self.generation_id = joined.generation_id;
+        self.last_heard_ms = now_ms;
+        if self.lazy {
+            self.lazy = false;
+            return self.settle(wishes);
+        }
+        self.enter(Phase::Syncing);
+        let leads = joined.leader == joined.member_id && !joined.skip_assignment;
+        let request = SyncGroup {
+            group_id: self.group_id.clone(),
+            generation_id: self.generation_id,
+            member_id: self.member_id.clone(),
+            group_instance_id: self.instance.clone(),
+            protocol_type: joined.protocol_type.clone(),
+            protocol_name: joined.protocol_name.clone(),
+            assignments: if leads { assign(joined) } else { Vec::new() },
+        };
+        self.send_current(Request::SyncGroup(request), self.rebalance_timeout_ms + 2_000, wishes);
+    }
+
+    fn settle(&mut self, wishes: &mut Vec<Wish>) {
+        self.enter(Phase::Stable);
+        wishes.push(Wish::Wake { after_ms: self.session_timeout_ms / 4, what: Wake::Heartbeat });
+        wishes.push(Wish::Wake { after_ms: 300, what: Wake::Commit });
+    }
+
+    fn synced(&mut self, now_ms: u64, synced: &Result<SyncedMember, GroupError>, wishes: &mut Vec<Wish>) {
+        match synced {
+            Err(error) => self.failed(*error, wishes),
+            Ok(synced) => {
+                self.settle(wishes);
+                self.last_heard_ms = now_ms;
+                self.owned = partitions(&synced.assignment).to_vec();
+            }
+        }
+    }
+}
+
+/// Deals the partitions out in turn, beginning with another member for the second protocol.
+fn assign(joined: &JoinGroupAnswer) -> Vec<MemberAssignment> {
+    let turn = usize::from(joined.protocol_name.as_deref() == Some("second"));
+    let count = joined.members.len().max(1);
+    let share = |at: usize| (0..PARTITIONS).filter(move |&p| (usize::from(p) + turn) % count == at);
+    let assignment = |at: usize| core::iter::once(ASSIGNMENT_VERSION).chain(share(at)).collect();
+    let members = joined.members.iter().enumerate();
+    members.map(|(at, m)| MemberAssignment { member_id: m.member_id.clone(), assignment: assignment(at) }).collect()
+}

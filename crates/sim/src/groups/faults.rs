@@ -1,0 +1,140 @@
+//! What goes wrong, and what administrators do meanwhile.
+use super::broker::Waiting;
+use super::client::{PARTITIONS, Phase, TOPIC};
+use super::world::World;
+use crate::prng::Prng;
+use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, DeleteOffsets, Event, FetchTopic};
+use ottla_groups::{LeaveGroup, LeavingMember, Request};
+
+/// One fault.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fault {
+    /// The broker dies.
+    Crash,
+    /// The broker stands still.
+    Stall,
+    /// A consumer dies, and may come back as a new process.
+    Kill,
+    /// A consumer leaves, and may come back as a new process.
+    Leave,
+    /// A second process starts under a consumer's name while the first one lives.
+    Twin,
+    /// A consumer subscribes to something else.
+    Subscribe,
+    /// A consumer comes back.
+    Return,
+    /// An administrator removes a static member.
+    Remove,
+    /// An administrator commits from outside.
+    Commit,
+    /// An administrator deletes commits.
+    DeleteOffsets,
+    /// The topic is deleted, and at once created again.
+    DeleteTopic,
+}
+
+impl Fault {
+    pub(super) fn choose(rng: &mut Prng) -> Fault {
+        match rng.between(0, 29) {
+            0..=4 => Fault::Crash,
+            5..=7 => Fault::Stall,
+            8..=11 => Fault::Kill,
+            12..=15 => Fault::Leave,
+            16..=18 => Fault::Twin,
+            19..=20 => Fault::Subscribe,
+            21..=24 => Fault::Return,
+            25 => Fault::Remove,
+            26..=27 => Fault::Commit,
+            28 => Fault::DeleteOffsets,
+            _ => Fault::DeleteTopic,
+        }
+    }
+
+    pub(super) fn happen(self, world: &mut World) {
+        let chosen = world.rng.between(0, world.clients.len() as u64 - 1) as usize;
+        let lives = world.clients[chosen].phase != Phase::Gone;
+        match self {
+            Fault::Crash => world.crash_broker(),
+            Fault::Stall => world.stall_broker(),
+            Fault::Kill if lives => {
+                world.kill_client(chosen);
+                perhaps_restart(world, chosen);
+            }
+            Fault::Leave if lives => {
+                let request = world.clients[chosen].leave();
+                world.send(nobody(), request);
+                world.kill_client(chosen);
+                perhaps_restart(world, chosen);
+            }
+            Fault::Twin if lives && world.clients[chosen].instance.is_some() => world.restart_client(chosen),
+            Fault::Subscribe if lives => subscribe(world, chosen),
+            Fault::Return => {
+                let name = world.clients[chosen].name.clone();
+                if world.clients.iter().all(|client| client.name != name || client.phase == Phase::Gone) {
+                    world.restart_client(chosen);
+                }
+            }
+            Fault::Remove => remove(world, chosen),
+            Fault::Commit => commit(world, chosen),
+            Fault::DeleteOffsets => {
+                let group_id = world.clients[chosen].group_id.clone();
+                let topic = FetchTopic { name: TOPIC.into(), topic_id: None, partitions: vec![0, 1] };
+                let request = DeleteOffsets { group_id, topics: vec![topic] };
+                world.send(nobody(), Request::DeleteOffsets(request));
+            }
+            Fault::DeleteTopic if world.broker.stalled_since_ms.is_none() => {
+                world.tell(Event::TopicDeleted { name: TOPIC.into(), topic_id: None });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// An administrator does not wait for answers.
+fn nobody() -> Waiting {
+    Waiting { client: None, rpc: 0 }
+}
+
+fn perhaps_restart(world: &mut World, client: usize) {
+    if world.rng.once_in(2) {
+        world.restart_client(client);
+    }
+}
+
+fn subscribe(world: &mut World, chosen: usize) {
+    let random = [world.rng.next(), world.rng.next()];
+    let client = &mut world.clients[chosen];
+    client.subscription = client.subscription.wrapping_add(1);
+    if client.phase == Phase::Stable {
+        let mut wishes = Vec::new();
+        client.join(random, &mut wishes);
+        world.fulfil(chosen, wishes);
+    }
+}
+
+fn remove(world: &mut World, chosen: usize) {
+    let client = &world.clients[chosen];
+    if client.instance.is_none() {
+        return;
+    }
+    let group_instance_id = client.instance.clone();
+    let member = LeavingMember { member_id: String::new(), group_instance_id, reason: Some("removed".into()) };
+    let request = LeaveGroup { group_id: client.group_id.clone(), members: vec![member] };
+    world.send(nobody(), Request::LeaveGroup(request));
+}
+
+/// Offsets of administrators are negative, so that no consumer's commit is like one.
+fn commit(world: &mut World, chosen: usize) {
+    let offset = -1 - (world.rng.next() >> 8) as i64;
+    let partition = world.rng.between(0, u64::from(PARTITIONS) - 1) as i32;
+    let partition = CommitPartition { partition, offset, leader_epoch: -1, metadata: String::new() };
+    let request = CommitOffsets {
+        group_id: world.clients[chosen].group_id.clone(),
+        member_id: String::new(),
+        group_instance_id: None,
+        generation_id: -1,
+        retention_time_ms: None,
+        topics: vec![CommitTopic { name: TOPIC.into(), topic_id: None, partitions: vec![partition] }],
+    };
+    world.send(nobody(), Request::CommitOffsets(request));
+}

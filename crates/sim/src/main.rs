@@ -1,0 +1,58 @@
+//! The simulation: the product's own code under a simulated network, log and clock, everything out of one seed.
+//!
+//! `ottla-sim groups N [--seed S] [--bug NAME] [--list-bugs]` runs the group coordinator over N seeds, then hunts every
+//! planted bug. The last line reads `N seeds, 0 violations, P of P planted bugs caught`; anything else exits with 1.
+mod groups;
+mod hunt;
+mod prng;
+mod trace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: ottla-sim groups N [--seed S] [--bug NAME] [--list-bugs]";
+
+fn main() -> ExitCode {
+    match options(std::env::args().skip(1)) {
+        Ok(options) if options.list_bugs => {
+            hunt::list_bugs();
+            ExitCode::SUCCESS
+        }
+        Ok(options) => hunt::run(&options),
+        Err(problem) => {
+            eprintln!("{problem}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What to run.
+struct Options {
+    seeds: u64,
+    first_seed: u64,
+    bug: Option<String>,
+    list_bugs: bool,
+}
+
+fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options { seeds: 0, first_seed: 1, bug: None, list_bugs: false };
+    match arguments.next().as_deref() {
+        Some("groups") => {}
+        other => return Err(format!("no such simulation: {}", other.unwrap_or("(none)"))),
+    }
+    let number = |text: Option<String>| {
+        let text = text.ok_or("a number is missing")?;
+        text.parse::<u64>().map_err(|_| format!("not a number: {text}"))
+    };
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--seed" => options.first_seed = number(arguments.next())?,
+            "--bug" => options.bug = Some(arguments.next().ok_or("the name of a bug is missing")?),
+            "--list-bugs" => options.list_bugs = true,
+            _ => options.seeds = number(Some(argument))?,
+        }
+    }
+    if options.seeds == 0 && !options.list_bugs {
+        return Err("how many seeds?".into());
+    }
+    Ok(options)
+}
