@@ -11,8 +11,8 @@ use crate::fetch::FetchState;
 use crate::groups::Groups;
 use crate::memory::RequestMemory;
 use crate::stop::Stop;
-use crate::topics::Creations;
 use crate::time::{Clock, Entropy, random_u64, random_uuid};
+use crate::topics::Creations;
 
 /// Who this broker is.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -24,7 +24,10 @@ impl Principal {
 
 /// What a client wants to do with a resource; Kafka's own ACL operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(dead_code, reason = "the complete set of Kafka's operations, so that no handler has to squeeze into another one")]
+#[allow(
+    dead_code,
+    reason = "the complete set of Kafka's operations, so that no handler has to squeeze into another one"
+)]
 pub(crate) enum Operation {
     /// Fetch, read commits, join groups.
     Read,

@@ -112,8 +112,7 @@ pub(crate) fn start(
             return Err(Close::because(format!("API {} ({name}) is not served", header.api_key)));
         }
     };
-    let request =
-        Request { key: api.key, version, correlation_id: header.correlation_id, body: frame.slice_ref(body) };
+    let request = Request { key: api.key, version, correlation_id: header.correlation_id, body: frame.slice_ref(body) };
     Ok((api.handle)(Context::new(connection.clone(), client_id.clone()), request))
 }
 

@@ -32,7 +32,9 @@ pub(crate) fn message_of_append(error: &AppendError) -> Option<String> {
         AppendError::Refused(Refusal::InvalidProducerEpoch { current, got }) => {
             Some(format!("producer epoch {got} is older than {current}"))
         }
-        AppendError::Refused(Refusal::InvalidBatch(reason)) | AppendError::Corrupt(reason) => Some((*reason).to_owned()),
+        AppendError::Refused(Refusal::InvalidBatch(reason)) | AppendError::Corrupt(reason) => {
+            Some((*reason).to_owned())
+        }
         AppendError::Unavailable(unavailable) | AppendError::Unknown(unavailable) => Some(unavailable.to_string()),
         AppendError::UnknownPartition | AppendError::UnexpectedEnd { .. } => None,
     }

@@ -25,7 +25,7 @@ mod stop;
 mod time;
 mod topics;
 
-pub use dispatch::protocol_page;
 pub use broker::{Broker, Identity, Parts};
+pub use dispatch::protocol_page;
 pub use server::{RunningBroker, StartError, start};
 pub use time::{Clock, Entropy};

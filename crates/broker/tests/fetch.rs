@@ -99,7 +99,8 @@ async fn the_first_batch_is_sent_above_all_limits_and_the_rest_keeps_them() {
     assert_eq!(response.responses[0].partitions.len(), 3, "a fetch without a session names every partition");
     request.max_bytes = 50 << 20;
     request.topics[0].partitions[1].partition_max_bytes = 1;
-    let found: Vec<_> = values(&client.call(&request, 11).await).into_iter().map(|(p, offset, _)| (p, offset)).collect();
+    let found: Vec<_> =
+        values(&client.call(&request, 11).await).into_iter().map(|(p, offset, _)| (p, offset)).collect();
     assert_eq!(found, [(0, 0), (0, 1), (2, 0), (2, 1)], "the second partition has no room, and is not the first");
 }
 
@@ -125,7 +126,11 @@ async fn a_session_answers_only_what_is_new() {
     broker.engine.delete_records(partition, 1).await.expect("are deleted");
     let moved = client.call(&in_session(opened.session_id, 5, vec![]), BY_ID).await;
     let told = &moved.responses[0].partitions[0];
-    assert_eq!((told.partition_index, told.log_start_offset, told.high_watermark), (1, 1, 1), "a new log start is news");
+    assert_eq!(
+        (told.partition_index, told.log_start_offset, told.high_watermark),
+        (1, 1, 1),
+        "a new log start is news"
+    );
     assert!(client.call(&in_session(opened.session_id, 6, vec![]), BY_ID).await.responses.is_empty());
 }
 

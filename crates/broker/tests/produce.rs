@@ -43,7 +43,10 @@ async fn refusals_are_per_partition() {
     let good = batch(&["a"]);
     assert_eq!(only(client.produce("t", 1, &good).await).error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     assert_eq!(only(client.produce("u", 0, &good).await).error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-    assert_eq!(only(client.produce("t", 0, &batch(&[&"x".repeat(1000)])).await).error_code, ErrorCode::MESSAGE_TOO_LARGE);
+    assert_eq!(
+        only(client.produce("t", 0, &batch(&[&"x".repeat(1000)])).await).error_code,
+        ErrorCode::MESSAGE_TOO_LARGE
+    );
     let mut flipped = good.to_vec();
     flipped[65] ^= 1;
     let refused = only(client.produce("t", 0, &flipped).await);
@@ -67,7 +70,14 @@ async fn refusals_are_per_partition() {
     let mixed = client.call(&request, 9).await;
     let codes: Vec<_> = mixed.responses.iter().map(|topic| topic.partition_responses[0].error_code).collect();
     assert_eq!(codes, [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]);
-    assert_eq!(broker.engine.bounds(ottla_storage::PartitionId { topic: topic.id, index: 0 }).expect("is there").high_watermark, 1);
+    assert_eq!(
+        broker
+            .engine
+            .bounds(ottla_storage::PartitionId { topic: topic.id, index: 0 })
+            .expect("is there")
+            .high_watermark,
+        1
+    );
 }
 
 /// CRC-32C, bit by bit.

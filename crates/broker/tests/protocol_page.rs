@@ -10,5 +10,8 @@ fn the_page_is_current() {
         std::fs::write(&path, &wanted).expect("docs/ is there");
     }
     let page = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(page == wanted, "docs/protocol.md is out of date; UPDATE_DOCS=1 cargo test -p ottla-broker --test protocol_page");
+    assert!(
+        page == wanted,
+        "docs/protocol.md is out of date; UPDATE_DOCS=1 cargo test -p ottla-broker --test protocol_page"
+    );
 }

@@ -216,10 +216,12 @@ impl Serving {
                     written = true;
                     self.last_activity = Instant::now();
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self.stream.poll_write_ready(context) {
-                    Poll::Ready(ready) => ready?,
-                    Poll::Pending => break,
-                },
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    match self.stream.poll_write_ready(context) {
+                        Poll::Ready(ready) => ready?,
+                        Poll::Pending => break,
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }

@@ -99,7 +99,9 @@ impl Found {
 fn last_next_offset(mut run: &[u8]) -> Option<i64> {
     const BEFORE_LENGTH: usize = 12;
     let mut next = None;
-    while let (Some(base), Some(length)) = (run.first_chunk::<8>(), run.get(8..).and_then(|rest| rest.first_chunk::<4>())) {
+    while let (Some(base), Some(length)) =
+        (run.first_chunk::<8>(), run.get(8..).and_then(|rest| rest.first_chunk::<4>()))
+    {
         let delta = run.get(23..).and_then(|rest| rest.first_chunk::<4>())?;
         next = Some(i64::from_be_bytes(*base) + i64::from(i32::from_be_bytes(*delta)) + 1);
         let size = usize::try_from(i32::from_be_bytes(*length)).ok()?;
@@ -120,8 +122,7 @@ pub(crate) struct Collected {
 
 /// Collects until there are `min_bytes`, an error, the deadline, or the end of the broker.
 pub(crate) async fn collect(broker: &Arc<Broker>, view: Arc<View>, limits: Limits, in_session: bool) -> Collected {
-    let mut collected =
-        Collected { view, found: Vec::new(), by_slot: HashMap::new(), bytes: 0, is_final: false };
+    let mut collected = Collected { view, found: Vec::new(), by_slot: HashMap::new(), bytes: 0, is_final: false };
     let mut watching = in_session;
     let is_empty = collected.view.len() == 0;
     loop {
@@ -212,7 +213,10 @@ impl Collected {
             }
             Ok(_) => {
                 let isolation = limits.isolation;
-                broker.engine().read(Read { partition, offset: found.next_offset, max_bytes, at_least_one_batch, isolation }).await
+                broker
+                    .engine()
+                    .read(Read { partition, offset: found.next_offset, max_bytes, at_least_one_batch, isolation })
+                    .await
             }
             Err(error) => Err(error),
         };

@@ -127,7 +127,8 @@ impl SessionCache {
             request.wants.into_iter().for_each(|want| view.set(want));
             let session_id = new_id(&sessions, &mut random);
             let by_topic_id = request.by_topic_id;
-            let session = Session { view: view.clone(), by_topic_id, next_epoch: 1, created_ms: now_ms, used_ms: now_ms };
+            let session =
+                Session { view: view.clone(), by_topic_id, next_epoch: 1, created_ms: now_ms, used_ms: now_ms };
             sessions.insert(session_id, session);
             Opened { view, session_id, all_partitions: true }
         } else {
@@ -193,8 +194,7 @@ fn make_room(sessions: &mut HashMap<i32, Session>, slots: usize, partitions: usi
     let oldest = sessions.iter().min_by_key(|(_, session)| session.used_ms);
     let stale = oldest.filter(|(_, session)| now_ms.saturating_sub(session.used_ms) > EVICTION_MS);
     let victim = stale.or_else(|| {
-        let settled =
-            sessions.iter().filter(|(_, session)| now_ms.saturating_sub(session.created_ms) > EVICTION_MS);
+        let settled = sessions.iter().filter(|(_, session)| now_ms.saturating_sub(session.created_ms) > EVICTION_MS);
         settled.min_by_key(|(_, session)| session.view.len()).filter(|(_, session)| session.view.len() < partitions)
     });
     match victim.map(|(&id, _)| id) {

@@ -44,7 +44,8 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let Opened { view, session_id, all_partitions } = opened;
     let limits = Limits { all_partitions, ..limits };
     let in_session = session_id != 0;
-    let mut unanswered = UnansweredSession { context: &context, session_id: if all_partitions { session_id } else { 0 } };
+    let mut unanswered =
+        UnansweredSession { context: &context, session_id: if all_partitions { session_id } else { 0 } };
     let collected = collect(&broker, view, limits, in_session).await;
     let found = collected.tell(&limits);
     unanswered.session_id = 0;
@@ -120,13 +121,7 @@ fn wants<'m>(topic: &'m FetchTopic<'_>, version: i16) -> impl Iterator<Item = Wa
     })
 }
 
-fn respond(
-    context: &Context,
-    request: &Request,
-    session_id: i32,
-    found: Vec<Found>,
-    isolation: Isolation,
-) -> Handled {
+fn respond(context: &Context, request: &Request, session_id: i32, found: Vec<Found>, isolation: Isolation) -> Handled {
     let mut response = FetchResponse { session_id, ..Default::default() };
     let mut last: Option<TopicKey> = None;
     for found in found {
@@ -143,9 +138,7 @@ fn respond(
 
 fn topic_response(topic: &TopicKey) -> FetchableTopicResponse<'static> {
     match topic {
-        TopicKey::Name(name) => {
-            FetchableTopicResponse { topic: Cow::Owned(name.to_string()), ..Default::default() }
-        }
+        TopicKey::Name(name) => FetchableTopicResponse { topic: Cow::Owned(name.to_string()), ..Default::default() },
         TopicKey::Id(id) => FetchableTopicResponse { topic_id: Uuid(id.0), ..Default::default() },
     }
 }

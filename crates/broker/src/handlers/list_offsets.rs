@@ -6,6 +6,7 @@
 //! There is no tiered storage: the local log is the whole log, and the tiered one has no end (offset -1), as on a Kafka node
 //! without it. The timeout is not used: nothing here waits for another machine.
 
+use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::list_offsets::{
     EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIERED_TIMESTAMP,
     LATEST_TIMESTAMP, MAX_TIMESTAMP,
@@ -14,7 +15,6 @@ use ottla_protocol::messages::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse,
 };
-use ottla_protocol::ErrorCode;
 use ottla_storage::{Isolation, OffsetSpec, PartitionId, Topic};
 
 use crate::context::{Context, Operation, Resource};
@@ -64,8 +64,7 @@ async fn look_up(
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
     check_leader_epoch(asked.current_leader_epoch)?;
-    let mut answer =
-        ListOffsetsPartitionResponse { partition_index: asked.partition_index, ..Default::default() };
+    let mut answer = ListOffsetsPartitionResponse { partition_index: asked.partition_index, ..Default::default() };
     let Some(spec) = spec_of(asked.timestamp, isolation, version)? else { return Ok(answer) };
     let partition = PartitionId { topic: topic.id, index: asked.partition_index };
     let found = context.broker().engine().list_offset(partition, spec).await;

@@ -33,9 +33,10 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         node_id: context.broker().identity().node_id,
         with_operations: message.include_topic_authorized_operations,
     };
-    let asked = message.topics.as_ref().filter(|topics| {
-        !(topics.is_empty() && request.version < FIRST_VERSION_WITH_NULL_TOPICS)
-    });
+    let asked = message
+        .topics
+        .as_ref()
+        .filter(|topics| !(topics.is_empty() && request.version < FIRST_VERSION_WITH_NULL_TOPICS));
     let answers = match asked {
         None => all_topics(&context, &described),
         Some(asked) => {
@@ -49,12 +50,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let (host, port) = advertised::address(&context);
     let identity = context.broker().identity();
     let mut response = MetadataResponse {
-        brokers: vec![MetadataResponseBroker {
-            node_id: identity.node_id,
-            host: Cow::Owned(host),
-            port,
-            rack: None,
-        }],
+        brokers: vec![MetadataResponseBroker { node_id: identity.node_id, host: Cow::Owned(host), port, rack: None }],
         cluster_id: Some(Cow::Borrowed(&identity.cluster_id)),
         controller_id: identity.node_id,
         topics: answers,
@@ -74,7 +70,8 @@ struct Described {
 
 fn all_topics(context: &Context, described: &Described) -> Vec<MetadataResponseTopic<'static>> {
     let metadata = context.broker().engine().metadata();
-    let visible = metadata.topics().filter(|topic| context.authorize(Operation::Describe, Resource::Topic(&topic.name)));
+    let visible =
+        metadata.topics().filter(|topic| context.authorize(Operation::Describe, Resource::Topic(&topic.name)));
     visible.map(|topic| described.topic(topic)).collect()
 }
 

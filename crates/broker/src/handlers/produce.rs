@@ -18,8 +18,8 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, Uuid};
 use ottla_storage::{Append, AppendError, Appended, PartitionId, Topic, TopicId};
 
-use crate::context::{Context, Operation, Resource};
 use crate::config::{TimestampType, TopicSettings};
+use crate::context::{Context, Operation, Resource};
 use crate::produce::{Inspection, Rejection, check, inspect_all};
 use crate::request::{Close, Handled, Request, Response};
 use crate::{errors, topics};

@@ -77,7 +77,9 @@ fn fault(record: &Record<'_>, topic: &TopicSettings, now_ms: i64) -> Option<(Err
         let timestamp = record.timestamp_ms;
         return Some((
             ErrorCode::INVALID_TIMESTAMP,
-            format!("the timestamp {timestamp} is more than message.timestamp.before.max.ms = {limit} behind the broker's clock ({now_ms})"),
+            format!(
+                "the timestamp {timestamp} is more than message.timestamp.before.max.ms = {limit} behind the broker's clock ({now_ms})"
+            ),
         ));
     }
     None

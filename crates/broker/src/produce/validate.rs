@@ -25,10 +25,14 @@ pub(crate) struct Checked {
 /// The batch is refused.
 pub(crate) fn check(batch: Bytes, topic: &TopicSettings, version: i16, now_ms: i64) -> Result<Checked, Rejection> {
     if batch.is_empty() {
-        return Err(Rejection::new(ErrorCode::INVALID_RECORD, "a produce request needs exactly one batch for a partition"));
+        return Err(Rejection::new(
+            ErrorCode::INVALID_RECORD,
+            "a produce request needs exactly one batch for a partition",
+        ));
     }
     if batch.len() > topic.max_message_bytes {
-        let message = format!("a batch of {} bytes is over max.message.bytes = {}", batch.len(), topic.max_message_bytes);
+        let message =
+            format!("a batch of {} bytes is over max.message.bytes = {}", batch.len(), topic.max_message_bytes);
         return Err(Rejection::new(ErrorCode::MESSAGE_TOO_LARGE, message));
     }
     let header = records::validate(&batch)?;
@@ -141,7 +145,8 @@ mod tests {
 
     #[test]
     fn records_are_looked_at_only_where_the_topic_needs_it() {
-        let inspects = |topic: TopicSettings| check(batch(NOW_MS).build(), &topic, 9, NOW_MS).expect("good").must_inspect;
+        let inspects =
+            |topic: TopicSettings| check(batch(NOW_MS).build(), &topic, 9, NOW_MS).expect("good").must_inspect;
         assert!(inspects(TopicSettings { compacted: true, ..topic() }));
         assert!(inspects(TopicSettings { timestamp_before_max_ms: 1, ..topic() }));
         assert!(!inspects(TopicSettings { timestamp_after_max_ms: 1, ..topic() }));

@@ -1,5 +1,5 @@
 //! A broker on a free port over the memory engine, and a client that speaks the protocol by hand.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it, and none is a crate for others")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,7 +72,8 @@ impl TestBroker {
         let clock = Arc::new(TestClock::default());
         let parts = Parts { engine: engine.clone(), clock: clock.clone(), entropy: Arc::new(TestEntropy::default()) };
         let identity = Identity { cluster_id: "test-cluster".into(), node_id: 1 };
-        let running = ottla_broker::start(identity, BrokerConfig::of(properties), parts).await.expect("the broker starts");
+        let running =
+            ottla_broker::start(identity, BrokerConfig::of(properties), parts).await.expect("the broker starts");
         let address = running.addresses().first().expect("it listens").clone();
         let port = address.rsplit_once(':').expect("HOST:PORT").1.parse().expect("a port");
         TestBroker { running, engine, clock, port }
