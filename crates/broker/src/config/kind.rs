@@ -52,8 +52,10 @@ pub enum Kind {
     ChoiceAnyCase(&'static [&'static str]),
     /// Texts with commas between them.
     List,
-    /// Words out of these, each at most once, with commas between them.
+    /// Words out of these with commas between them; one that comes again is dropped.
     ListOf(&'static [&'static str]),
+    /// `*`, or `PARTITION:BROKER` pairs with commas between them.
+    Replicas,
     /// The name of a Java class.
     Class,
     /// A text that is never shown.
@@ -94,7 +96,7 @@ impl Kind {
             Kind::Short { .. } => 4,
             Kind::Long { .. } => 5,
             Kind::Double { .. } => 6,
-            Kind::List | Kind::ListOf(_) => 7,
+            Kind::List | Kind::ListOf(_) | Kind::Replicas => 7,
             Kind::Class => 8,
             Kind::Password => 9,
         }
@@ -133,6 +135,8 @@ impl Kind {
             }
             Kind::List => Ok(split_list(value).collect::<Vec<_>>().join(",")),
             Kind::ListOf(words) => self.words(value, words),
+            Kind::Replicas if value != "*" && !split_list(value).all(is_replica) => Err(format!("is not {self}")),
+            Kind::Replicas => Ok(value.to_owned()),
             Kind::Text | Kind::Choice(_) | Kind::ChoiceAnyCase(_) | Kind::Class | Kind::Password => {
                 Ok(value.to_owned())
             }
@@ -152,10 +156,9 @@ impl Kind {
             if !allowed.contains(&word) {
                 return Err(format!("is not {self}"));
             }
-            if words.contains(&word) {
-                return Err(format!("names {word} twice"));
+            if !words.contains(&word) {
+                words.push(word);
             }
-            words.push(word);
         }
         Ok(words.join(","))
     }
@@ -165,6 +168,11 @@ impl Kind {
 pub(crate) fn split_list(value: &str) -> impl Iterator<Item = &str> {
     let value = value.trim();
     value.split(',').map(str::trim).filter(move |_| !value.is_empty())
+}
+
+fn is_replica(pair: &str) -> bool {
+    pair.split_once(':')
+        .is_some_and(|(partition, broker)| partition.parse::<u32>().is_ok() && broker.parse::<u32>().is_ok())
 }
 
 impl fmt::Display for Kind {
@@ -183,6 +191,7 @@ impl fmt::Display for Kind {
             Kind::ChoiceAnyCase(words) => write!(f, "one of {} (in any case)", words.join(", ")),
             Kind::List => f.write_str("a list with commas"),
             Kind::ListOf(words) => write!(f, "a list out of {}", words.join(", ")),
+            Kind::Replicas => f.write_str("* or a list of PARTITION:BROKER"),
             Kind::Class => f.write_str("a Java class"),
             Kind::Password => f.write_str("a secret"),
         }
@@ -229,8 +238,14 @@ mod tests {
         let list = Kind::ListOf(&["compact", "delete"]);
         assert_eq!(list.check("compact , delete"), Ok("compact,delete".to_owned()));
         assert_eq!(list.check(""), Ok(String::new()));
-        assert_eq!(list.check("compact,compact"), Err("names compact twice".to_owned()));
+        assert_eq!(list.check("compact,delete,compact"), Ok("compact,delete".to_owned()));
         assert!(list.check("compact,,delete").is_err());
+        assert!(
+            Kind::Replicas.check("*").is_ok()
+                && Kind::Replicas.check("0:1,1:1").is_ok()
+                && Kind::Replicas.check("").is_ok()
+        );
+        assert!(Kind::Replicas.check("x").is_err() && Kind::Replicas.check("0:-1").is_err());
         assert_eq!(Kind::Boolean.check("TRUE"), Ok("true".to_owned()));
         assert!(Kind::Boolean.check("yes").is_err());
     }

@@ -43,7 +43,8 @@ pub struct GroupSettings {
 pub struct BrokerSettings {
     /// `listeners`, without those in `controller.listener.names`.
     pub listeners: Vec<Listener>,
-    /// `advertised.listeners`, each with a host; empty: the address that the client came in by.
+    /// `advertised.listeners`, each with a host; port 0 stands for the one that was bound. Empty: the address that the
+    /// client came in by.
     pub advertised_listeners: Vec<Listener>,
     /// `log.dirs`, else `log.dir`.
     pub data_dir: PathBuf,
@@ -211,9 +212,9 @@ fn advertised(values: &Values, listeners: &[Listener]) -> Result<Vec<Listener>, 
     advertised.retain(|listener| !is_for_controllers(values, listener));
     for listener in &advertised {
         let everywhere = matches!(listener.host.as_deref(), None | Some("0.0.0.0" | "::"));
-        if everywhere || listener.port == 0 {
+        if everywhere {
             return Err(ConfigError::conflict(format!(
-                "advertised.listeners has {listener}, which no client could connect to; give it a host and a port"
+                "advertised.listeners has {listener}, which no client could connect to; give it a host"
             )));
         }
         if !listeners.iter().any(|opened| opened.name == listener.name) {

@@ -143,7 +143,7 @@ fn what_steers_nothing_is_accepted_with_one_warning_each() {
         config.warnings(),
         [
             "server.properties:4: log.retention.hours has no effect in this version \
-         (the same in hours; log.retention.ms and log.retention.minutes win)"
+         (log.retention.ms in hours, where neither log.retention.ms nor log.retention.minutes is set)"
                 .to_owned(),
             format!("node.id {why}"),
             format!("server.properties:1: process.roles {why}"),
@@ -204,7 +204,7 @@ fn listeners_must_be_reachable_and_plaintext() {
     check_error(
         "",
         &["advertised.listeners=PLAINTEXT://:9092"],
-        "advertised.listeners has PLAINTEXT://:9092, which no client could connect to; give it a host and a port",
+        "advertised.listeners has PLAINTEXT://:9092, which no client could connect to; give it a host",
     );
     check_error(
         "",

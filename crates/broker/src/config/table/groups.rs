@@ -57,7 +57,7 @@ declare! { GROUPS:
         "offsets.retention.check.interval.ms",
         Kind::long(1),
         "600000",
-        "how often is looked for expired offsets, in milliseconds",
+        "how often the broker looks for expired offsets, in milliseconds",
     )
     .not_yet();
     PRODUCER_ID_EXPIRATION_MS = Property::served(

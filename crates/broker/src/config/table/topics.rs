@@ -93,7 +93,7 @@ declare! { TOPICS:
     )
     .coarser(&[Coarser { name: "log.roll.hours", factor: HOUR_MS }])
     .not_yet();
-    LOG_ROLL_HOURS = Property::served("log.roll.hours", Kind::int(1), "168", "the same in hours; log.roll.ms wins").not_yet();
+    LOG_ROLL_HOURS = Property::served("log.roll.hours", Kind::int(1), "168", "log.roll.ms in hours, where log.roll.ms is not set").not_yet();
     LOG_ROLL_JITTER_MS = Property::served(
         "log.roll.jitter.ms",
         Kind::long(0),
@@ -103,7 +103,7 @@ declare! { TOPICS:
     .coarser(&[Coarser { name: "log.roll.jitter.hours", factor: HOUR_MS }])
     .not_yet();
     LOG_ROLL_JITTER_HOURS =
-        Property::served("log.roll.jitter.hours", Kind::int(0), "0", "the same in hours; log.roll.jitter.ms wins").not_yet();
+        Property::served("log.roll.jitter.hours", Kind::int(0), "0", "log.roll.jitter.ms in hours, where log.roll.jitter.ms is not set").not_yet();
     LOG_RETENTION_MS = Property::served(
         "log.retention.ms",
         Kind::LONG,
@@ -117,12 +117,12 @@ declare! { TOPICS:
     ])
     .not_yet();
     LOG_RETENTION_MINUTES =
-        Property::unset("log.retention.minutes", Kind::INT, "the same in minutes; log.retention.ms wins").not_yet();
+        Property::unset("log.retention.minutes", Kind::INT, "log.retention.ms in minutes, where log.retention.ms is not set").not_yet();
     LOG_RETENTION_HOURS = Property::served(
         "log.retention.hours",
         Kind::INT,
         "168",
-        "the same in hours; log.retention.ms and log.retention.minutes win",
+        "log.retention.ms in hours, where neither log.retention.ms nor log.retention.minutes is set",
     )
     .not_yet();
     LOG_RETENTION_BYTES = Property::served(
@@ -136,7 +136,7 @@ declare! { TOPICS:
         "log.retention.check.interval.ms",
         Kind::long(1),
         "300000",
-        "how often is looked for records to remove, in milliseconds",
+        "how often the broker looks for records to remove, in milliseconds",
     )
     .not_yet();
     LOG_CLEANUP_POLICY = Property::served(

@@ -44,10 +44,13 @@ fn unknown(name: &str) -> String {
 fn check_together(configs: &BTreeMap<String, String>, config: &BrokerConfig) -> Result<(), String> {
     let number = |name| effective(name, configs, config).parse::<i64>().unwrap_or(0);
     let (min, max) = (number("min.compaction.lag.ms"), number("max.compaction.lag.ms"));
-    match min > max {
-        true => Err(format!("min.compaction.lag.ms={min} is above max.compaction.lag.ms={max}")),
-        false => Ok(()),
+    if min > max {
+        return Err(format!("min.compaction.lag.ms={min} is above max.compaction.lag.ms={max}"));
     }
+    if configs.get("remote.storage.enable").is_some_and(|value| value == "true") {
+        return Err("remote.storage.enable=true is not possible: there is no tiered storage".to_owned());
+    }
+    Ok(())
 }
 
 /// What holds for a topic with these configs: its own value, else the broker's, else the default. A stored value that
@@ -108,6 +111,10 @@ mod tests {
         check_error(
             &[("min.compaction.lag.ms", Some("6")), ("max.compaction.lag.ms", Some("5"))],
             "min.compaction.lag.ms=6 is above max.compaction.lag.ms=5",
+        );
+        check_error(
+            &[("remote.storage.enable", Some("true"))],
+            "remote.storage.enable=true is not possible: there is no tiered storage",
         );
     }
 

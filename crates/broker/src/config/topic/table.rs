@@ -85,9 +85,9 @@ pub(crate) const TOPIC: &[TopicProperty] = &[
     over("log.segment.delete.delay.ms", "file.delete.delay.ms", Kind::long(0), "60000", OWN_FILES).without_meaning(),
     over("log.flush.interval.messages", "flush.messages", Kind::long(1), FOREVER, FLUSHED).without_meaning(),
     over("log.flush.interval.ms", "flush.ms", Kind::long(0), FOREVER, FLUSHED).without_meaning(),
-    only("follower.replication.throttled.replicas", Kind::List, "", ONE_REPLICA),
+    only("follower.replication.throttled.replicas", Kind::Replicas, "", ONE_REPLICA),
     over("log.index.interval.bytes", "index.interval.bytes", Kind::int(0), "4096", OWN_FILES).without_meaning(),
-    only("leader.replication.throttled.replicas", Kind::List, "", ONE_REPLICA),
+    only("leader.replication.throttled.replicas", Kind::Replicas, "", ONE_REPLICA),
     over("log.local.retention.bytes", "local.retention.bytes", Kind::long(-2), "-2", NO_TIERS).without_meaning(),
     over("log.local.retention.ms", "local.retention.ms", Kind::long(-2), "-2", NO_TIERS).without_meaning(),
     over(

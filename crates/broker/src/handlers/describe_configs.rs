@@ -1,0 +1,224 @@
+//! DescribeConfigs (key 32), versions 1 to 4.
+//!
+//! Version 1 adds sources and synonyms (KIP-226), 3 types and documentation (KIP-569), 4 the flexible encoding.
+//!
+//! Served for topics (type 2) and this broker (type 4). Of the broker it shows what is served, and what else was given; Kafka
+//! shows all of its some 300 properties. Flags, `--set` and the file are all "static broker config". Not done: broker loggers,
+//! client metrics and groups (INVALID_REQUEST).
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::{
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
+    DescribeConfigsResult, DescribeConfigsSynonym,
+};
+
+use crate::config::topic::{self, table::TOPIC};
+use crate::config::{BrokerConfig, Change, Class, Property, table};
+use crate::context::{Context, Operation, Resource};
+use crate::request::{Handled, Request};
+use crate::topics::check_topic_name;
+
+const TOPIC_RESOURCE: i8 = 2;
+const BROKER_RESOURCE: i8 = 4;
+
+/// The value was set on the topic itself.
+const SOURCE_TOPIC: i8 = 1;
+/// The value was given to this broker when it started.
+const SOURCE_STATIC_BROKER: i8 = 4;
+/// Nobody set it.
+const SOURCE_DEFAULT: i8 = 5;
+
+pub(crate) async fn handle(context: Context, request: Request) -> Handled {
+    let message: DescribeConfigsRequest<'_> = request.decode()?;
+    let wanted = Wanted { synonyms: message.include_synonyms, documentation: message.include_documentation };
+    let results = message.resources.iter().map(|resource| describe(&context, resource, wanted)).collect();
+    request.respond(&DescribeConfigsResponse { results, ..Default::default() })
+}
+
+/// What the client wants besides the values.
+#[derive(Clone, Copy)]
+struct Wanted {
+    synonyms: bool,
+    documentation: bool,
+}
+
+type Configs = Vec<DescribeConfigsResourceResult<'static>>;
+type Failure = (ErrorCode, Cow<'static, str>);
+
+fn describe<'a>(
+    context: &Context,
+    resource: &'a DescribeConfigsResource<'_>,
+    wanted: Wanted,
+) -> DescribeConfigsResult<'a> {
+    let described = match resource.resource_type {
+        TOPIC_RESOURCE => describe_topic(context, resource, wanted),
+        BROKER_RESOURCE => describe_broker(context, resource, wanted),
+        other => {
+            let reason = format!("configs of resource type {other} are not served, only of topics (2) and brokers (4)");
+            Err((ErrorCode::INVALID_REQUEST, reason.into()))
+        }
+    };
+    let (error_code, error_message, configs) = match described {
+        Ok(configs) => (ErrorCode::NONE, Cow::Borrowed(""), configs),
+        Err((code, reason)) => (code, reason, Vec::new()),
+    };
+    DescribeConfigsResult {
+        error_code,
+        error_message: Some(error_message),
+        resource_type: resource.resource_type,
+        resource_name: Cow::Borrowed(&resource.resource_name),
+        configs,
+    }
+}
+
+/// Whether the client asked for this property: for all of them with a null, and with an empty list as well.
+fn is_asked_for(resource: &DescribeConfigsResource<'_>, name: &str) -> bool {
+    let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+    keys.is_empty() || keys.iter().any(|key| key == name)
+}
+
+fn describe_topic(
+    context: &Context,
+    resource: &DescribeConfigsResource<'_>,
+    wanted: Wanted,
+) -> Result<Configs, Failure> {
+    let name = &*resource.resource_name;
+    if !context.authorize(Operation::DescribeConfigs, Resource::Topic(name)) {
+        return Err((ErrorCode::TOPIC_AUTHORIZATION_FAILED, "not allowed to see this topic's configs".into()));
+    }
+    check_topic_name(name).map_err(|reason| (ErrorCode::INVALID_TOPIC_EXCEPTION, reason.into()))?;
+    let broker = context.broker();
+    let metadata = broker.engine().metadata();
+    let topic = metadata.by_name(name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "no such topic".into()))?;
+    let described = topic_configs(&topic.configs, broker.config())
+        .filter(|config| is_asked_for(resource, config.property.name))
+        .map(|config| config.described(wanted));
+    Ok(described.collect())
+}
+
+fn describe_broker(
+    context: &Context,
+    resource: &DescribeConfigsResource<'_>,
+    wanted: Wanted,
+) -> Result<Configs, Failure> {
+    if !context.authorize(Operation::DescribeConfigs, Resource::Cluster) {
+        return Err((ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "not allowed to see the broker's configs".into()));
+    }
+    let broker = context.broker();
+    let node_id = broker.identity().node_id;
+    match resource.resource_name.parse::<i32>() {
+        // The empty name means what is set for all brokers while they run; nothing is.
+        _ if resource.resource_name.is_empty() => return Ok(Vec::new()),
+        Ok(id) if id == node_id => {}
+        _ => {
+            let reason = format!("there is only broker {node_id} here");
+            return Err((ErrorCode::INVALID_REQUEST, reason.into()));
+        }
+    }
+    let values = broker.config().values();
+    let described = table::all()
+        .filter(|property| property.class == Class::Served || !values.given(property.name).is_empty())
+        .filter(|property| is_asked_for(resource, property.name))
+        .map(|property| broker_property(property, broker.config(), wanted));
+    Ok(described.collect())
+}
+
+fn broker_property(
+    property: &'static Property,
+    config: &BrokerConfig,
+    wanted: Wanted,
+) -> DescribeConfigsResourceResult<'static> {
+    let effective = config.values().effective(property);
+    let source = if effective.origin.is_some() { SOURCE_STATIC_BROKER } else { SOURCE_DEFAULT };
+    let value = effective.value.map(|value| Cow::Owned(value.into_owned()));
+    let synonyms = if wanted.synonyms { broker_synonyms(property, config) } else { Vec::new() };
+    described(property, value, source, synonyms, wanted)
+}
+
+/// What was given for a broker's property and its coarser ones, layer by layer, and the default at the end.
+fn broker_synonyms(property: &'static Property, config: &BrokerConfig) -> Vec<DescribeConfigsSynonym<'static>> {
+    let mut synonyms = Vec::new();
+    let names = std::iter::once(property.name).chain(property.coarser.iter().map(|coarser| coarser.name));
+    for name in names {
+        for given in config.values().given(name) {
+            synonyms.push(synonym(name, &given.value, SOURCE_STATIC_BROKER));
+        }
+    }
+    synonyms.extend(property.default.map(|default| synonym(property.name, default, SOURCE_DEFAULT)));
+    if property.kind.is_sensitive() {
+        synonyms.iter_mut().for_each(|synonym| synonym.value = None);
+    }
+    synonyms
+}
+
+fn synonym(name: &'static str, value: &str, source: i8) -> DescribeConfigsSynonym<'static> {
+    DescribeConfigsSynonym { name: Cow::Borrowed(name), value: Some(Cow::Owned(value.to_owned())), source }
+}
+
+fn described(
+    property: &'static Property,
+    value: Option<Cow<'static, str>>,
+    config_source: i8,
+    synonyms: Vec<DescribeConfigsSynonym<'static>>,
+    wanted: Wanted,
+) -> DescribeConfigsResourceResult<'static> {
+    let is_sensitive = property.kind.is_sensitive();
+    DescribeConfigsResourceResult {
+        name: Cow::Borrowed(property.name),
+        value: value.filter(|_| !is_sensitive),
+        read_only: property.change == Change::AtStart,
+        config_source,
+        is_sensitive,
+        synonyms,
+        config_type: property.kind.wire_code(),
+        documentation: wanted.documentation.then(|| Cow::Owned(property.documentation())),
+    }
+}
+
+/// One config of a topic as it counts.
+pub(super) struct TopicConfig<'a> {
+    /// Its declaration.
+    pub(super) property: &'static Property,
+    /// What counts.
+    pub(super) value: Cow<'a, str>,
+    /// Where that comes from, by DescribeConfigs' numbers.
+    pub(super) source: i8,
+    own: Option<&'a String>,
+    broker: Option<&'static str>,
+    config: &'a BrokerConfig,
+}
+
+/// Every config of a topic with these own values, by name.
+pub(super) fn topic_configs<'a>(
+    configs: &'a BTreeMap<String, String>,
+    config: &'a BrokerConfig,
+) -> impl Iterator<Item = TopicConfig<'a>> {
+    TOPIC.iter().map(move |known| {
+        let property = &known.property;
+        let own = configs.get(property.name).filter(|own| property.kind.check(own).is_ok());
+        let (inherited, given) = topic::inherited(known, config);
+        let (value, source) = match (own, given) {
+            (Some(own), _) => (Cow::Borrowed(own.as_str()), SOURCE_TOPIC),
+            (None, Some(_)) => (inherited, SOURCE_STATIC_BROKER),
+            (None, None) => (inherited, SOURCE_DEFAULT),
+        };
+        TopicConfig { property, value, source, own, broker: known.broker, config }
+    })
+}
+
+impl TopicConfig<'_> {
+    fn described(self, wanted: Wanted) -> DescribeConfigsResourceResult<'static> {
+        let synonyms = if wanted.synonyms { self.synonyms() } else { Vec::new() };
+        described(self.property, Some(Cow::Owned(self.value.into_owned())), self.source, synonyms, wanted)
+    }
+
+    /// The topic's own value, then what the broker's property has.
+    fn synonyms(&self) -> Vec<DescribeConfigsSynonym<'static>> {
+        let own = self.own.map(|own| synonym(self.property.name, own, SOURCE_TOPIC));
+        let broker = self.broker.and_then(table::find).map(|property| broker_synonyms(property, self.config));
+        own.into_iter().chain(broker.into_iter().flatten()).collect()
+    }
+}
