@@ -20,6 +20,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -34,8 +35,8 @@ import environments  # noqa: E402
 import power  # noqa: E402
 
 PARTITIONS = 3
-WINDOW = 120
-"""Records that a producer has in flight at most: several batches in each partition."""
+WINDOW, BATCH = 24, 3
+"""Records that a producer has in flight at most, and in one batch: always some batches under way in each partition, but no flood."""
 REPORT = struct.Struct("<BQq")
 NO_ANSWER, FAILED = -3, -2
 """In place of an offset: no delivery report yet; the report says that it failed."""
@@ -64,7 +65,7 @@ def produce(bootstrap, topic, mode, reports_path):
     import confluent_kafka
 
     producer = confluent_kafka.Producer({
-        "bootstrap.servers": bootstrap, **MODES[mode], "linger.ms": 2, "batch.num.messages": 20,
+        "bootstrap.servers": bootstrap, **MODES[mode], "linger.ms": 1, "batch.num.messages": BATCH,
         "max.in.flight.requests.per.connection": 5, "message.timeout.ms": 600_000, "retry.backoff.ms": 20,
         "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, "error_cb": lambda error: print(f"{mode}: {error}", file=sys.stderr),
     })
@@ -294,6 +295,8 @@ class Rounds:
         self.broker.start()
         try:
             create_topics(self.broker.bootstrap, self.arguments.modes)
+            if self.disk and self.arguments.broker == "kafka":
+                os.sync()  # it does not flush what a first start writes; the rounds are about records
             self.ledgers = [Ledger(Producer(self.broker.bootstrap, mode, self.folder)) for mode in self.arguments.modes]
             began = time.monotonic()
             while self.done < self.arguments.rounds and time.monotonic() - began < self.arguments.seconds and self._more():
@@ -327,7 +330,7 @@ class Rounds:
 
     @staticmethod
     def _wait_for_load(ledger):
-        wanted = ledger.producer.reported() + 3 * WINDOW
+        wanted = ledger.producer.reported() + 10 * WINDOW
         deadline = time.monotonic() + DEADLINE_S
         while ledger.producer.reported() < wanted:
             if time.monotonic() > deadline or ledger.producer.process.poll() is not None:
@@ -350,7 +353,8 @@ def create_topics(bootstrap, modes):
     from confluent_kafka.admin import AdminClient, NewTopic
 
     topics = [NewTopic(f"rounds-{mode}", PARTITIONS, 1) for mode in modes]
-    for future in AdminClient({"bootstrap.servers": bootstrap}).create_topics(topics).values():
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for future in admin.create_topics(topics).values():
         future.result(30)
 
 
@@ -359,6 +363,8 @@ def main():
         produce(*sys.argv[2:])
         return 0
     arguments = parse_arguments()
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))  # so that every clean-up runs
     what = "power cut" if arguments.power_cut else "kill -9"
     try:
         enter_environment()
