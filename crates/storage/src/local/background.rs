@@ -43,6 +43,8 @@ struct Todo {
     /// The flusher is done.
     flusher_closed: bool,
     stopped: bool,
+    /// How the end went, once it is reached.
+    ended: Option<Result<(), Unavailable>>,
 }
 
 impl Todo {
@@ -70,12 +72,18 @@ impl Signal {
 
     /// Asks for a checkpoint and tells when it is done.
     pub(super) fn wait_for_checkpoint(&self, waiter: Completer<(), Unavailable>) {
-        self.change(|todo| todo.waiting.push(waiter));
+        self.change(|todo| match todo.ended {
+            Some(_) => waiter.complete(Err(closed())),
+            None => todo.waiting.push(waiter),
+        });
     }
 
     /// Tells when the engine is closed.
     pub(super) fn wait_for_close(&self, waiter: Completer<(), Unavailable>) {
-        self.change(|todo| todo.closing.push(waiter));
+        self.change(|todo| match &todo.ended {
+            Some(ended) => waiter.complete(ended.clone()),
+            None => todo.closing.push(waiter),
+        });
     }
 
     /// Asks to remove a deleted topic's files.
@@ -113,8 +121,14 @@ impl Signal {
         take_all_but_closing(todo)
     }
 
-    fn take_closing(&self) -> Vec<Completer<(), Unavailable>> {
-        std::mem::take(&mut self.lock().closing)
+    /// Notes how the end went, and tells those who wait for it.
+    fn end(&self, result: &Result<(), Unavailable>) {
+        let mut todo = self.lock();
+        todo.ended = Some(result.clone());
+        let (closing, waiting) = (std::mem::take(&mut todo.closing), std::mem::take(&mut todo.waiting));
+        drop(todo);
+        closing.into_iter().for_each(|waiter| waiter.complete(result.clone()));
+        waiting.into_iter().for_each(|waiter| waiter.complete(Err(closed())));
     }
 
     fn lock(&self) -> MutexGuard<'_, Todo> {
@@ -191,7 +205,7 @@ impl Background {
         self.lock = None;
         self.inbox.stop();
         self.slots.stop();
-        self.signal.take_closing().into_iter().for_each(|waiter| waiter.complete(result.clone()));
+        self.signal.end(&result);
     }
 
     /// Writes what is only in memory, a piece of each partition in turn, until little is left.

@@ -194,10 +194,10 @@ impl Flusher {
     fn decide_append(&mut self, append: Prepared, group: &mut Group) -> Result<Appended, AppendError> {
         let partition = append.partition;
         let state = self.state.partitions.get_mut(&partition).ok_or(AppendError::UnknownPartition)?;
-        let PreparedBatches { bytes, spans } = append.batches?;
         if append.expected_end.is_some_and(|end| end != state.end_offset) {
             return Err(AppendError::UnexpectedEnd { end_offset: state.end_offset });
         }
+        let PreparedBatches { bytes, spans } = append.batches?;
         let producers: Vec<_> = spans.iter().map(|span| span.producer).collect();
         let log_start_offset = state.log_start_offset;
         group.flush |= append.durability == Durability::Flush;

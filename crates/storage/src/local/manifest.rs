@@ -88,8 +88,10 @@ impl Manifest {
             return Err(Refused::Malformed("it does not begin as a manifest does"));
         }
         let format = fields.u32()?;
-        if format > MANIFEST_FORMAT {
-            return Err(Refused::Newer(format));
+        match format {
+            MANIFEST_FORMAT => {}
+            0 => return Err(Refused::Malformed("it has no format version")),
+            newer => return Err(Refused::Newer(newer)),
         }
         let (length, sum) = (fields.u32()? as usize, fields.u64()?);
         let body = fields.rest();

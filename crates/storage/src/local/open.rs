@@ -1,5 +1,6 @@
 //! Opening a data folder: the lock, the manifest, the write-ahead log's tail, then the threads.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use super::lookup::Lookup;
 use super::manifest::Manifest;
 use super::options::{LocalOptions, OpenError};
 use super::readers::ReadQueue;
-use super::segments::{SegmentReader, SegmentStore};
+use super::segments::{SegmentReader, SegmentStore, StoreError};
 use super::state::{DurableState, log_batches};
 use super::tail::{Advance, PartitionView, SegmentList, Tail};
 use super::wal::{Chain, Entry, NotApplied, SlotPool, SlotRules, WalWriter, WalWriterStart, replay};
@@ -39,6 +40,7 @@ impl LocalEngine {
         let manifest = Manifest::read(&*disk, &options.folder)?.unwrap_or_else(Manifest::empty);
         let mut recovery = Recovery::new(&options, &disk, &manifest);
         let chain = replay(&*disk, &wal_folder, manifest.wal, &mut |entry| recovery.apply(entry))?;
+        recovery.refuse_lost_segments()?;
         let replayed = chain.end.next_sequence - manifest.wal.next_sequence;
         tracing::debug!(replayed, direct, "recovered");
         let parts = Parts { options, disk, lock, direct, checkpointed: manifest.wal.next_sequence };
@@ -89,6 +91,9 @@ struct Recovery {
     state: DurableState,
     tail: Tail,
     store: SegmentStore,
+    /// Partitions whose segment files are gone, and where those ended. That is as it should be where the log goes on to say
+    /// that the topic was deleted or the log start moved up.
+    lost: BTreeMap<PartitionId, i64>,
 }
 
 impl Recovery {
@@ -107,7 +112,7 @@ impl Recovery {
         }
         let topics = options.folder.join("topics");
         let store = SegmentStore::new(disk.clone(), topics, options.segment_bytes, options.index_interval_bytes);
-        Self { state: DurableState::from_manifest(manifest), tail, store }
+        Self { state: DurableState::from_manifest(manifest), tail, store, lost: BTreeMap::new() }
     }
 
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
@@ -129,6 +134,9 @@ impl Recovery {
                 let state = state.ok_or_else(|| wrong("it trims a partition that is not there"))?;
                 state.log_start_offset = state.log_start_offset.max(offset);
                 self.tail.move_log_start(partition, offset);
+                // Their files may be gone already.
+                let removed = self.tail.take_segments_before_start(partition);
+                self.store.remove(partition, &removed);
             }
         }
         if self.tail.is_full() { self.make_space() } else { Ok(()) }
@@ -152,11 +160,45 @@ impl Recovery {
         for partition in self.tail.unwritten_partitions() {
             while let Some(unwritten) = self.tail.unwritten(partition, i64::MAX, PIECE_BYTES) {
                 let written = self.store.append(partition, &unwritten.segments, &unwritten.batches);
-                let segments = written.map_err(|error| {
-                    NotApplied::Failed(OpenError::io(error.path.clone(), error.doing, &error.error))
-                })?;
+                let segments = match written {
+                    Ok(segments) => segments,
+                    Err(error) => {
+                        self.note_lost(partition, &error)?;
+                        continue;
+                    }
+                };
                 let written_end = unwritten.batches.last().map_or(0, |batch| batch.last_offset + 1);
                 self.tail.written(partition, written_end, segments);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on without segment files that are gone.
+    fn note_lost(&mut self, partition: PartitionId, error: &StoreError) -> Result<(), NotApplied> {
+        let ended = self.tail.forget_segments(partition);
+        match (ended, error.error.kind()) {
+            (Some(end_offset), io::ErrorKind::NotFound) => {
+                self.lost.insert(partition, end_offset);
+                Ok(())
+            }
+            _ => Err(NotApplied::Failed(OpenError::io(error.path.clone(), error.doing, &error.error))),
+        }
+    }
+
+    /// That no segment file is gone whose records should still be there.
+    fn refuse_lost_segments(&self) -> Result<(), OpenError> {
+        for (partition, end_offset) in &self.lost {
+            let Some(state) = self.state.partitions.get(partition) else { continue };
+            if state.log_start_offset < *end_offset {
+                let name = self.state.metadata.by_id(partition.topic).map_or("?", |topic| &*topic.name);
+                let what = format!(
+                    "segment files of partition {} of topic {name} are missing; lost are records from offset {} to {}",
+                    partition.index,
+                    state.log_start_offset,
+                    end_offset - 1
+                );
+                return Err(OpenError::damaged(self.store.folder(*partition), what));
             }
         }
         Ok(())
@@ -178,7 +220,7 @@ struct Parts {
 /// Puts everything together and starts the threads.
 fn start(parts: Parts, recovery: Recovery, chain: Chain) -> Result<LocalEngine, OpenError> {
     let Parts { options, disk, lock, direct, checkpointed } = parts;
-    let Recovery { mut state, tail, store } = recovery;
+    let Recovery { mut state, tail, store, lost: _ } = recovery;
     let (folder, wal_folder) = (options.folder.clone(), options.folder.join("wal"));
     let inbox = Arc::new(Inbox::default());
     let (tail, health, signal) = (Arc::new(tail), Arc::new(Health::default()), Arc::new(Signal::default()));

@@ -274,6 +274,13 @@ impl Tail {
         log.view.segments.take_before(log.view.log_start_offset)
     }
 
+    /// Forgets a partition's segments, whose files are gone; answers where they ended.
+    pub(super) fn forget_segments(&self, partition: PartitionId) -> Option<i64> {
+        let mut state = self.lock();
+        let segments = std::mem::take(&mut state.partitions.get_mut(&partition)?.view.segments);
+        segments.all().map(|meta| meta.end_offset).max()
+    }
+
     /// A partition's segments.
     pub(super) fn segments(&self, partition: PartitionId) -> Option<SegmentList> {
         Some(self.lock().partitions.get(&partition)?.view.segments.clone())

@@ -24,6 +24,7 @@ pub(super) fn offsets_are_dense_and_in_call_order(trial: &mut Trial) {
             expected = end_offset;
         }
         assert_eq!(trial.bounds(partition).high_watermark, expected);
+        drop(engine);
         trial.interlude();
     }
     let expected = (0..2).flat_map(|round| (0..20).flat_map(move |n| values(&format!("{round}-{n}-"), n % 3 + 1)));
@@ -158,6 +159,7 @@ pub(super) fn expected_end_guards(trial: &mut Trial) {
         queued.into_iter().map(|pending| pending.wait().expect("the call failed").remove(0)).collect();
     assert!(answers[0].is_ok() && answers[1].is_ok(), "the end counts what is queued: {answers:?}");
     assert_eq!(answers[2], Err(AppendError::UnexpectedEnd { end_offset: 6 }));
+    drop(engine);
     trial.interlude();
     assert_eq!(trial.bounds(partition).high_watermark, 6);
 }
@@ -175,6 +177,7 @@ pub(super) fn both_durabilities_keep_their_order(trial: &mut Trial) {
         let answers = pending.wait().expect("the call failed");
         assert!(matches!(answers[0], Ok(Appended { first_offset, .. }) if first_offset == n), "{n}: {answers:?}");
     }
+    drop(engine);
     trial.interlude();
     assert_eq!(trial.values(partition), (0..12).map(|n| n.to_string()).collect::<Vec<_>>());
 }

@@ -87,6 +87,11 @@ impl SegmentStore {
         }
     }
 
+    /// A partition's folder.
+    pub(in crate::local) fn folder(&self, partition: PartitionId) -> PathBuf {
+        partition_folder(&self.topics, partition)
+    }
+
     /// How much was written since the last sync.
     pub(in crate::local) fn unsynced_bytes(&self) -> u64 {
         self.unsynced_bytes
