@@ -145,6 +145,7 @@ fn local_options(settings: &BrokerSettings, clock: SystemClock, entropy: &dyn En
     let mut options = LocalOptions::new(&settings.data_dir, u64::from_le_bytes(random), monotonic_ms);
     options.wal_max_bytes = settings.wal_max_bytes;
     options.checkpoint_interval_ms = settings.checkpoint_interval_ms;
+    options.tail_bytes = settings.tail_bytes;
     options.segment_bytes = settings.segment_bytes;
     plant(&mut options);
     options

@@ -1,5 +1,6 @@
 //! Ten thousand mutated frames through real sockets, while another connection works on unharmed.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +14,19 @@ use rustix::process::Signal;
 use crate::neighbour::Neighbour;
 use crate::process::{Ottla, connect, parts, port};
 
+/// Frames that each have a connection of their own: whatever the broker does with one, it looks at the next.
 const FRAMES: u64 = 10_000;
-/// Frames that go down one connection before it ends, if the broker has not closed it earlier.
-const FRAMES_PER_CONNECTION: u64 = 8;
+/// Connections that get several frames in one go, so that some come while others are being answered.
+const BURSTS: u64 = 500;
+/// Frames of such a burst, as far as the broker does not close the connection before.
+const FRAMES_PER_BURST: u64 = 8;
+/// Attackers that are connected at a time. Each hangs up when that many others have come, whatever it is waiting for.
+const ATTACKERS: usize = 64;
 /// The largest sampled message that is worth sending: size is not what is tested.
 const MAX_FRAME_BYTES: usize = 64 << 10;
+/// What every frame's header says: key, version, correlation id, and this client id behind its length.
+const CLIENT_ID: &[u8] = b"hostile";
+const HEADER_BYTES: usize = 10 + CLIENT_ID.len();
 /// What the process may take at its worst, in KiB: the frames are small, so whatever they ask for must not be.
 const MAX_RESIDENT_KIB: u64 = 256 << 10;
 
@@ -28,7 +37,7 @@ fn hostile_frames_harm_nobody_else() {
     let (address, ..) = parts(&ottla.ready());
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port(&address)));
     let over = AtomicBool::new(false);
-    let rounds = thread::scope(|scope| {
+    let (rounds, answered) = thread::scope(|scope| {
         let neighbour = scope.spawn(|| {
             let mut neighbour = Neighbour::connect(address);
             while !over.load(Ordering::Relaxed) {
@@ -37,14 +46,20 @@ fn hostile_frames_harm_nobody_else() {
             neighbour.round();
             neighbour.rounds()
         });
-        for connection in 0..FRAMES / FRAMES_PER_CONNECTION {
-            let frames = (0..FRAMES_PER_CONNECTION).map(|n| seed + connection * FRAMES_PER_CONNECTION + n);
-            attack(address, frames.map(mutated).collect());
+        let mut attackers = Attackers { address, connected: VecDeque::new(), answered: 0 };
+        for frame in 0..FRAMES {
+            attackers.send(&mutated(seed + frame));
         }
+        for burst in 0..BURSTS {
+            let frames = (0..FRAMES_PER_BURST).map(|n| mutated(seed + FRAMES + burst * FRAMES_PER_BURST + n));
+            attackers.send(&frames.collect::<Vec<_>>().concat());
+        }
+        attackers.hang_up_all_but(0);
         over.store(true, Ordering::Relaxed);
-        neighbour.join()
+        (neighbour.join(), attackers.answered)
     });
     let rounds = rounds.unwrap_or_else(|_| panic!("the neighbour was harmed (seed {seed})"));
+    assert!(answered > FRAMES / 5, "hardly any frame came through to a handler: {answered} answers");
     assert!(rounds > 10, "the neighbour hardly worked: {rounds} rounds");
     let resident_kib = ottla.peak_resident_kib();
     assert!(resident_kib < MAX_RESIDENT_KIB, "seed {seed} made the broker take {resident_kib} KiB");
@@ -55,24 +70,33 @@ fn hostile_frames_harm_nobody_else() {
     assert_eq!(ended.code, Some(0), "seed {seed}");
 }
 
-/// Sends the frames, says that no more will come, and reads until the broker has closed the connection.
-fn attack(address: SocketAddr, frames: Vec<Vec<u8>>) {
-    let mut stream = connect(address);
-    let mut sending = stream.try_clone().expect("a second handle");
-    let sender = thread::spawn(move || {
-        // The broker may close at any frame; the rest then has nowhere to go.
-        let sent = frames.iter().try_for_each(|frame| sending.write_all(frame));
-        check_closed(sent);
-        check_closed(sending.shutdown(Shutdown::Write));
-    });
-    check_closed(drain(&mut stream));
-    sender.join().expect("the sender");
+/// Who sends hostile frames.
+struct Attackers {
+    address: SocketAddr,
+    connected: VecDeque<TcpStream>,
+    /// Connections that got an answer.
+    answered: u64,
 }
 
-fn drain(stream: &mut TcpStream) -> io::Result<()> {
-    let mut buffer = [0; 16 << 10];
-    while stream.read(&mut buffer)? > 0 {}
-    Ok(())
+impl Attackers {
+    /// Sends this over a new connection. What a socket buffers is more than it is, so nobody has to read meanwhile.
+    fn send(&mut self, frames: &[u8]) {
+        let mut stream = connect(self.address);
+        check_closed(stream.write_all(frames));
+        self.connected.push_back(stream);
+        self.hang_up_all_but(ATTACKERS);
+    }
+
+    /// Says on the oldest connections that no more will come, and reads until the broker has closed them.
+    fn hang_up_all_but(&mut self, some: usize) {
+        while self.connected.len() > some {
+            let Some(mut stream) = self.connected.pop_front() else { return };
+            check_closed(stream.shutdown(Shutdown::Write));
+            let mut answer = Vec::new();
+            check_closed(stream.read_to_end(&mut answer).map(drop));
+            self.answered += u64::from(!answer.is_empty());
+        }
+    }
 }
 
 /// A connection may be closed in every way but not left hanging.
@@ -92,11 +116,12 @@ fn mutated(seed: u64) -> Vec<u8> {
             break frame;
         }
     };
-    for _ in 0..=dice.below(3) {
+    // Some go as they are: extreme values in a proper frame are hostile enough.
+    for _ in 0..[0, 1, 1, 1, 2, 3][dice.below(6)] {
         damage(&mut frame, &mut dice);
     }
     let mut size = u32::try_from(frame.len()).expect("a small frame");
-    if dice.below(12) == 0 {
+    if dice.below(16) == 0 {
         let lies = [
             0,
             1,
@@ -125,8 +150,8 @@ fn request(dice: &mut Generator) -> Vec<u8> {
     let mut encoder = Encoder::for_request();
     encoder.put_slice(&api.key.code().to_be_bytes());
     encoder.put_slice(&version.to_be_bytes());
-    encoder.put_slice(&[0, 0, 0, 1, 0, 7]);
-    encoder.put_slice(b"hostile");
+    encoder.put_slice(&[0, 0, 0, 1, 0, CLIENT_ID.len() as u8]);
+    encoder.put_slice(CLIENT_ID);
     encoder.set_flexible(version >= api.flexible_from);
     if version >= api.flexible_from {
         encoder.put_unsigned_varint(0);
@@ -140,29 +165,32 @@ fn damage(frame: &mut Vec<u8>, dice: &mut Generator) {
     let extremes =
         [0_u32, 1, 0x7f, 0xff, 0x7fff, 0x8000, 0xffff, 1 << 20, i32::MAX as u32, 1 << 31, u32::MAX - 1, u32::MAX];
     let extreme = extremes[dice.below(extremes.len())];
-    let at = dice.below(frame.len().max(1)).min(frame.len());
-    // Lengths and counts stand near the front more often than not.
-    let front = dice.below(frame.len().clamp(1, 60)).min(frame.len());
-    match dice.below(12) {
-        0 => flip_bits(frame, dice),
-        1 => overwrite(frame, front, &extreme.to_be_bytes()),
-        2 => overwrite(frame, at, &extreme.to_be_bytes()),
-        3 => overwrite(frame, front, &(extreme as u16).to_be_bytes()),
-        4 => overwrite(frame, at, &[0xff, 0xff, 0xff, 0xff, 0x0f]),
-        5 => overwrite(frame, front, &[0xff; 10]),
-        6 => frame.truncate(at),
-        7 => frame.extend((0..dice.below(64)).map(|n| n as u8)),
-        8 => overwrite(frame, 2, &(dice.bits() as u16).to_be_bytes()),
-        9 => overwrite(frame, 0, &ApiKey::ALL[dice.below(ApiKey::ALL.len())].code().to_be_bytes()),
-        10 => drop(frame.drain(front..at.max(front))),
-        _ => frame.iter_mut().skip(8).for_each(|byte| *byte = dice.bits() as u8),
+    let body = HEADER_BYTES.min(frame.len());
+    let at = body + dice.below((frame.len() - body).max(1));
+    // Lengths and counts stand at a body's front more often than not.
+    let front = body + dice.below((frame.len() - body).clamp(1, 40));
+    match dice.below(14) {
+        0 => flip_bits(frame, body, dice),
+        1 => flip_bits(frame, 0, dice),
+        2 => overwrite(frame, front, &extreme.to_be_bytes()),
+        3 => overwrite(frame, at, &extreme.to_be_bytes()),
+        4 => overwrite(frame, front, &(extreme as u16).to_be_bytes()),
+        5 => overwrite(frame, at, &[0xff, 0xff, 0xff, 0xff, 0x0f]),
+        6 => overwrite(frame, front, &[0xff; 10]),
+        7 => frame.truncate(at),
+        8 => frame.extend((0..dice.below(64)).map(|n| n as u8)),
+        9 => overwrite(frame, 2, &(dice.below(16) as u16).to_be_bytes()),
+        10 => overwrite(frame, 0, &ApiKey::ALL[dice.below(ApiKey::ALL.len())].code().to_be_bytes()),
+        11 => drop(frame.drain(front.min(frame.len())..at.max(front).min(frame.len()))),
+        12 => overwrite(frame, dice.below(HEADER_BYTES), &extreme.to_be_bytes()),
+        _ => frame.iter_mut().skip(body).for_each(|byte| *byte = dice.bits() as u8),
     }
 }
 
-fn flip_bits(frame: &mut [u8], dice: &mut Generator) {
+fn flip_bits(frame: &mut [u8], from: usize, dice: &mut Generator) {
     for _ in 0..=dice.below(8) {
-        if !frame.is_empty() {
-            let at = dice.below(frame.len());
+        if from < frame.len() {
+            let at = from + dice.below(frame.len() - from);
             frame[at] ^= 1 << dice.below(8);
         }
     }
