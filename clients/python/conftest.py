@@ -14,6 +14,7 @@ from world import World
 def pytest_addoption(parser):
     parser.addoption("--broker", choices=("ottla", "kafka"), default="ottla", help="what to test; kafka is the reference")
     parser.addoption("--binary", default=str(brokers.OTTLA), help="the Ottla binary")
+    parser.addoption("--folder", default=str(environments.TARGET / "client-tests" / "by-hand"), help="where brokers keep data and logs")
     parser.addoption("--clients", default=",".join(environments.BY_NAME), help="client environments, separated by commas")
 
 
@@ -27,7 +28,7 @@ def pytest_generate_tests(metafunc):
 def folder(request):
     """A folder for this test, kept only if it fails."""
     name = re.sub(r"[^A-Za-z0-9.-]+", "_", request.node.name)
-    folder = environments.TARGET / "client-tests" / request.config.getoption("--broker") / name
+    folder = pathlib.Path(request.config.getoption("--folder")) / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     yield folder

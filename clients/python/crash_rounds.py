@@ -46,7 +46,7 @@ MODES = {
     "all": {"acks": "all", "enable.idempotence": False},
     "idempotent": {"acks": "all", "enable.idempotence": True},
 }
-OTTLA_SETTINGS = {"ottla.wal.max.bytes": 8 << 20, "ottla.checkpoint.interval.ms": 100}
+OTTLA_SETTINGS = {"ottla.wal.max.bytes": 16 << 20, "ottla.checkpoint.interval.ms": 100}
 
 
 class Violation(Exception):

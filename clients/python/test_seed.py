@@ -3,6 +3,7 @@
 Read a test as the story it tells; who is who: `world` is one broker and processes of one client version.
 """
 
+import fcntl
 import hashlib
 import pathlib
 import signal
@@ -62,6 +63,7 @@ def test_01_the_example_prints_what_a_producer_sends(world, make_broker):
     assert hashlib.sha256(EXAMPLE.read_bytes()).hexdigest() == expected, "the example is no longer the seed's"
 
     world.broker = make_broker(world.folder / "broker", **_on_port_9092(make_broker))
+    world.held.append(_port_9092_for_us_alone())
     world.broker.start()
     world.broker.address = ("localhost", 9092)
     is_kafka_python = world.environment.family == "kafka_python"
@@ -82,6 +84,13 @@ def test_01_the_example_prints_what_a_producer_sends(world, make_broker):
         finally:
             example.send_signal(signal.SIGKILL)
             example.wait()
+
+
+def _port_9092_for_us_alone():
+    """Wait until no other run of these tests has that port; closing gives it back."""
+    lock = open(environments.TARGET / "port-9092.lock", "w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def _read(out):

@@ -195,6 +195,8 @@ class World:
         self._make_broker = make_broker
         self.broker = None
         self.clients = []
+        self.held = []
+        """What is closed at the very end, after the broker."""
         self._sender = None
 
     def start_broker(self, **properties):
@@ -275,3 +277,5 @@ class World:
             client.end()
         if self.broker:
             self.broker.kill()
+        for held in self.held:
+            held.close()
