@@ -175,7 +175,8 @@ impl Coordinator {
     fn step(&mut self, now: Now, group_id: &str, actions: &mut Vec<Action>, act: impl FnOnce(&mut Step<'_>)) {
         let Some(group) = self.groups.get_mut(group_id) else { return };
         act(&mut Step { now, settings: &self.settings, group, parked: &mut self.parked, actions });
-        let wake_at_ms = group.wake_at_ms;
+        // Never in the past: a deadline that nobody could keep would look like a broker that stood still.
+        let wake_at_ms = group.wake_at_ms.max(now.monotonic_ms);
         if group.is_nothing() {
             self.groups.remove(group_id);
             if let Some(at) = self.queued.remove(group_id) {

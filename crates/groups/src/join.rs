@@ -110,6 +110,10 @@ impl Step<'_> {
 
     fn add_member(&mut self, ticket: Ticket, client: ClientInfo, request: JoinGroup, member_id: String) {
         self.group.pending.remove(&member_id);
+        if self.group.roster.contains(&member_id) {
+            // Only if the same random bits were drawn twice. Its client tries again with others.
+            return self.reply(ticket, refused(GroupError::UnknownMemberId, ""));
+        }
         let deadline_ms = self.now.monotonic_ms.saturating_add(Settings::NEW_MEMBER_JOIN_TIMEOUT_MS);
         let member = Member {
             member_id: member_id.clone(),
@@ -172,6 +176,7 @@ impl Step<'_> {
         };
         if current {
             self.group.renew_session(self.now, member_id);
+            self.expect_sync(member_id);
             let answer = self.joined(member_id);
             return self.reply(ticket, answer);
         }

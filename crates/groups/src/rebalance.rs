@@ -93,7 +93,9 @@ impl Step<'_> {
                 let until_ms = hold.until_ms.max(now_ms).saturating_add(Settings::JOIN_STORM_STEP_MS);
                 hold.until_ms = until_ms.min(*bound_ms).max(hold.until_ms);
                 let until_ms = hold.until_ms;
-                self.group.wake_at(until_ms);
+                if until_ms > now_ms {
+                    self.group.wake_at(until_ms);
+                }
             }
         }
     }
@@ -193,6 +195,20 @@ impl Step<'_> {
         {
             late.rotate_left(1);
         }
+        self.wait_for_syncs();
+    }
+
+    /// A member that is told of a generation must ask for its assignment in time, or it does not know what it owns.
+    pub(crate) fn expect_sync(&mut self, member_id: &str) {
+        if let Some(member) = self.group.roster.get_mut(member_id) {
+            member.owes_sync = true;
+        }
+        if self.group.sync_deadline_ms.is_none() {
+            self.wait_for_syncs();
+        }
+    }
+
+    fn wait_for_syncs(&mut self) {
         let deadline_ms = self.now.monotonic_ms.saturating_add(self.group.rebalance_timeout_ms());
         self.group.sync_deadline_ms = Some(deadline_ms);
         self.group.wake_at(deadline_ms);

@@ -70,6 +70,7 @@ impl Step<'_> {
         self.group.subscribed = self.subscribed(&self.group.protocol().map(String::from).unwrap_or_default());
         let ticket = self.group.roster.set_join(new, None);
         self.group.renew_session(self.now, new);
+        self.expect_sync(new);
         let mut answer = self.joined(new);
         if let Answer::JoinGroup(joined) = &mut answer {
             joined.skip_assignment = self.group.leads(new) && pretend_leader.is_none();

@@ -98,7 +98,7 @@ impl Checks {
 
     /// The broker stood still: nobody could be answered.
     pub(super) fn stalled(&mut self, stall_ms: u64) {
-        self.open.values_mut().for_each(|open| open.answer_by_ms += stall_ms);
+        self.open.values_mut().for_each(|open| open.answer_by_ms = open.answer_by_ms.saturating_add(stall_ms));
         // A short stall cannot be told from an ordinary delay, and a pulse of each one cannot be seen.
         if stall_ms > 2_000 {
             self.stood_still_ms += stall_ms - 1_000;

@@ -61,8 +61,10 @@ pub(super) struct Client {
     pub(super) prefers_second: bool,
     /// Changes when its subscription changes.
     pub(super) subscription: u8,
-    /// Forgets to ask for its assignment, once.
+    /// Will forget to ask for its assignment, once.
     pub(super) lazy: bool,
+    /// Has forgotten it, and sends heartbeats all the same.
+    forgot: bool,
     pub(super) phase: Phase,
     pub(super) member_id: String,
     pub(super) generation_id: i32,
@@ -88,6 +90,7 @@ impl Client {
             prefers_second: false,
             subscription: 0,
             lazy: false,
+            forgot: false,
             phase: Phase::Backoff,
             member_id: String::new(),
             generation_id: -1,
@@ -108,6 +111,7 @@ impl Client {
         self.phase = phase;
         self.epoch += 1;
         self.current_rpc = None;
+        self.forgot = false;
         if phase != Phase::Stable {
             self.owned.clear();
         }
@@ -128,7 +132,7 @@ impl Client {
     }
 
     /// Joins, for the first time or again.
-    pub(super) fn join(&mut self, random: [u64; 2], wishes: &mut Vec<Wish>) {
+    pub(super) fn join(&mut self, wishes: &mut Vec<Wish>) {
         self.enter(Phase::Joining);
         let names = if self.prefers_second { ["second", "first"] } else { ["first", "second"] };
         let metadata = vec![self.subscription];
@@ -143,7 +147,8 @@ impl Client {
             reason: None,
             require_known_member_id: self.require_known_member_id,
             supports_skip_assignment: self.supports_skip_assignment,
-            random,
+            // Drawn by the broker.
+            random: [0, 0],
         };
         self.send_current(Request::JoinGroup(request), self.rebalance_timeout_ms + 2_000, wishes);
     }
@@ -154,16 +159,26 @@ impl Client {
         wishes.push(Wish::Send { rpc, request, patience_ms });
     }
 
+    /// The broker is gone, and with it the knowledge of who has asked for its assignment: no broker could notice any more
+    /// what this client forgot, so it remembers by itself.
+    pub(super) fn connection_lost(&mut self) -> Vec<Wish> {
+        let mut wishes = Vec::new();
+        if self.forgot {
+            self.back_off(500, &mut wishes);
+        }
+        wishes
+    }
+
     pub(super) fn leave(&mut self) -> Request {
         let (member_id, group_instance_id) = (self.member_id.clone(), self.instance.clone());
         let member = LeavingMember { member_id, group_instance_id, reason: None };
         Request::LeaveGroup(LeaveGroup { group_id: self.group_id.clone(), members: vec![member] })
     }
 
-    pub(super) fn woken(&mut self, now_ms: u64, what: Wake, commit: i64, random: [u64; 2]) -> Vec<Wish> {
+    pub(super) fn woken(&mut self, now_ms: u64, what: Wake, commit: i64) -> Vec<Wish> {
         let mut wishes = Vec::new();
         match what {
-            Wake::Join if self.phase == Phase::Backoff => self.join(random, &mut wishes),
+            Wake::Join if self.phase == Phase::Backoff => self.join(&mut wishes),
             Wake::Heartbeat if self.phase == Phase::Stable => self.beat(now_ms, &mut wishes),
             Wake::Commit if self.phase == Phase::Stable => self.commit(commit, &mut wishes),
             Wake::GiveUp(rpc) if self.current_rpc == Some(rpc) => self.back_off(50, &mut wishes),
@@ -254,7 +269,9 @@ impl Client {
         self.last_heard_ms = now_ms;
         if self.lazy {
             self.lazy = false;
-            return self.settle(wishes);
+            self.settle(wishes);
+            self.forgot = true;
+            return;
         }
         self.enter(Phase::Syncing);
         let leads = joined.leader == joined.member_id && !joined.skip_assignment;

@@ -102,12 +102,11 @@ fn perhaps_restart(world: &mut World, client: usize) {
 }
 
 fn subscribe(world: &mut World, chosen: usize) {
-    let random = [world.rng.next(), world.rng.next()];
     let client = &mut world.clients[chosen];
     client.subscription = client.subscription.wrapping_add(1);
     if client.phase == Phase::Stable {
         let mut wishes = Vec::new();
-        client.join(random, &mut wishes);
+        client.join(&mut wishes);
         world.fulfil(chosen, wishes);
     }
 }

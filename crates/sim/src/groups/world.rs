@@ -255,8 +255,7 @@ impl World {
 
     fn wake(&mut self, client: usize, what: Wake) {
         self.next_offset += 1;
-        let random = [self.rng.next(), self.rng.next()];
-        let wishes = self.clients[client].woken(self.at_ms, what, self.next_offset, random);
+        let wishes = self.clients[client].woken(self.at_ms, what, self.next_offset);
         self.fulfil(client, wishes);
     }
 
@@ -307,9 +306,12 @@ impl World {
         }
     }
 
-    fn arrive(&mut self, from: Waiting, name: String, request: Request) {
+    fn arrive(&mut self, from: Waiting, name: String, mut request: Request) {
         if self.broker.coordinator.is_none() {
             return;
+        }
+        if let Request::JoinGroup(request) = &mut request {
+            request.random = [self.rng.next(), self.rng.next()];
         }
         self.trace.note(self.at_ms, || format!("{name} asks {request:?}"));
         let ticket = self.broker.ticket(from);
@@ -401,6 +403,10 @@ impl World {
                 let epoch = self.clients[client].epoch;
                 self.plan(1, Happening::Wake { client, epoch, what: Wake::GiveUp(rpc) });
             }
+        }
+        for client in 0..self.clients.len() {
+            let wishes = self.clients[client].connection_lost();
+            self.fulfil(client, wishes);
         }
         let down_ms = self.rng.between(0, 1_500);
         self.plan(down_ms, Happening::Start);
