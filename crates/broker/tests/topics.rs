@@ -340,7 +340,8 @@ async fn deletions_that_are_refused() {
     ];
     for (topics, expected) in cases {
         let results = delete(&mut client, topics.clone()).await;
-        assert!(results.iter().all(|result| result.error_code == expected), "{topics:?}: {results:?}");
+        let codes: Vec<_> = results.iter().map(|result| result.error_code).collect();
+        assert_eq!(codes, [expected], "{topics:?}");
     }
     assert_eq!(broker.engine.metadata().topics().len(), 2);
 }

@@ -73,13 +73,14 @@ fn begin_all<'a>(
         *counts.entry(topic.id).or_default() += 1;
     }
     let begin = |(state, found): (&'a DeleteTopicState<'_>, Found)| match found {
-        Err(refusal) => (refused(state, None, refusal), None),
-        Ok(topic) => match refusal(context, &topic, counts.get(&topic.id).copied(), version) {
+        Err(refusal) => Some((refused(state, None, refusal), None)),
+        // A topic that is named more than once is answered once.
+        Ok(topic) => counts.remove(&topic.id).map(|count| match refusal(context, &topic, count, version) {
             Some(refusal) => (refused(state, Some(&topic), refusal), None),
             None => (result(state, Some(&topic)), Some(delete(broker, topic))),
-        },
+        }),
     };
-    asked.iter().zip(found).map(begin).collect()
+    asked.iter().zip(found).filter_map(begin).collect()
 }
 
 type Refusal = (ErrorCode, &'static str);
@@ -107,8 +108,8 @@ fn find(context: &Context, metadata: &Metadata, state: &DeleteTopicState<'_>) ->
     }
 }
 
-fn refusal(context: &Context, topic: &Topic, count: Option<usize>, version: i16) -> Option<Refusal> {
-    if count.is_some_and(|count| count > 1) {
+fn refusal(context: &Context, topic: &Topic, count: usize, version: i16) -> Option<Refusal> {
+    if count > 1 {
         return Some((ErrorCode::INVALID_REQUEST, "the request names this topic more than once"));
     }
     if !context.authorize(Operation::Delete, Resource::Topic(&topic.name)) {

@@ -4,8 +4,8 @@
 //! is for the second part of KIP-890.
 //!
 //! An idempotent producer gets a fresh id with epoch 0, whatever it had, as in Kafka. Not done: transactions. A request with a
-//! transactional id is refused with UNSUPPORTED_VERSION, which clients report at once and do not repeat; see
-//! docs/differences.md.
+//! transactional id is refused with UNSUPPORTED_VERSION: that is what clients then tell their users (librdkafka repeats the
+//! request until its own timeout first). See docs/differences.md.
 
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};

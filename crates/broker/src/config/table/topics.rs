@@ -74,7 +74,9 @@ declare! { TOPICS:
         COMPRESSION,
         "producer",
         "how records are stored compressed; producer keeps what the producer sent",
-    );
+    )
+    .more("Batches are stored as they come so far, whatever this says.")
+    .not_yet();
     COMPRESSION_GZIP_LEVEL =
         Property::served("compression.gzip.level", GZIP_LEVEL, "-1", "how hard gzip tries; -1 is its own default").not_yet();
     COMPRESSION_LZ4_LEVEL = Property::served("compression.lz4.level", LZ4_LEVEL, "9", "how hard lz4 tries").not_yet();

@@ -65,7 +65,8 @@ pub(crate) const TOPIC: &[TopicProperty] = &[
     .not_yet(),
     over("compression.lz4.level", "compression.lz4.level", broker::LZ4_LEVEL, "9", broker::COMPRESSION_LZ4_LEVEL.help)
         .not_yet(),
-    over("compression.type", "compression.type", broker::COMPRESSION, "producer", broker::COMPRESSION_TYPE.help),
+    over("compression.type", "compression.type", broker::COMPRESSION, "producer", broker::COMPRESSION_TYPE.help)
+        .not_yet(),
     over(
         "compression.zstd.level",
         "compression.zstd.level",
