@@ -1,4 +1,5 @@
 //! Bytes that Apache Kafka wrote (`tests/captured/README.md`): decoded, and encoded again to the same bytes.
+#![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
 use ottla_protocol::frame::{decode_response_body, encode_body};

@@ -3,6 +3,7 @@
 //!
 //! `OTTLA_HOSTILE_FRAMES` sets another count, `OTTLA_HOSTILE_SEED` another seed.
 #![allow(unsafe_code)] // The counting allocator.
+#![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -123,6 +124,7 @@ fn varint(mut value: u32) -> Vec<u8> {
 }
 
 fn overwrite(frame: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    let at = at.min(frame.len());
     let end = frame.len().min(at + bytes.len());
     frame.splice(at..end, bytes.iter().copied());
 }
@@ -245,6 +247,30 @@ fn mutated_requests_neither_panic_nor_allocate_much() {
     println!("{count} frames, {accepted} still decode, at most {largest} % of the memory allowed");
     // The mutations are neither so mild that nothing is refused nor so wild that nothing gets past the header.
     assert!(accepted > count / 100 && accepted < count / 2, "{accepted} of {count} still decode");
+}
+
+#[test]
+fn produced_and_fetched_records_cost_no_memory_of_their_own() {
+    use bytes::Bytes;
+    use ottla_protocol::frame::{decode_body, encode_response_frame};
+    use ottla_protocol::messages::*;
+
+    let records = Bytes::from(vec![7u8; 1 << 20]);
+    let partition = PartitionProduceData { index: 0, records: Some(records.as_ref().into()) };
+    let topic = TopicProduceData { partition_data: vec![partition], ..TopicProduceData::default() };
+    let request = ProduceRequest { topic_data: vec![topic], ..ProduceRequest::default() };
+    let mut encoder = Encoder::for_request();
+    encoder.set_flexible(true);
+    request.write(&mut encoder, 13).unwrap();
+    let body = encoder.finish().concat();
+    let (peak, read) = peak_bytes(|| decode_body::<ProduceRequest>(&body, 13));
+    assert!(read.is_ok() && peak < 200, "{peak} bytes to read");
+
+    let partition = PartitionData { records: Some(records.into()), ..PartitionData::default() };
+    let topic = FetchableTopicResponse { partitions: vec![partition], ..FetchableTopicResponse::default() };
+    let response = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
+    let (peak, written) = peak_bytes(|| encode_response_frame(1, 13, &response));
+    assert!(written.is_ok() && peak < 1_000, "{peak} bytes to write");
 }
 
 fn batch_from_reference() -> Vec<Vec<u8>> {

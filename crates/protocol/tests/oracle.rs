@@ -1,5 +1,6 @@
 //! Every message in every version against the `kafka-protocol` crate: our bytes read by it, its bytes read by us, the same
 //! values and the same bytes both ways. The values come from the declarations themselves (`sample`).
+#![allow(clippy::unwrap_used)]
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages as theirs;

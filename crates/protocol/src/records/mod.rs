@@ -10,6 +10,8 @@ mod compression;
 mod error;
 mod lz4;
 mod open;
+#[cfg(test)]
+mod tests;
 mod varint;
 mod zstd;
 

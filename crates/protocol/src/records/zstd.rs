@@ -6,6 +6,7 @@
 
 use std::io::Read;
 
+use ruzstd::decoding::errors::FrameDecoderError;
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use super::{BatchError, Compression};
@@ -52,7 +53,11 @@ fn decompress_frame(input: &[u8], max_bytes: usize, bytes: &mut Vec<u8>) -> Resu
     let mut source = start.as_slice().chain(&input[START_BYTES..]);
     let mut decoder = FrameDecoder::new();
     decoder.set_max_window_size(max_bytes.max(BLOCK_MAX_BYTES) as u64);
-    decoder.init(&mut source).map_err(|_| UNDECODABLE)?;
+    decoder.init(&mut source).map_err(|error| match error {
+        // Only of a frame in a single segment, whose window is its content.
+        FrameDecoderError::WindowSizeTooBig { .. } => too_large,
+        _ => UNDECODABLE,
+    })?;
     if decoder.content_size() > max_bytes as u64 {
         return Err(too_large);
     }
