@@ -9,7 +9,8 @@ use ottla_protocol::messages::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult, CreateTopicsRequest,
     CreateTopicsResponse, DeletableTopicResult, DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
     DeleteTopicState, DeleteTopicsRequest, JoinGroupRequest, JoinGroupRequestProtocol, MetadataRequest,
-    MetadataRequestTopic, MetadataResponse,
+    MetadataRequestTopic, MetadataResponse, OffsetCommitRequest, OffsetCommitRequestPartition,
+    OffsetCommitRequestTopic, OffsetFetchRequest, OffsetFetchRequestTopic, OffsetFetchResponseTopic,
 };
 use ottla_protocol::{ErrorCode, Uuid};
 
@@ -320,6 +321,37 @@ async fn topics_are_deleted_by_name_and_by_id() {
         let codes: Vec<_> = response.responses.iter().map(|result| result.error_code).collect();
         assert_eq!(codes, [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION], "version {version}");
     }
+}
+
+#[tokio::test]
+async fn a_deleted_topics_commits_are_gone() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.connect().await;
+    for name in ["doomed", "kept"] {
+        broker.topic(name, 1, &[]).await;
+        let partition = OffsetCommitRequestPartition { committed_offset: 7, ..Default::default() };
+        let topic = OffsetCommitRequestTopic { name: name.into(), partitions: vec![partition], ..Default::default() };
+        let commit = OffsetCommitRequest { group_id: "g".into(), topics: vec![topic], ..Default::default() };
+        let committed = client.call(&commit, 8).await;
+        assert_eq!(committed.topics[0].partitions[0].error_code, ErrorCode::NONE);
+    }
+    assert_eq!(committed_offsets(&mut client).await, [("doomed".to_owned(), 7), ("kept".to_owned(), 7)]);
+    delete(&mut client, vec![named("doomed")]).await;
+    assert_eq!(committed_offsets(&mut client).await, [("doomed".to_owned(), -1), ("kept".to_owned(), 7)]);
+    broker.topic("doomed", 1, &[]).await;
+    assert_eq!(committed_offsets(&mut client).await[0].1, -1, "also for a topic made anew under the name");
+}
+
+async fn committed_offsets(client: &mut Client) -> Vec<(String, i64)> {
+    let topic = |name: &'static str| OffsetFetchRequestTopic { name: name.into(), partition_indexes: vec![0] };
+    let fetch = OffsetFetchRequest {
+        group_id: "g".into(),
+        topics: Some(vec![topic("doomed"), topic("kept")]),
+        ..Default::default()
+    };
+    let answer = client.call(&fetch, 7).await;
+    let offset = |topic: &OffsetFetchResponseTopic<'_>| (topic.name.to_string(), topic.partitions[0].committed_offset);
+    answer.topics.iter().map(offset).collect()
 }
 
 #[tokio::test]
