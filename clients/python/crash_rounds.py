@@ -324,7 +324,11 @@ class Rounds:
         if self.disk:
             self.disk.restore()
         began = time.monotonic()
-        self.broker.start()
+        try:
+            self.broker.start()
+        except brokers.BrokerFailed as why:
+            self._refused(why)
+            return
         self.restarts_s.append(time.monotonic() - began)
         self._each(lambda ledger: ledger.check(self.broker.bootstrap))
 
@@ -336,6 +340,12 @@ class Rounds:
             if time.monotonic() > deadline or ledger.producer.process.poll() is not None:
                 raise Violation(f"the producer gets no answers any more\n{ledger.producer.tail()}")
             time.sleep(0.005)
+
+    def _refused(self, why):
+        """The broker does not start on its own data, which is a loss of everything."""
+        for ledger in self.ledgers:
+            self.violations.setdefault(ledger.mode, f"round {self.done + 1}: the broker does not start any more: {why}")
+            ledger.producer.end()
 
     def _each(self, act):
         for ledger in self.ledgers:
