@@ -1,5 +1,7 @@
 //! The local engine on a real disk behaves as every engine must, also across checkpoints, restarts and kills.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
