@@ -302,6 +302,8 @@ class Rounds:
             while self.done < self.arguments.rounds and time.monotonic() - began < self.arguments.seconds and self._more():
                 self._round()
                 self.done += 1
+                if self.done % 25 == 0:
+                    print(f"{self.done} rounds", flush=True)
             self._each(lambda ledger: ledger.producer.stop())
             self._each(lambda ledger: ledger.check_all(self.broker.bootstrap))
         finally:
@@ -317,7 +319,8 @@ class Rounds:
         # When the blow falls is chance, drawn from the seed: anywhere in a batch, a flush, a checkpoint.
         time.sleep(self.dice.uniform(0.0, 0.12))
         if not self.broker.running:
-            raise brokers.BrokerFailed(f"the broker ended by itself\n{self.broker.log_tail()}")
+            self._each(lambda ledger: broken(f"the broker ended by itself\n{self.broker.log_tail()}"))
+            return
         if self.disk:
             self.disk.cut()
         self.broker.kill()
@@ -356,6 +359,11 @@ class Rounds:
             except Violation as violation:
                 self.violations[ledger.mode] = f"round {self.done + 1}: {violation}"
                 ledger.producer.end()
+
+
+def broken(promise):
+    """Raise Violation."""
+    raise Violation(promise)
 
 
 def create_topics(bootstrap, modes):
