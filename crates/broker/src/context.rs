@@ -167,11 +167,6 @@ impl Context {
         let _ = self.connection.software.set(software);
     }
 
-    /// The client's address.
-    pub(crate) fn peer(&self) -> SocketAddr {
-        self.connection.peer
-    }
-
     /// The client's address as Kafka writes it in group descriptions: a slash and the IP address.
     pub(crate) fn client_host(&self) -> String {
         format!("/{}", self.connection.peer.ip().to_canonical())

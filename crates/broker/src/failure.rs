@@ -32,3 +32,28 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_reason_reaches_who_waits_and_who_comes_later() {
+        let failure = Arc::new(Failure::default());
+        let waiting = tokio::spawn({
+            let failure = failure.clone();
+            async move { failure.wait().await }
+        });
+        tokio::task::yield_now().await;
+        let thread = std::thread::spawn({
+            let failure = failure.clone();
+            move || failure.report("the disk is gone".to_owned())
+        });
+        thread.join().expect("no panic");
+        failure.report("something else".to_owned());
+        assert_eq!(waiting.await.expect("no panic"), "the disk is gone");
+        assert_eq!(failure.wait().await, "the disk is gone");
+    }
+}

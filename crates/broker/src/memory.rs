@@ -53,6 +53,11 @@ impl RequestMemory {
         charged.is_ok().then(|| Charge(Some((account.clone(), bytes))))
     }
 
+    /// Whether a large request would be admitted now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.used_bytes.load(Ordering::Acquire) < self.0.bound_bytes
+    }
+
     /// Resolves when memory was given back after this call.
     pub(crate) fn released(&self) -> OwnedNotified {
         self.0.released.clone().notified_owned()

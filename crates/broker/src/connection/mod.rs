@@ -36,6 +36,9 @@ pub(crate) const MAX_IN_FLIGHT: usize = 64;
 /// Bytes of requests and of answers not yet written, above which a connection takes no further request.
 pub(crate) const MAX_IN_FLIGHT_BYTES: usize = 32 * 1024 * 1024;
 
+/// What one connection does before the others get their turn.
+const REQUESTS_IN_A_ROW: usize = 64;
+const WRITTEN_BYTES_IN_A_ROW: usize = 1024 * 1024;
 /// A large frame may stand still for this long; the memory set aside for it is missing elsewhere.
 const STALLED_FRAME_LIMIT: Duration = Duration::from_secs(30);
 /// Ten years: timers cannot be set to infinity.
@@ -89,6 +92,17 @@ struct Serving {
     stopping: bool,
     idle_limit: Duration,
     last_activity: Instant,
+    turn: Turn,
+}
+
+/// What is left of a connection's turn.
+struct Turn {
+    requests: usize,
+    write_bytes: usize,
+}
+
+impl Turn {
+    const WHOLE: Turn = Turn { requests: REQUESTS_IN_A_ROW, write_bytes: WRITTEN_BYTES_IN_A_ROW };
 }
 
 /// Serves a connection until it ends.
@@ -111,6 +125,7 @@ pub(crate) async fn serve(stream: TcpStream, connection: Arc<Connection>) {
         stopping: false,
         idle_limit,
         last_activity: Instant::now(),
+        turn: Turn::WHOLE,
     };
     let idle = tokio::time::sleep(idle_limit);
     tokio::pin!(idle);
@@ -138,11 +153,16 @@ impl Serving {
         if !self.stopping && self.stop.as_mut().poll(context).is_ready() {
             self.stopping = true;
         }
+        self.turn = Turn::WHOLE;
         loop {
             // Again after every write: room in the output lets handlers go on that were passed over.
             self.poll_handlers(context)?;
             let written = self.poll_write(context)?;
             let dispatched = self.poll_requests(context)?;
+            if self.turn.requests == 0 || self.turn.write_bytes == 0 {
+                context.waker().wake_by_ref();
+                return Ok(());
+            }
             if !written && !dispatched {
                 return Ok(());
             }
@@ -210,9 +230,10 @@ impl Serving {
     /// Writes as much as the socket takes; says whether anything was written.
     fn poll_write(&mut self, context: &mut TaskContext<'_>) -> Result<bool, End> {
         let mut written = false;
-        while self.output.waiting_bytes() > 0 {
+        while self.output.waiting_bytes() > 0 && self.turn.write_bytes > 0 {
             match self.output.write(&self.stream) {
-                Ok(()) => {
+                Ok(count) => {
+                    self.turn.write_bytes = self.turn.write_bytes.saturating_sub(count);
                     written = true;
                     self.last_activity = Instant::now();
                 }
@@ -234,6 +255,7 @@ impl Serving {
             && self.in_flight.len() < MAX_IN_FLIGHT
             && self.in_flight_bytes + self.output.waiting_bytes() < MAX_IN_FLIGHT_BYTES
             && !self.connection.order_is_held()
+            && self.turn.requests > 0
     }
 
     /// Reads and starts requests until there is nothing more to read, or no more may start. Says whether one was started.
@@ -245,6 +267,7 @@ impl Serving {
             }
             match self.input.next(&self.connection.broker.memory)? {
                 Next::Frame(frame, charge) => {
+                    self.turn.requests -= 1;
                     self.dispatch(context, frame, charge)?;
                     dispatched = true;
                 }
@@ -261,10 +284,12 @@ impl Serving {
 
     fn await_memory(&mut self) {
         let mut released: Waiting = Box::pin(self.connection.broker.memory.released());
-        // Registered before the account is asked again, so that no release in between is missed.
+        // Registered before the account is asked again, so that no release in between is missed, on whatever thread.
         let mut nobody = TaskContext::from_waker(std::task::Waker::noop());
         let _ = released.as_mut().poll(&mut nobody);
-        self.memory_released = Some(released);
+        if !self.connection.broker.memory.has_room() {
+            self.memory_released = Some(released);
+        }
     }
 
     fn poll_memory(&mut self, context: &mut TaskContext<'_>) -> Poll<()> {
@@ -325,5 +350,18 @@ fn poll_guarded(handler: &mut HandlerFuture, context: &mut TaskContext<'_>) -> P
                 .unwrap_or_default();
             Poll::Ready(Err(Close::because(format!("a handler panicked, which is a bug of the broker: {what}"))))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_handler_ends_only_its_connection() {
+        let mut handler: HandlerFuture = Box::pin(async { panic!("planted") });
+        let polled = poll_guarded(&mut handler, &mut TaskContext::from_waker(std::task::Waker::noop()));
+        let Poll::Ready(Err(close)) = polled else { panic!("the panic must close the connection") };
+        assert!(close.reason.ends_with("planted"), "{}", close.reason);
     }
 }

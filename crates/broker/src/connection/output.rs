@@ -32,8 +32,8 @@ impl Output {
         self.waiting_bytes
     }
 
-    /// Writes once.
-    pub(super) fn write(&mut self, stream: &TcpStream) -> io::Result<()> {
+    /// Writes once, and says how many bytes.
+    pub(super) fn write(&mut self, stream: &TcpStream) -> io::Result<usize> {
         if self.waiting_bytes >= LARGE_ANSWER_BYTES && !self.send_buffer_is_large {
             self.send_buffer_is_large = true;
             // Only connections that carry much get one. A system that refuses serves us with what it has.
@@ -50,7 +50,7 @@ impl Output {
             return Err(io::ErrorKind::WriteZero.into());
         }
         self.advance(written);
-        Ok(())
+        Ok(written)
     }
 
     fn advance(&mut self, mut written: usize) {

@@ -290,13 +290,13 @@ fn in_range(offset: i64, bounds: Bounds) -> Result<(), ReadError> {
     }
 }
 
-/// Compares the client's leader epochs with ours (KIP-320, KIP-595). `Some`: where its log parts from ours.
-fn check_epochs(
-    broker: &Broker,
-    partition: PartitionId,
-    want: &Want,
-) -> Result<Option<((i32, i64), Bounds)>, ErrorCode> {
-    check_leader_epoch(want.current_leader_epoch)?;
+/// Where a client's log parts from ours (epoch and end offset), and our bounds.
+type Divergence = ((i32, i64), Bounds);
+
+/// Compares the client's leader epochs with ours (KIP-320, KIP-595).
+fn check_epochs(broker: &Broker, partition: PartitionId, want: &Want) -> Result<Option<Divergence>, ErrorCode> {
+    // Unlike in ListOffsets, any negative number means "none" here.
+    check_leader_epoch(want.current_leader_epoch.max(-1))?;
     if want.last_fetched_epoch < 0 {
         return Ok(None);
     }

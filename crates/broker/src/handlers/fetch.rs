@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_protocol::messages::{
-    EpochEndOffset, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
+    AbortedTransaction, EpochEndOffset, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
 };
 use ottla_protocol::{ErrorCode, RecordChunks, Uuid};
 use ottla_storage::{Isolation, TopicId};
@@ -148,8 +148,7 @@ fn partition_response(context: &Context, found: Found, isolation: Isolation) -> 
         partition_index: found.want.index,
         error_code: found.error,
         high_watermark: UNKNOWN_OFFSET,
-        // Transactions are told only to those who ask for committed records; there are none yet.
-        aborted_transactions: (isolation == Isolation::ReadCommitted).then(Vec::new),
+        aborted_transactions: aborted_transactions(&found, isolation),
         records: Some(RecordChunks(found.batches)),
         ..Default::default()
     };
@@ -167,6 +166,13 @@ fn partition_response(context: &Context, found: Found, isolation: Isolation) -> 
         data.diverging_epoch = EpochEndOffset { epoch, end_offset };
     }
     data
+}
+
+/// There are no transactions yet, so none was aborted; this is where Kafka says so with an empty list and where with null.
+fn aborted_transactions(found: &Found, isolation: Isolation) -> Option<Vec<AbortedTransaction>> {
+    let was_read = found.bounds.is_some() && found.diverging.is_none();
+    let unknown = matches!(found.error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID);
+    (unknown || (was_read && isolation == Isolation::ReadCommitted)).then(Vec::new)
 }
 
 fn may_read(context: &Context, topic: &TopicKey) -> bool {

@@ -83,6 +83,8 @@ fn spec_of(timestamp: i64, isolation: Isolation, version: i16) -> Result<Option<
         EARLIEST_LOCAL_TIMESTAMP => 8,
         LATEST_TIERED_TIMESTAMP => 9,
         EARLIEST_PENDING_UPLOAD_TIMESTAMP => 11,
+        // Kafka keeps what is below for later.
+        ..EARLIEST_PENDING_UPLOAD_TIMESTAMP => i16::MAX,
         _ => 0,
     };
     if version < since {

@@ -8,6 +8,7 @@
 //! the client and `auto.create.topics.enable` want it (see [`crate::topics`]).
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ottla_protocol::messages::{
@@ -39,9 +40,14 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         .filter(|topics| !(topics.is_empty() && request.version < FIRST_VERSION_WITH_NULL_TOPICS));
     let answers = match asked {
         None => all_topics(&context, &described),
+        Some(asked) if !may_be_asked(asked, request.version) => asked
+            .iter()
+            .map(|topic| no_topic(ErrorCode::INVALID_REQUEST, topic.name.as_deref(), topic.topic_id))
+            .collect(),
         Some(asked) => {
             let mut answers = Vec::with_capacity(asked.len());
-            for topic in asked {
+            let mut seen = HashSet::new();
+            for topic in asked.iter().filter(|topic| seen.insert((topic.topic_id, &topic.name))) {
                 answers.push(one_topic(&context, &described, &message, request.version, topic).await);
             }
             answers
@@ -60,6 +66,14 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         response.cluster_authorized_operations = operations::CLUSTER;
     }
     request.respond(&response)
+}
+
+/// Versions 10 and 11 have a field for the id and do not look topics up by it yet; without an id a topic needs a name.
+fn may_be_asked(asked: &[MetadataRequestTopic<'_>], version: i16) -> bool {
+    asked.iter().all(|topic| match topic.topic_id.is_zero() {
+        true => topic.name.is_some(),
+        false => version >= FIRST_VERSION_WITH_LOOKUP_BY_ID,
+    })
 }
 
 /// How topics are described in this answer.
@@ -86,7 +100,6 @@ async fn one_topic(
     let by_id = !asked.topic_id.is_zero() && version >= FIRST_VERSION_WITH_LOOKUP_BY_ID;
     let name = match &asked.name {
         Some(name) if !by_id => name,
-        None if !by_id => return no_topic(ErrorCode::INVALID_TOPIC_EXCEPTION, None, asked.topic_id),
         _ => {
             return match metadata.by_id(TopicId(asked.topic_id.0)) {
                 Some(topic) if context.authorize(Operation::Describe, Resource::Topic(&topic.name)) => {
@@ -103,17 +116,17 @@ async fn one_topic(
         return described.topic(topic);
     }
     if topics::check_topic_name(name).is_err() {
-        return no_topic(ErrorCode::INVALID_TOPIC_EXCEPTION, Some(name), Uuid::ZERO);
+        return described.missing(ErrorCode::INVALID_TOPIC_EXCEPTION, name);
     }
     if !(message.allow_auto_topic_creation && context.broker().config().settings().auto_create_topics) {
-        return no_topic(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Some(name), Uuid::ZERO);
+        return described.missing(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, name);
     }
     let hold = context.hold_order();
     let created = topics::auto_create(context, name).await;
     drop(hold);
     match created {
         Ok(topic) => described.topic(&topic),
-        Err(error) => no_topic(error, Some(name), Uuid::ZERO),
+        Err(error) => described.missing(error, name),
     }
 }
 
@@ -124,6 +137,15 @@ fn no_topic(error_code: ErrorCode, name: Option<&str>, id: Uuid) -> MetadataResp
 }
 
 impl Described {
+    /// A topic that does not exist; what may be done with it is told all the same.
+    fn missing(&self, error: ErrorCode, name: &str) -> MetadataResponseTopic<'static> {
+        let mut answer = no_topic(error, Some(name), Uuid::ZERO);
+        if self.with_operations {
+            answer.topic_authorized_operations = operations::TOPIC;
+        }
+        answer
+    }
+
     fn topic(&self, topic: &Arc<Topic>) -> MetadataResponseTopic<'static> {
         let partition = |index| MetadataResponsePartition {
             error_code: ErrorCode::NONE,

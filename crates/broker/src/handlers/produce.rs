@@ -6,7 +6,8 @@
 //!
 //! acks=1 and acks=all mean the same on one node: durable (`ottla.durability`). With acks=0 nothing is answered, and an error
 //! closes the connection, which is how Kafka tells such a producer to look for the leader anew. The timeout is not used:
-//! nothing here waits for replicas. Transactions are not served yet.
+//! nothing here waits for replicas. Transactions are not served yet: their
+//! batches are refused, and a transactional id alone means nothing, as in Kafka.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -58,10 +59,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
 
 /// What is wrong with the request as a whole, and so with each of its partitions.
 fn refusal_of_all(message: &ProduceRequest<'_>) -> Option<ErrorCode> {
-    if !(-1..=1).contains(&message.acks) {
-        return Some(ErrorCode::INVALID_REQUIRED_ACKS);
-    }
-    message.transactional_id.as_ref().map(|_| ErrorCode::INVALID_TXN_STATE)
+    (!(-1..=1).contains(&message.acks)).then_some(ErrorCode::INVALID_REQUIRED_ACKS)
 }
 
 /// Where the answer to a partition goes: index of the topic and of the partition in the answer.

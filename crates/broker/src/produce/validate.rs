@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 use ottla_protocol::ErrorCode;
-use ottla_protocol::records::{self, BatchHeader, Compression};
+use ottla_protocol::records::{self, BatchError, BatchHeader, Compression};
 
 use super::Rejection;
 use crate::config::{TimestampType, TopicSettings};
@@ -35,7 +35,7 @@ pub(crate) fn check(batch: Bytes, topic: &TopicSettings, version: i16, now_ms: i
             format!("a batch of {} bytes is over max.message.bytes = {}", batch.len(), topic.max_message_bytes);
         return Err(Rejection::new(ErrorCode::MESSAGE_TOO_LARGE, message));
     }
-    let header = records::validate(&batch)?;
+    let header = records::validate(&batch).map_err(incomplete_is_none)?;
     check_header(&header, version)?;
     let stamps = topic.timestamp_type == TimestampType::LogAppendTime;
     if !stamps {
@@ -44,6 +44,13 @@ pub(crate) fn check(batch: Bytes, topic: &TopicSettings, version: i16, now_ms: i
     let batch = if stamps { stamped(&batch, now_ms)? } else { batch };
     let must_inspect = topic.compacted || (!stamps && topic.timestamp_before_max_ms != i64::MAX);
     Ok(Checked { batch, must_inspect })
+}
+
+/// Kafka looks for whole batches first, and finds none in one that is cut off.
+fn incomplete_is_none(error: BatchError) -> Rejection {
+    let truncated = matches!(error, BatchError::Truncated { .. });
+    let rejection = Rejection::from(error);
+    if truncated { Rejection { error: ErrorCode::INVALID_RECORD, ..rejection } } else { rejection }
 }
 
 fn check_header(header: &BatchHeader, version: i16) -> Result<(), Rejection> {
@@ -55,8 +62,9 @@ fn check_header(header: &BatchHeader, version: i16) -> Result<(), Rejection> {
         return Err(Rejection::new(ErrorCode::INVALID_RECORD, "control records are written by the broker alone"));
     }
     if header.is_transactional() {
-        let message = "the batch belongs to a transaction that this broker does not know of";
-        return Err(Rejection::new(ErrorCode::INVALID_TXN_STATE, message));
+        // As Kafka answers where the request names no transaction, which nobody can be allowed to write to.
+        let message = "the batch belongs to a transaction, and transactions are not served";
+        return Err(Rejection::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message));
     }
     if header.has_producer() && (header.base_sequence < 0 || header.producer_epoch < 0) {
         let message = "a batch with a producer id needs a sequence number and an epoch";
@@ -120,7 +128,7 @@ mod tests {
     fn bad_batches_have_their_own_errors() {
         let good = batch(NOW_MS).build();
         assert_eq!(refused(Bytes::new(), &topic()), ErrorCode::INVALID_RECORD);
-        assert_eq!(refused(good.slice(..good.len() - 1), &topic()), ErrorCode::CORRUPT_MESSAGE);
+        assert_eq!(refused(good.slice(..good.len() - 1), &topic()), ErrorCode::INVALID_RECORD);
         assert_eq!(refused([&good[..], &good[..]].concat().into(), &topic()), ErrorCode::INVALID_RECORD);
         let small = TopicSettings { max_message_bytes: good.len() - 1, ..topic() };
         assert_eq!(refused(good.clone(), &small), ErrorCode::MESSAGE_TOO_LARGE);
@@ -128,7 +136,10 @@ mod tests {
         *flipped.last_mut().expect("not empty") ^= 1;
         assert_eq!(refused(flipped.into(), &topic()), ErrorCode::CORRUPT_MESSAGE);
         assert_eq!(refused(batch(NOW_MS).control().build(), &topic()), ErrorCode::INVALID_RECORD);
-        assert_eq!(refused(batch(NOW_MS).transactional().build(), &topic()), ErrorCode::INVALID_TXN_STATE);
+        assert_eq!(
+            refused(batch(NOW_MS).transactional().build(), &topic()),
+            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        );
         assert_eq!(refused(batch(NOW_MS).producer(1, 0, -1).build(), &topic()), ErrorCode::INVALID_RECORD);
         assert_eq!(refused(batch(NOW_MS + 3_600_001).build(), &topic()), ErrorCode::INVALID_TIMESTAMP);
     }
