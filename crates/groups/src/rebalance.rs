@@ -1,5 +1,6 @@
 //! The rebalance: it begins for a reason, waits for the members to join again, and ends in a new generation.
 use crate::answer::{Answer, GroupError, GroupState};
+use crate::coordinator::PULSE_MS;
 use crate::event::{GroupEventKind, Ticket};
 use crate::group::{Hold, HoldKind};
 use crate::join::refused;
@@ -34,7 +35,7 @@ impl Step<'_> {
         if self.group.from_empty {
             self.hold_first_rebalance();
         } else {
-            self.wait_for_members();
+            self.wait_for_members(0);
         }
         self.go_on();
     }
@@ -50,8 +51,9 @@ impl Step<'_> {
         }
     }
 
-    fn wait_for_members(&mut self) {
-        let deadline_ms = self.now.monotonic_ms.saturating_add(self.group.rebalance_timeout_ms());
+    fn wait_for_members(&mut self, at_least_ms: u64) {
+        let timeout_ms = self.group.rebalance_timeout_ms().max(at_least_ms);
+        let deadline_ms = self.now.monotonic_ms.saturating_add(timeout_ms);
         self.group.rejoin_deadline_ms = Some(deadline_ms);
         self.group.wake_at(deadline_ms);
     }
@@ -140,9 +142,10 @@ impl Step<'_> {
             self.remove_member(&member_id, "it did not join again in time");
         }
         if !self.group.roster.is_empty() && self.group.roster.parked_joins() == 0 {
-            // Only absent static members are left: their sessions decide.
+            // Only absent static members are left: their sessions decide. A client may ask for a rebalance that waits for
+            // nobody; without a least time this one would end and begin again for ever, at the same moment.
             self.group.from_empty = false;
-            return self.wait_for_members();
+            return self.wait_for_members(PULSE_MS);
         }
         self.group.rejoin_deadline_ms = None;
         self.elect_leader();
