@@ -1,13 +1,25 @@
 //! The coordinator's log: its records as batches of a partition of `__consumer_offsets`, and back.
 
-use ottla_groups::{Coordinator, GroupEvent, GroupEventKind, Record};
+use std::collections::BTreeSet;
+
+use ottla_groups::{Coordinator, Event, GroupEvent, GroupEventKind, Record};
 use ottla_protocol::records::{self, BatchBuilder};
-use ottla_storage::{Append, Durability, Engine, Isolation, PartitionId, Read};
+use ottla_storage::{Append, Durability, Engine, Isolation, Metadata, PartitionId, Read};
 
 /// How much of the log is read at a time.
 const READ_BYTES: usize = 1 << 20;
 /// How large a stored batch may become when it is opened. Ours are not compressed; a bound against a damaged one.
 const OPEN_MAX_BYTES: usize = 64 << 20;
+
+/// How much the records of one step may take together, in bytes. No group that a client can use comes near it; a group that
+/// does would fill the engine's log with its rebalances.
+pub(super) const MAX_BATCH_BYTES: usize = 64 << 20;
+
+/// What these records take in a batch, roughly.
+pub(super) fn size_bytes(records: &[Record]) -> usize {
+    let size_bytes = |record: &Record| 32 + record.key.len() + record.value.as_ref().map_or(0, Vec::len);
+    records.iter().map(size_bytes).sum()
+}
 
 /// The append of these records as one batch, all or nothing. Group state is always flushed, whatever the topics' durability.
 pub(super) fn append(partition: PartitionId, expected_end: i64, records: &[Record], wall_ms: i64) -> Append {
@@ -67,16 +79,35 @@ fn replay_batch(bytes: &[u8], coordinator: &mut Coordinator) -> Result<(), recor
     Ok(())
 }
 
+/// Deletions of topics that are still to be told: a topic is gone, but the process ended, or an append failed, before its
+/// commits were deleted.
+pub(super) fn untold_deletions(coordinator: &Coordinator, metadata: &Metadata) -> Vec<Event> {
+    let mut gone = BTreeSet::new();
+    for (_, group) in coordinator.durable_groups() {
+        for (name, partitions) in group.offsets() {
+            let current = metadata.by_name(name).map(|topic| topic.id.0);
+            for committed in partitions.values() {
+                // A commit without an id belongs to whichever topic has the name.
+                if current.is_none() || committed.topic_id.is_some_and(|id| current != Some(id)) {
+                    gone.insert((name.clone(), committed.topic_id));
+                }
+            }
+        }
+    }
+    gone.into_iter().map(|(name, topic_id)| Event::TopicDeleted { name, topic_id }).collect()
+}
+
 /// Writes an event of the core to the log of the process.
 pub(super) fn tell(partition: i32, event: &GroupEvent) {
     let group = event.group_id.as_str();
     match &event.kind {
         GroupEventKind::StateChanged { from, to, generation_id, cause } => {
             let (from, to) = (from.name(), to.name());
-            tracing::debug!(group, generation_id, "{from} -> {to}: {cause}");
+            // Causes quote clients; as a field they are escaped.
+            tracing::debug!(group, generation_id, cause = cause.as_str(), "{from} -> {to}");
         }
         GroupEventKind::MemberRemoved { member_id, client_id, client_host, cause, .. } => {
-            tracing::info!(group, member_id, client_id, client_host, "member removed: {cause}");
+            tracing::info!(group, member_id, client_id, client_host, cause = cause.as_str(), "member removed");
         }
         GroupEventKind::StaticMemberReplaced { group_instance_id, old_member_id, new_member_id } => {
             tracing::info!(group, group_instance_id, old_member_id, new_member_id, "static member replaced");

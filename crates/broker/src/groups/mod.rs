@@ -80,27 +80,28 @@ impl Groups {
         Ok(())
     }
 
-    /// Which partition of `__consumer_offsets` a group belongs to, by Kafka's published rule: Java's hash of the name, its
-    /// sign bit cleared, modulo the partitions.
-    pub(crate) fn partition_of(&self, group_id: &str) -> i32 {
-        (java_hash(group_id) & 0x7fff_ffff) % self.shards.len() as i32
+    /// The coordinator of a group.
+    fn shard_of(&self, group_id: &str) -> &Arc<Shard> {
+        &self.shards[partition_of(group_id, self.shards.len())]
     }
 
     /// Hands a request to the group's coordinator, at once; the answer comes later. Dropping the returned value cancels.
-    pub(crate) fn submit(&self, group_id: &str, client: ClientInfo, request: Request) -> Awaited {
-        self.shards[self.partition_of(group_id) as usize].submit(client, request)
+    pub(crate) fn submit(&self, group_id: &str, request: Request) -> Awaited {
+        self.shard_of(group_id).submit(ClientInfo::default(), request)
+    }
+
+    /// The same for a client that shall be remembered: who joins.
+    pub(crate) fn submit_as(&self, client: ClientInfo, group_id: &str, request: Request) -> Awaited {
+        self.shard_of(group_id).submit(client, request)
     }
 
     /// Hands a request to every coordinator (ListGroups) and returns all answers.
-    pub(crate) async fn submit_to_all(
-        &self,
-        client: ClientInfo,
-        request: Request,
-    ) -> Result<Vec<Answer>, CoordinatorLost> {
+    pub(crate) async fn submit_to_all(&self, request: Request) -> Result<Vec<Answer>, CoordinatorLost> {
         if !self.surroundings.has_log() {
             return Ok(Vec::new());
         }
-        let awaited: Vec<_> = self.shards.iter().map(|shard| shard.submit(client.clone(), request.clone())).collect();
+        let submit = |shard: &Arc<Shard>| shard.submit(ClientInfo::default(), request.clone());
+        let awaited: Vec<_> = self.shards.iter().map(submit).collect();
         let mut answers = Vec::with_capacity(awaited.len());
         for waiting in awaited {
             answers.push(waiting.answer().await?);
@@ -112,6 +113,14 @@ impl Groups {
     pub(crate) fn topic_deleted(&self, topic: &Topic) {
         for shard in &self.shards {
             shard.tell(Event::TopicDeleted { name: topic.name.to_string(), topic_id: Some(topic.id.0) });
+        }
+    }
+
+    /// The broker stops: what is being written is still answered, everybody who waits for other members is told to look for
+    /// the coordinator again, and nothing new begins.
+    fn close(&self) {
+        for shard in &self.shards {
+            shard.close();
         }
     }
 
@@ -166,6 +175,12 @@ fn core_settings(config: &BrokerConfig) -> ottla_groups::Settings {
     }
 }
 
+/// Which of `partitions` of `__consumer_offsets` a group belongs to: the absolute value of Java's hash of its name, 0 for the
+/// one hash that has none, modulo the partitions.
+fn partition_of(group_id: &str, partitions: usize) -> usize {
+    java_hash(group_id).checked_abs().unwrap_or(0) as usize % partitions
+}
+
 /// `String.hashCode` of Java: over UTF-16 units, wrapping.
 fn java_hash(text: &str) -> i32 {
     text.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)))
@@ -173,7 +188,7 @@ fn java_hash(text: &str) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::java_hash;
+    use super::{java_hash, partition_of};
 
     #[test]
     fn groups_hash_as_in_java() {
@@ -181,5 +196,22 @@ mod tests {
         assert_eq!(java_hash(""), 0);
         assert_eq!(java_hash("test-group"), 627_841_412);
         assert_eq!(java_hash("größe-😀"), 175_616_671);
+    }
+
+    #[test]
+    fn groups_land_where_kafka_puts_them() {
+        // Observed on Apache Kafka 4.3.1 with 50 partitions; three of the hashes are negative, the last one is -2^31.
+        let observed = [
+            ("test-group", 12),
+            ("consumer-group-7", 26),
+            ("größe-😀", 21),
+            ("hash-a", 4),
+            ("hash-b", 3),
+            ("hash-d", 1),
+            ("polygenelubricants", 0),
+        ];
+        for (group_id, partition) in observed {
+            assert_eq!(partition_of(group_id, 50), partition, "{group_id}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::Broker;
 
-/// How long it sleeps at most, in milliseconds, so that a broker that is gone does not keep the task.
+/// How long it sleeps at most, in milliseconds: timers cannot be set to infinity.
 const LONGEST_SLEEP_MS: u64 = 60_000;
 
 /// The earliest deadline that the waking task sleeps for, and how to tell it of an earlier one.
@@ -37,6 +37,7 @@ impl Pulse {
 pub(super) async fn run(broker: Weak<Broker>) {
     while let Some(alive) = broker.upgrade() {
         if alive.stop.is_requested() {
+            alive.groups.close();
             return;
         }
         let groups = &alive.groups;
@@ -48,11 +49,13 @@ pub(super) async fn run(broker: Weak<Broker>) {
         let now_ms = alive.monotonic_ms();
         if next_ms > now_ms {
             let surroundings = groups.surroundings.clone();
+            let stop = alive.stop.wait();
             drop(alive);
             let sleep = tokio::time::sleep(Duration::from_millis((next_ms - now_ms).min(LONGEST_SLEEP_MS)));
             tokio::select! {
                 () = sleep => {}
                 () = surroundings.pulse.earlier.notified() => {}
+                () = stop => {}
             }
             continue;
         }

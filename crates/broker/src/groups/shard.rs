@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ottla_groups::{Action, Answer, ClientInfo, Coordinator, Event, Record, Request, Settings, Ticket};
 use ottla_storage::{AppendError, Appended, PartitionId, Pending, Unavailable};
@@ -24,8 +25,12 @@ pub(super) struct Shard {
 
 struct State {
     stage: Stage,
-    /// Who waits for an answer, by ticket.
+    /// Who waits for an answer, by ticket. Dropping a sender answers that the coordinator is lost.
     waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
+    /// How many coordinators there were before; tells a writer of an earlier one that its time is over.
+    epoch: u64,
+    /// The broker stops: nothing new begins.
+    closing: bool,
 }
 
 enum Stage {
@@ -41,20 +46,21 @@ struct Live {
     partition: PartitionId,
     /// Where the next append must land; another end means that another coordinator writes here.
     end_offset: i64,
-    /// Appends that are not yet durable, and replies that wait for them; `None` where none is on its way.
+    /// What was handed to the writer and is not settled yet. While there is any, no reply may overtake it.
     unwritten: usize,
     writer: mpsc::UnboundedSender<Written>,
 }
 
 /// An append on its way, and the replies that must not leave before it is durable.
 struct Written {
+    /// `None`: only replies, which wait for the appends before them.
     append: Option<Pending<Vec<Result<Appended, AppendError>>, Unavailable>>,
     replies: Vec<(Ticket, Answer)>,
 }
 
 impl Shard {
     pub(super) fn new(index: i32, settings: Settings, surroundings: Arc<Surroundings>) -> Arc<Self> {
-        let state = State { stage: Stage::Unloaded, waiting: BTreeMap::new() };
+        let state = State { stage: Stage::Unloaded, waiting: BTreeMap::new(), epoch: 0, closing: false };
         Arc::new(Self { index, settings, surroundings, state: Mutex::new(state) })
     }
 
@@ -64,8 +70,10 @@ impl Shard {
         let (sender, receiver) = oneshot::channel();
         {
             let mut state = self.lock();
-            state.waiting.insert(ticket.0, sender);
-            self.deliver(&mut state, Event::Request { ticket, client, request });
+            if !state.closing {
+                state.waiting.insert(ticket.0, sender);
+                self.deliver(&mut state, Event::Request { ticket, client, request });
+            }
         }
         Awaited { shard: self.clone(), ticket, receiver, finished: false }
     }
@@ -86,6 +94,13 @@ impl Shard {
         }
     }
 
+    /// Lets the coordinator go as soon as what it has appended is settled. Who waits for other members is answered then.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closing = true;
+        state.end_if_settled();
+    }
+
     pub(super) fn next_deadline(&self) -> Option<u64> {
         match &self.lock().stage {
             Stage::Live(live) => live.coordinator.next_deadline(),
@@ -104,7 +119,7 @@ impl Shard {
     pub(super) async fn load(self: &Arc<Self>) -> Result<(), String> {
         {
             let mut state = self.lock();
-            if !matches!(state.stage, Stage::Unloaded) {
+            if state.closing || !matches!(state.stage, Stage::Unloaded) {
                 return Ok(());
             }
             state.stage = Stage::Loading(VecDeque::new());
@@ -113,6 +128,9 @@ impl Shard {
     }
 
     fn deliver(self: &Arc<Self>, state: &mut State, event: Event) {
+        if state.closing {
+            return;
+        }
         match &mut state.stage {
             Stage::Live(_) => self.handle(state, event),
             Stage::Loading(queue) => queue.push_back(event),
@@ -128,16 +146,22 @@ impl Shard {
         }
     }
 
-    fn handle(self: &Arc<Self>, state: &mut State, event: Event) {
+    fn handle(&self, state: &mut State, event: Event) {
         let Stage::Live(live) = &mut state.stage else { return };
         let mut actions = Vec::new();
-        live.coordinator.handle_into(self.surroundings.now(), event, &mut actions);
+        let (now, coordinator) = (self.surroundings.now(), &mut live.coordinator);
+        let handled = catch_unwind(AssertUnwindSafe(|| coordinator.handle_into(now, event, &mut actions)));
+        if handled.is_err() {
+            // It may have applied records that it never told us of.
+            tracing::error!(partition = self.index, "the group core panicked, which is a bug; reading its log again");
+            return state.discard();
+        }
         self.act(state, actions);
     }
 
     /// Does what the coordinator wants: appends as one batch, and each reply after the appends before it.
-    fn act(self: &Arc<Self>, state: &mut State, actions: Vec<Action>) {
-        let State { stage: Stage::Live(live), waiting } = state else { return };
+    fn act(&self, state: &mut State, actions: Vec<Action>) {
+        let State { stage: Stage::Live(live), waiting, .. } = state else { return };
         let mut records: Vec<Record> = Vec::new();
         let mut replies = Vec::new();
         for action in actions {
@@ -156,28 +180,28 @@ impl Shard {
         if records.is_empty() && replies.is_empty() {
             return;
         }
+        let size_bytes = log::size_bytes(&records);
+        if size_bytes > log::MAX_BATCH_BYTES {
+            tracing::error!(partition = self.index, size_bytes, "a group is too large to be written; it is given up");
+            return state.discard();
+        }
         let append = (!records.is_empty()).then(|| {
             let batch = log::append(live.partition, live.end_offset, &records, self.surroundings.now().wall_ms);
             live.end_offset += records.len() as i64;
             self.surroundings.engine.append(vec![batch])
         });
         live.unwritten += 1;
-        // The receiver lives as long as the stage does; if it is gone, the coordinator is being discarded.
+        // The receiver is gone only when the runtime shuts down.
         let _ = live.writer.send(Written { append, replies });
     }
 
     /// Reads the log into a new coordinator and serves what has waited meanwhile.
     async fn read_log(self: &Arc<Self>) -> Result<(), String> {
-        match self.replayed().await {
-            Ok((coordinator, partition, end_offset)) => {
-                self.go_live(coordinator, partition, end_offset);
-                Ok(())
-            }
-            Err(problem) => {
-                self.discard();
-                Err(problem)
-            }
-        }
+        let unfinished = Unfinished(self);
+        let (coordinator, partition, end_offset) = self.replayed().await?;
+        self.go_live(coordinator, partition, end_offset);
+        mem::forget(unfinished);
+        Ok(())
     }
 
     async fn replayed(&self) -> Result<(Coordinator, PartitionId, i64), String> {
@@ -190,46 +214,40 @@ impl Shard {
 
     fn go_live(self: &Arc<Self>, mut coordinator: Coordinator, partition: PartitionId, end_offset: i64) {
         let actions = coordinator.loaded(self.surroundings.now());
+        let untold = log::untold_deletions(&coordinator, &self.surroundings.engine.metadata());
         let (writer, written) = mpsc::unbounded_channel();
         let mut state = self.lock();
+        if !matches!(state.stage, Stage::Loading(_)) {
+            return;
+        }
+        state.epoch += 1;
         let live = Live { coordinator, partition, end_offset, unwritten: 0, writer };
         let Stage::Loading(waiting) = mem::replace(&mut state.stage, Stage::Live(live)) else { return };
-        tokio::spawn(self.clone().release(written));
+        tokio::spawn(release(Arc::downgrade(self), state.epoch, written));
         self.act(&mut state, actions);
-        for event in waiting {
+        for event in untold.into_iter().chain(waiting) {
             self.handle(&mut state, event);
         }
     }
 
-    /// Sends replies once the appends before them are durable, in order; ends with its coordinator.
-    async fn release(self: Arc<Self>, mut written: mpsc::UnboundedReceiver<Written>) {
-        while let Some(Written { append, replies }) = written.recv().await {
-            let failure = match append {
-                None => None,
-                Some(append) => match append.await {
-                    Ok(results) => results.into_iter().find_map(Result::err).map(|error| format!("{error:?}")),
-                    Err(unavailable) => Some(unavailable.to_string()),
-                },
-            };
-            if let Some(problem) = failure {
-                tracing::error!(partition = self.index, "cannot write __consumer_offsets, reading it again: {problem}");
-                self.discard();
-                return;
-            }
-            let mut state = self.lock();
-            let State { stage: Stage::Live(live), waiting } = &mut *state else { return };
-            live.unwritten -= 1;
-            for (ticket, answer) in replies {
-                reply(waiting, ticket, answer);
-            }
-        }
-    }
-
-    /// Drops the coordinator and every reply it holds; the next request builds a new one from the log.
-    fn discard(&self) {
+    /// An append and all before it are durable, or failed. Says whether its writer is still wanted.
+    fn settle(&self, epoch: u64, failure: Option<String>, replies: Vec<(Ticket, Answer)>) -> bool {
         let mut state = self.lock();
-        state.stage = Stage::Unloaded;
-        state.waiting.clear();
+        if state.epoch != epoch {
+            return false;
+        }
+        let State { stage: Stage::Live(live), waiting, .. } = &mut *state else { return false };
+        if let Some(problem) = failure {
+            tracing::error!(partition = self.index, "cannot write __consumer_offsets, reading it again: {problem}");
+            state.discard();
+            return false;
+        }
+        live.unwritten -= 1;
+        for (ticket, answer) in replies {
+            reply(waiting, ticket, answer);
+        }
+        state.end_if_settled();
+        true
     }
 
     fn cancel(self: &Arc<Self>, ticket: Ticket) {
@@ -240,8 +258,52 @@ impl Shard {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic under the lock would be a bug of the core; serving on is better than failing every group of the shard.
+        // A panic of the core is caught while the lock is held, and its coordinator discarded.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Drops the coordinator and every reply it holds; the next request builds a new one from the log.
+    fn discard(&mut self) {
+        self.stage = Stage::Unloaded;
+        self.waiting.clear();
+    }
+
+    fn end_if_settled(&mut self) {
+        let unsettled = matches!(&self.stage, Stage::Live(live) if live.unwritten > 0);
+        if self.closing && !unsettled {
+            self.discard();
+        }
+    }
+}
+
+/// While it lives, the log is being read. Dropped, because reading failed or panicked, it lets the next request try again.
+struct Unfinished<'a>(&'a Shard);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        if matches!(state.stage, Stage::Loading(_)) {
+            state.discard();
+        }
+    }
+}
+
+/// Settles appends in their order; ends with its coordinator.
+async fn release(shard: Weak<Shard>, epoch: u64, mut written: mpsc::UnboundedReceiver<Written>) {
+    while let Some(Written { append, replies }) = written.recv().await {
+        let failure = match append {
+            None => None,
+            Some(append) => match append.await {
+                Ok(results) => results.into_iter().find_map(Result::err).map(|error| format!("{error:?}")),
+                Err(unavailable) => Some(unavailable.to_string()),
+            },
+        };
+        let Some(shard) = shard.upgrade() else { return };
+        if !shard.settle(epoch, failure, replies) {
+            return;
+        }
     }
 }
 

@@ -1,10 +1,48 @@
-//! Between the wire and the core: who asks, and what the core's errors are called on the wire.
+//! Between the wire and the core: who asks, how large a question may be, and what the core's errors are called on the wire.
+
+use std::collections::HashSet;
+use std::hash::Hash;
 
 use ottla_groups::{ClientInfo, GroupError};
-use ottla_protocol::ErrorCode;
+use ottla_protocol::{ErrorCode, Message};
 
 use super::CoordinatorLost;
 use crate::context::Context;
+use crate::request::{Close, Request};
+
+/// The largest body of a request about groups, in bytes; JoinGroup, SyncGroup and OffsetCommit bring data to keep and have
+/// bounds of their own. Two bytes can name a group and four a partition, whose answers are many times as large: a frame at
+/// `socket.request.max.bytes` would ask for more memory than there is. A million partitions fit.
+const MAX_QUESTION_BYTES: usize = 4 << 20;
+
+/// Reads a request that only asks.
+///
+/// # Errors
+/// As [`Request::decode`], and where it is larger than any client's.
+pub(crate) fn decode_question<'a, M: Message<'a>>(request: &'a Request) -> Result<M, Close> {
+    decode_up_to(request, MAX_QUESTION_BYTES)
+}
+
+/// Reads a request with a body of at most `max_bytes`.
+///
+/// # Errors
+/// As [`Request::decode`], and where it is larger.
+pub(crate) fn decode_up_to<'a, M: Message<'a>>(request: &'a Request, max_bytes: usize) -> Result<M, Close> {
+    if request.body.len() > max_bytes {
+        let (name, size_bytes) = (request.key.name(), request.body.len());
+        return Err(Close::because(format!("a {name} of {size_bytes} bytes is larger than {max_bytes}")));
+    }
+    request.decode()
+}
+
+/// Leaves out what was named before: an answer must not be larger than what there is to tell.
+pub(crate) fn without_repetitions<T: Eq + Hash + Clone>(named: Vec<T>) -> Vec<T> {
+    if named.len() < 2 {
+        return named;
+    }
+    let mut seen = HashSet::with_capacity(named.len());
+    named.into_iter().filter(|name| seen.insert(name.clone())).collect()
+}
 
 /// Who asks, in the core's terms.
 pub(crate) fn client_info(context: &Context) -> ClientInfo {

@@ -1,21 +1,21 @@
 //! DeleteGroups (key 42), versions 0 to 2 (KIP-229).
 //!
-//! Version 2 adds the flexible encoding.
+//! Version 2 adds the flexible encoding. A group that is named twice is deleted and answered once, as in Kafka.
 
 use ottla_groups::{DeleteGroup, Request as Asked};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse};
 
 use crate::context::{Context, Operation, Resource};
-use crate::groups::wire::{client_info, expect_answer, outcome};
+use crate::groups::wire::{decode_question, expect_answer, outcome, without_repetitions};
 use crate::request::{Handled, Request};
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: DeleteGroupsRequest<'_> = request.decode()?;
-    let asked = message.groups_names.into_iter().map(|group_id| {
+    let message: DeleteGroupsRequest<'_> = decode_question(&request)?;
+    let asked = without_repetitions(message.groups_names).into_iter().map(|group_id| {
         let awaited = context.authorize(Operation::Delete, Resource::Group(&group_id)).then(|| {
             let request = Asked::DeleteGroup(DeleteGroup { group_id: group_id.to_string() });
-            context.broker().groups.submit(&group_id, client_info(&context), request)
+            context.broker().groups.submit(&group_id, request)
         });
         (group_id, awaited)
     });

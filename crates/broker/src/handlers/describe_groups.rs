@@ -2,7 +2,7 @@
 //!
 //! Version 1 adds the throttle time, 3 the authorized operations (KIP-430), 4 static members (KIP-345), 5 the flexible
 //! encoding, 6 an error message and GROUP_ID_NOT_FOUND for a group that does not exist (KIP-1043); before, such a group is
-//! `Dead` without an error.
+//! `Dead` without an error. A group that is named twice is described once.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
 
 use crate::context::{Context, Operation, Resource};
-use crate::groups::wire::{client_info, error_code, expect_answer};
+use crate::groups::wire::{decode_question, error_code, expect_answer, without_repetitions};
 use crate::request::{Handled, Request};
 
 /// From this version on a missing group is an error.
@@ -23,13 +23,13 @@ const MISSING_IS_AN_ERROR: i16 = 6;
 const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: DescribeGroupsRequest<'_> = request.decode()?;
+    let message: DescribeGroupsRequest<'_> = decode_question(&request)?;
     let with_operations = message.include_authorized_operations;
-    let asked = message.groups.into_iter().map(|group_id| {
+    let asked = without_repetitions(message.groups).into_iter().map(|group_id| {
         let allowed = context.authorize(Operation::Describe, Resource::Group(&group_id));
         let describe = || {
             let request = Asked::DescribeGroup(DescribeGroup { group_id: group_id.to_string() });
-            context.broker().groups.submit(&group_id, client_info(&context), request)
+            context.broker().groups.submit(&group_id, request)
         };
         let awaited = allowed.then(describe);
         (group_id, awaited)

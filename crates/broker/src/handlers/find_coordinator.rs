@@ -11,6 +11,7 @@ use ottla_protocol::messages::{Coordinator, FindCoordinatorRequest, FindCoordina
 
 use crate::advertised;
 use crate::context::{Context, Operation, Resource};
+use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 
 const GROUP: i8 = 0;
@@ -19,7 +20,7 @@ const TRANSACTION: i8 = 1;
 const BATCHED: i16 = 4;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: FindCoordinatorRequest<'_> = request.decode()?;
+    let message: FindCoordinatorRequest<'_> = decode_question(&request)?;
     let key_type = message.key_type;
     if request.version >= BATCHED {
         let coordinators = message.coordinator_keys.into_iter();
@@ -27,9 +28,11 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         return request.respond(&FindCoordinatorResponse { coordinators, ..Default::default() });
     }
     let found = find(&context, key_type, message.key);
+    // Up to version 3 Kafka says NONE where there is no error.
+    let error_message = if found.error_code.is_none() { Some("NONE".into()) } else { found.error_message };
     request.respond(&FindCoordinatorResponse {
         error_code: found.error_code,
-        error_message: found.error_message,
+        error_message,
         node_id: found.node_id,
         host: found.host,
         port: found.port,

@@ -7,11 +7,11 @@ use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 
 use crate::context::{Context, Operation, Resource};
-use crate::groups::wire::{client_info, expect_answer, outcome};
+use crate::groups::wire::{decode_question, expect_answer, outcome};
 use crate::request::{Handled, Request};
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: HeartbeatRequest<'_> = request.decode()?;
+    let message: HeartbeatRequest<'_> = decode_question(&request)?;
     let error_code = beat(&context, message).await.err().unwrap_or(ErrorCode::NONE);
     request.respond(&HeartbeatResponse { error_code, ..Default::default() })
 }
@@ -27,6 +27,6 @@ async fn beat(context: &Context, message: HeartbeatRequest<'_>) -> Result<(), Er
         group_instance_id: message.group_instance_id.map(|id| id.into_owned()),
     };
     let group_id = heartbeat.group_id.clone();
-    let awaited = context.broker().groups.submit(&group_id, client_info(context), Asked::Heartbeat(heartbeat));
+    let awaited = context.broker().groups.submit(&group_id, Asked::Heartbeat(heartbeat));
     expect_answer!(awaited, Heartbeat).and_then(outcome)
 }

@@ -8,14 +8,14 @@ use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{LeaveGroupRequest, LeaveGroupResponse, MemberResponse};
 
 use crate::context::{Context, Operation, Resource};
-use crate::groups::wire::{client_info, code_or_none, expect_answer, outcome};
+use crate::groups::wire::{code_or_none, decode_question, expect_answer, outcome};
 use crate::request::{Handled, Request};
 
 /// From this version on the request names several members.
 const BATCHED: i16 = 3;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: LeaveGroupRequest<'_> = request.decode()?;
+    let message: LeaveGroupRequest<'_> = decode_question(&request)?;
     match leave(&context, message, request.version).await {
         Err(error_code) => request.respond(&LeaveGroupResponse { error_code, ..Default::default() }),
         Ok(left) if request.version < BATCHED => {
@@ -49,6 +49,6 @@ async fn leave(context: &Context, message: LeaveGroupRequest<'_>, version: i16) 
     };
     let leave = LeaveGroup { group_id: message.group_id.into_owned(), members };
     let group_id = leave.group_id.clone();
-    let awaited = context.broker().groups.submit(&group_id, client_info(context), Asked::LeaveGroup(leave));
+    let awaited = context.broker().groups.submit(&group_id, Asked::LeaveGroup(leave));
     expect_answer!(awaited, LeaveGroup).and_then(outcome)
 }

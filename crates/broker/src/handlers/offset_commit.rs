@@ -5,7 +5,10 @@
 //! id (KIP-848).
 //!
 //! A partition that does not exist is refused here with UNKNOWN_TOPIC_OR_PARTITION (an unknown id with UNKNOWN_TOPIC_ID);
-//! all other rules are the core's.
+//! a commit whose records would be larger than any client's is refused with INVALID_COMMIT_OFFSET_SIZE; all other rules are
+//! the core's.
+
+use std::sync::Arc;
 
 use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, Request as Asked};
 use ottla_protocol::ErrorCode;
@@ -13,14 +16,21 @@ use ottla_protocol::messages::{
     OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse, OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
 };
-use ottla_storage::TopicId;
+use ottla_storage::{Metadata, TopicId};
 
 use crate::context::{Context, Operation, Resource};
-use crate::groups::wire::{client_info, code_or_none, expect_answer, outcome};
+use crate::groups::wire::{code_or_none, expect_answer, outcome};
 use crate::request::{Handled, Request};
 
 /// From this version on topics are named by id.
 const BY_ID: i16 = 10;
+/// From this version on a generation of a group that does not exist is GROUP_ID_NOT_FOUND, before ILLEGAL_GENERATION.
+const MISSING_GROUP_IS_NAMED: i16 = 9;
+/// How much the records of one commit may take, in bytes. Each record repeats the names of group and topic, so a small
+/// request can ask for large records. Kafka's bound is a mebibyte.
+const MAX_RECORD_BYTES: usize = 32 << 20;
+/// What a commit's record takes besides its names and metadata, in bytes, roughly.
+const RECORD_OVERHEAD_BYTES: usize = 128;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: OffsetCommitRequest<'_> = request.decode()?;
@@ -38,10 +48,18 @@ async fn commit<'a>(
     message: &OffsetCommitRequest<'a>,
     version: i16,
 ) -> Vec<OffsetCommitResponseTopic<'a>> {
-    let accepted: Vec<_> = message.topics.iter().map(|topic| accept(context, topic, version)).collect();
-    let topics = accepted.iter().flatten().filter(|topic| !topic.commit.partitions.is_empty());
-    let topics: Vec<_> = topics.map(|topic| topic.commit.clone()).collect();
-    let mut codes = if topics.is_empty() { Vec::new() } else { committed(context, message, topics).await }.into_iter();
+    let metadata = context.broker().engine().metadata();
+    let accepted: Vec<_> =
+        message.topics.iter().map(|topic| accept(context, &metadata, &message.group_id, topic, version)).collect();
+    let sizes = accepted.iter().flatten().map(|accepted| accepted.record_bytes);
+    if sizes.fold(0, usize::saturating_add) > MAX_RECORD_BYTES {
+        return message.topics.iter().map(|topic| answered(topic, |_| ErrorCode::INVALID_COMMIT_OFFSET_SIZE)).collect();
+    }
+    let topics =
+        message.topics.iter().zip(&accepted).filter_map(|(asked, accepted)| accepted.as_ref().ok()?.commit(asked));
+    let topics: Vec<_> = topics.collect();
+    let codes = if topics.is_empty() { Vec::new() } else { committed(context, message, topics, version).await };
+    let mut codes = codes.into_iter();
     let answers = message.topics.iter().zip(&accepted).map(|(asked, accepted)| match accepted {
         Err(code) => answered(asked, |_| *code),
         Ok(accepted) => answered(asked, |partition| {
@@ -55,20 +73,42 @@ async fn commit<'a>(
     answers.collect()
 }
 
-/// A topic that exists, with the commits to those of its partitions that exist.
+/// A topic that exists and may be read.
 struct Accepted {
-    commit: CommitTopic,
+    name: Arc<str>,
+    topic_id: [u8; 16],
     partition_count: i32,
+    /// What the records of its commits take, roughly.
+    record_bytes: usize,
 }
 
 impl Accepted {
     fn has(&self, partition: i32) -> bool {
         (0..self.partition_count).contains(&partition)
     }
+
+    /// The commits to those of its partitions that exist, if there are any.
+    fn commit(&self, asked: &OffsetCommitRequestTopic<'_>) -> Option<CommitTopic> {
+        let existing = asked.partitions.iter().filter(|asked| self.has(asked.partition_index));
+        let partitions = existing.map(|asked| CommitPartition {
+            partition: asked.partition_index,
+            offset: asked.committed_offset,
+            leader_epoch: asked.committed_leader_epoch,
+            metadata: asked.committed_metadata.as_deref().unwrap_or_default().to_owned(),
+        });
+        let partitions: Vec<_> = partitions.collect();
+        let some = !partitions.is_empty();
+        some.then(|| CommitTopic { name: self.name.to_string(), topic_id: Some(self.topic_id), partitions })
+    }
 }
 
-fn accept(context: &Context, asked: &OffsetCommitRequestTopic<'_>, version: i16) -> Result<Accepted, ErrorCode> {
-    let metadata = context.broker().engine().metadata();
+fn accept(
+    context: &Context,
+    metadata: &Metadata,
+    group_id: &str,
+    asked: &OffsetCommitRequestTopic<'_>,
+    version: i16,
+) -> Result<Accepted, ErrorCode> {
     let topic = if version >= BY_ID {
         metadata.by_id(TopicId(asked.topic_id.0)).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?
     } else {
@@ -77,20 +117,19 @@ fn accept(context: &Context, asked: &OffsetCommitRequestTopic<'_>, version: i16)
     if !context.authorize(Operation::Read, Resource::Topic(&topic.name)) {
         return Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
     }
-    let existing = asked.partitions.iter().filter(|asked| (0..topic.partitions).contains(&asked.partition_index));
-    let partitions = existing.map(|asked| CommitPartition {
-        partition: asked.partition_index,
-        offset: asked.committed_offset,
-        leader_epoch: asked.committed_leader_epoch,
-        metadata: asked.committed_metadata.as_deref().unwrap_or_default().to_owned(),
-    });
-    let commit =
-        CommitTopic { name: topic.name.to_string(), topic_id: Some(topic.id.0), partitions: partitions.collect() };
-    Ok(Accepted { commit, partition_count: topic.partitions })
+    let names_bytes = group_id.len() + topic.name.len() + RECORD_OVERHEAD_BYTES;
+    let metadata_bytes = asked.partitions.iter().map(|asked| asked.committed_metadata.as_deref().map_or(0, str::len));
+    let record_bytes = asked.partitions.len().saturating_mul(names_bytes) + metadata_bytes.sum::<usize>();
+    Ok(Accepted { name: topic.name.clone(), topic_id: topic.id.0, partition_count: topic.partitions, record_bytes })
 }
 
 /// Hands the commit to the core; one code for each partition, in order.
-async fn committed(context: &Context, message: &OffsetCommitRequest<'_>, topics: Vec<CommitTopic>) -> Vec<ErrorCode> {
+async fn committed(
+    context: &Context,
+    message: &OffsetCommitRequest<'_>,
+    topics: Vec<CommitTopic>,
+    version: i16,
+) -> Vec<ErrorCode> {
     let count = topics.iter().map(|topic| topic.partitions.len()).sum();
     let commit = CommitOffsets {
         group_id: message.group_id.to_string(),
@@ -101,11 +140,14 @@ async fn committed(context: &Context, message: &OffsetCommitRequest<'_>, topics:
         topics,
     };
     let groups = &context.broker().groups;
-    let awaited = groups.submit(&message.group_id, client_info(context), Asked::CommitOffsets(commit));
+    let awaited = groups.submit(&message.group_id, Asked::CommitOffsets(commit));
     match expect_answer!(awaited, CommitOffsets).and_then(outcome) {
         Ok(topics) => {
             let partitions = topics.into_iter().flat_map(|topic| topic.partitions);
             partitions.map(|partition| code_or_none(partition.error)).collect()
+        }
+        Err(ErrorCode::GROUP_ID_NOT_FOUND) if version < MISSING_GROUP_IS_NAMED => {
+            vec![ErrorCode::ILLEGAL_GENERATION; count]
         }
         Err(code) => vec![code; count],
     }

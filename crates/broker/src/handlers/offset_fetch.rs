@@ -4,189 +4,227 @@
 //! encoding, 7 `require_stable` (KIP-447), 8 several groups (KIP-709), 9 the member of a group of the consumer protocol
 //! (KIP-848), 10 topics by id (KIP-848).
 //!
-//! A partition without a commit has offset -1 and no error. Not done: no commit waits for a transaction yet, so
-//! `require_stable` changes nothing; the member of version 9 is not looked at, as for any group of the classic protocol.
+//! A partition without a commit has offset -1 and no error; one that is named twice in a group is answered once. Not done:
+//! no commit waits for a transaction yet, so `require_stable` changes nothing; the member of version 9 is not looked at, as
+//! for any group of the classic protocol.
+
+use std::collections::{HashMap, HashSet};
 
 use ottla_groups::{FetchOffsets, FetchTopic, FetchedPartition, FetchedTopic, Request as Asked};
 use ottla_protocol::messages::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
-    OffsetFetchResponse, OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
-    OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchResponse, OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic, OffsetFetchResponseTopics,
 };
 use ottla_protocol::{ErrorCode, Uuid};
-use ottla_storage::TopicId;
+use ottla_storage::{Metadata, TopicId};
 
 use crate::context::{Context, Operation, Resource};
 use crate::groups::Awaited;
-use crate::groups::wire::{client_info, expect_answer, outcome};
+use crate::groups::wire::{decode_question, expect_answer, outcome};
 use crate::request::{Handled, Request};
 
+/// From this version on the answer has a group's error; before, each partition carries it.
+const GROUP_ERROR: i16 = 2;
 /// From this version on the request names several groups.
 const BATCHED: i16 = 8;
 /// From this version on topics are named by id.
 const BY_ID: i16 = 10;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: OffsetFetchRequest<'_> = request.decode()?;
+    let message: OffsetFetchRequest<'_> = decode_question(&request)?;
     let version = request.version;
+    let require_stable = message.require_stable;
     if version < BATCHED {
-        return request.respond(&fetch_one(&context, message, version).await);
+        let topics = message.topics.map(|topics| {
+            let asked = |name: String, partitions| FetchTopic { name, topic_id: None, partitions };
+            topics.into_iter().map(|topic| asked(topic.name.into_owned(), topic.partition_indexes)).collect()
+        });
+        let question = Question::ask(&context, message.group_id.into_owned(), topics, version, require_stable);
+        return request.respond(&single(question.answer(&context).await));
     }
     // Every group is asked before the first answer is awaited: later requests of the connection come after.
-    let require_stable = message.require_stable;
-    let asked: Vec<_> =
-        message.groups.into_iter().map(|group| AskedGroup::ask(&context, group, version, require_stable)).collect();
+    let mut named = HashSet::new();
+    let groups = message.groups.into_iter().filter(|group| named.insert(group.group_id.clone()));
+    let asked: Vec<_> = groups.map(|group| ask_one(&context, group, version, require_stable)).collect();
     let mut groups = Vec::with_capacity(asked.len());
-    for group in asked {
-        groups.push(group.answer(&context, version).await);
+    for question in asked {
+        groups.push(one_of_several(question.answer(&context).await));
     }
     request.respond(&OffsetFetchResponse { groups, ..Default::default() })
 }
 
-/// Hands one group's question to the core; `None` for the topics asks for all that have commits.
-fn ask(
-    context: &Context,
-    group_id: &str,
-    topics: Option<Vec<FetchTopic>>,
-    require_stable: bool,
-) -> Result<Awaited, ErrorCode> {
-    if !context.authorize(Operation::Describe, Resource::Group(group_id)) {
-        return Err(ErrorCode::GROUP_AUTHORIZATION_FAILED);
-    }
-    let fetch = FetchOffsets { group_id: group_id.to_owned(), topics, require_stable };
-    Ok(context.broker().groups.submit(group_id, client_info(context), Asked::FetchOffsets(fetch)))
-}
-
-async fn commits(asked: Result<Awaited, ErrorCode>) -> Result<Vec<FetchedTopic>, ErrorCode> {
-    let awaited = asked?;
-    expect_answer!(awaited, FetchOffsets).and_then(outcome)
-}
-
-fn topic_id_of(context: &Context, name: &str) -> Option<[u8; 16]> {
-    context.broker().engine().metadata().by_name(name).map(|topic| topic.id.0)
-}
-
-/// Versions 1 to 7: one group, topics by name.
-async fn fetch_one(context: &Context, message: OffsetFetchRequest<'_>, version: i16) -> OffsetFetchResponse<'static> {
-    let named = |topics: &[OffsetFetchRequestTopic<'_>]| -> Vec<FetchTopic> {
-        let topics = topics.iter().map(|topic| FetchTopic {
-            name: topic.name.to_string(),
-            topic_id: topic_id_of(context, &topic.name),
-            partitions: topic.partition_indexes.clone(),
+fn ask_one(context: &Context, group: OffsetFetchRequestGroup<'_>, version: i16, require_stable: bool) -> Question {
+    let topics = group.topics.map(|topics| {
+        let asked = topics.into_iter().map(|topic| FetchTopic {
+            name: topic.name.into_owned(),
+            topic_id: Some(topic.topic_id.0),
+            partitions: topic.partition_indexes,
         });
-        topics.collect()
-    };
-    let topics = message.topics.as_deref().map(named);
-    match commits(ask(context, &message.group_id, topics.clone(), message.require_stable)).await {
-        Ok(fetched) => {
-            OffsetFetchResponse { topics: fetched.into_iter().map(named_topic).collect(), ..Default::default() }
-        }
-        // Version 1 has no error of its own; there each partition carries it.
-        Err(error_code) if version < 2 => {
-            let topics = topics.unwrap_or_default().into_iter().map(|topic| refused_topic(topic, error_code));
-            OffsetFetchResponse { topics: topics.collect(), ..Default::default() }
-        }
-        Err(error_code) => OffsetFetchResponse { error_code, ..Default::default() },
+        asked.collect()
+    });
+    Question::ask(context, group.group_id.into_owned(), topics, version, require_stable)
+}
+
+/// The commits of one topic, or why there are none, in no version's form.
+struct Commits {
+    name: String,
+    topic_id: Uuid,
+    partitions: Vec<(FetchedPartition, ErrorCode)>,
+}
+
+impl Commits {
+    fn refused(topic: FetchTopic, error_code: ErrorCode) -> Self {
+        let none = |partition| FetchedPartition { partition, offset: -1, leader_epoch: -1, metadata: String::new() };
+        let partitions = topic.partitions.into_iter().map(|partition| (none(partition), error_code)).collect();
+        Commits { name: topic.name, topic_id: Uuid(topic.topic_id.unwrap_or_default()), partitions }
+    }
+
+    fn found(topic: FetchedTopic) -> Self {
+        let partitions = topic.partitions.into_iter().map(|partition| (partition, ErrorCode::NONE)).collect();
+        Commits { name: topic.name, topic_id: Uuid(topic.topic_id.unwrap_or_default()), partitions }
     }
 }
 
-fn named_topic(topic: FetchedTopic) -> OffsetFetchResponseTopic<'static> {
-    let partitions = topic.partitions.into_iter().map(|partition| OffsetFetchResponsePartition {
-        partition_index: partition.partition,
-        committed_offset: partition.offset,
-        committed_leader_epoch: partition.leader_epoch,
-        metadata: Some(partition.metadata.into()),
-        error_code: ErrorCode::NONE,
-    });
-    OffsetFetchResponseTopic { name: topic.name.into(), partitions: partitions.collect() }
-}
-
-fn refused_topic(topic: FetchTopic, error_code: ErrorCode) -> OffsetFetchResponseTopic<'static> {
-    let partitions = topic.partitions.into_iter().map(|partition_index| OffsetFetchResponsePartition {
-        partition_index,
-        committed_offset: -1,
-        error_code,
-        ..Default::default()
-    });
-    OffsetFetchResponseTopic { name: topic.name.into(), partitions: partitions.collect() }
-}
-
-/// Versions from 8: one of several groups, whose question is with the core.
-struct AskedGroup<'a> {
-    group_id: std::borrow::Cow<'a, str>,
+/// One group's question, which is with the core.
+struct Question {
+    group_id: String,
+    version: i16,
+    /// All topics with commits were asked for.
+    all: bool,
+    /// What was asked, for an answer that names every partition.
+    asked: Vec<FetchTopic>,
     awaited: Result<Awaited, ErrorCode>,
-    /// Topics that were named by an id nobody has.
-    unknown: Vec<OffsetFetchRequestTopics<'a>>,
+    /// Topics that the core was not asked about.
+    refused: Vec<Commits>,
 }
 
-impl<'a> AskedGroup<'a> {
-    fn ask(context: &Context, group: OffsetFetchRequestGroup<'a>, version: i16, require_stable: bool) -> Self {
-        let mut unknown = Vec::new();
-        let topics = group.topics.map(|topics| {
-            let known = topics.into_iter().filter_map(|topic| match resolve(context, &topic, version) {
-                Some(resolved) => Some(resolved),
-                None => {
-                    unknown.push(topic);
-                    None
-                }
+/// A group's answer: its commits, or an error for all of it.
+struct Answered {
+    group_id: String,
+    topics: Vec<Commits>,
+    error_code: ErrorCode,
+}
+
+impl Question {
+    /// Hands the question to the core; no topics ask for all that have commits. From version 10 on only the topics' ids are
+    /// looked at, before only their names.
+    fn ask(
+        context: &Context,
+        group_id: String,
+        topics: Option<Vec<FetchTopic>>,
+        version: i16,
+        require_stable: bool,
+    ) -> Self {
+        let all = topics.is_none();
+        let asked = if version < GROUP_ERROR { topics.clone().unwrap_or_default() } else { Vec::new() };
+        let mut question =
+            Question { group_id, version, all, asked, awaited: Err(ErrorCode::NONE), refused: Vec::new() };
+        if !context.authorize(Operation::Describe, Resource::Group(&question.group_id)) {
+            question.awaited = Err(ErrorCode::GROUP_AUTHORIZATION_FAILED);
+            return question;
+        }
+        let topics = topics.map(|topics| {
+            let metadata = context.broker().engine().metadata();
+            let known = once(topics).into_iter().filter_map(|topic| {
+                let refuse = |(topic, code)| question.refused.push(Commits::refused(topic, code));
+                resolve(context, &metadata, topic, version).map_err(refuse).ok()
             });
             known.collect()
         });
-        let awaited = ask(context, &group.group_id, topics, require_stable);
-        AskedGroup { group_id: group.group_id, awaited, unknown }
+        let fetch = FetchOffsets { group_id: question.group_id.clone(), topics, require_stable };
+        question.awaited = Ok(context.broker().groups.submit(&question.group_id, Asked::FetchOffsets(fetch)));
+        question
     }
 
-    async fn answer(self, context: &Context, version: i16) -> OffsetFetchResponseGroup<'a> {
-        match commits(self.awaited).await {
+    async fn answer(self, context: &Context) -> Answered {
+        let Question { group_id, version, all, asked, awaited, refused } = self;
+        let fetched = match awaited {
+            Ok(awaited) => expect_answer!(awaited, FetchOffsets).and_then(outcome),
+            Err(code) => Err(code),
+        };
+        match fetched {
             Ok(fetched) => {
-                let known = fetched.into_iter().filter_map(|topic| answered_topic(context, topic, version));
-                let topics = known.chain(self.unknown.into_iter().map(unknown_topic)).collect();
-                OffsetFetchResponseGroup { group_id: self.group_id, topics, ..Default::default() }
+                let metadata = context.broker().engine().metadata();
+                let visible = fetched.into_iter().filter(|topic| !all || may_see(context, &metadata, topic, version));
+                let topics = visible.map(Commits::found).chain(refused).collect();
+                Answered { group_id, topics, error_code: ErrorCode::NONE }
             }
-            Err(error_code) => OffsetFetchResponseGroup { group_id: self.group_id, error_code, ..Default::default() },
+            Err(error_code) => {
+                let topics = asked.into_iter().map(|topic| Commits::refused(topic, error_code)).collect();
+                Answered { group_id, topics, error_code }
+            }
         }
     }
 }
 
-/// A topic in the core's terms; `None` for an id that nobody has.
-fn resolve(context: &Context, topic: &OffsetFetchRequestTopics<'_>, version: i16) -> Option<FetchTopic> {
-    let partitions = topic.partition_indexes.clone();
-    if version < BY_ID {
-        let topic_id = topic_id_of(context, &topic.name);
-        return Some(FetchTopic { name: topic.name.to_string(), topic_id, partitions });
-    }
-    let metadata = context.broker().engine().metadata();
-    let found = metadata.by_id(TopicId(topic.topic_id.0))?;
-    Some(FetchTopic { name: found.name.to_string(), topic_id: Some(found.id.0), partitions })
-}
-
-/// A topic's commits on the wire; by id only topics that still exist can be named.
-fn answered_topic(context: &Context, topic: FetchedTopic, version: i16) -> Option<OffsetFetchResponseTopics<'static>> {
-    let topic_id = match topic.topic_id.or_else(|| topic_id_of(context, &topic.name)) {
-        Some(id) => Uuid(id),
-        None if version < BY_ID => Uuid::default(),
-        None => return None,
-    };
-    let partitions = topic.partitions.into_iter().map(commit).collect();
-    Some(OffsetFetchResponseTopics { name: topic.name.into(), topic_id, partitions })
-}
-
-fn commit(partition: FetchedPartition) -> OffsetFetchResponsePartitions<'static> {
-    OffsetFetchResponsePartitions {
-        partition_index: partition.partition,
-        committed_offset: partition.offset,
-        committed_leader_epoch: partition.leader_epoch,
-        metadata: Some(partition.metadata.into()),
-        error_code: ErrorCode::NONE,
-    }
-}
-
-fn unknown_topic(topic: OffsetFetchRequestTopics<'_>) -> OffsetFetchResponseTopics<'_> {
-    let partitions = topic.partition_indexes.into_iter().map(|partition_index| OffsetFetchResponsePartitions {
-        partition_index,
-        committed_offset: -1,
-        error_code: ErrorCode::UNKNOWN_TOPIC_ID,
-        ..Default::default()
+/// Every partition once: an answer must not be larger than what there is to tell.
+fn once(topics: Vec<FetchTopic>) -> Vec<FetchTopic> {
+    let mut seen: HashMap<(String, Option<[u8; 16]>), HashSet<i32>> = HashMap::new();
+    let once = topics.into_iter().map(|mut topic| {
+        let seen = seen.entry((topic.name.clone(), topic.topic_id)).or_default();
+        topic.partitions.retain(|&partition| seen.insert(partition));
+        topic
     });
-    OffsetFetchResponseTopics { name: topic.name, topic_id: topic.topic_id, partitions: partitions.collect() }
+    once.collect()
+}
+
+/// A topic in the core's terms, with name and id; a name that no topic has is no error. What is refused comes back.
+fn resolve(
+    context: &Context,
+    metadata: &Metadata,
+    topic: FetchTopic,
+    version: i16,
+) -> Result<FetchTopic, (FetchTopic, ErrorCode)> {
+    let resolved = if version < BY_ID {
+        let topic_id = metadata.by_name(&topic.name).map(|topic| topic.id.0);
+        FetchTopic { topic_id, ..topic }
+    } else {
+        match metadata.by_id(TopicId(topic.topic_id.unwrap_or_default())) {
+            Some(found) => FetchTopic { name: found.name.to_string(), ..topic },
+            None => return Err((topic, ErrorCode::UNKNOWN_TOPIC_ID)),
+        }
+    };
+    if context.authorize(Operation::Describe, Resource::Topic(&resolved.name)) {
+        Ok(resolved)
+    } else {
+        Err((resolved, ErrorCode::TOPIC_AUTHORIZATION_FAILED))
+    }
+}
+
+/// Whether a topic that was not asked for by name belongs into an answer; by id only topics that exist can be named.
+fn may_see(context: &Context, metadata: &Metadata, topic: &FetchedTopic, version: i16) -> bool {
+    let exists = || metadata.by_name(&topic.name).is_some_and(|found| Some(found.id.0) == topic.topic_id);
+    context.authorize(Operation::Describe, Resource::Topic(&topic.name)) && (version < BY_ID || exists())
+}
+
+/// Versions 1 to 7.
+fn single(answered: Answered) -> OffsetFetchResponse<'static> {
+    let topics = answered.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter().map(|(partition, error_code)| OffsetFetchResponsePartition {
+            partition_index: partition.partition,
+            committed_offset: partition.offset,
+            committed_leader_epoch: partition.leader_epoch,
+            metadata: Some(partition.metadata.into()),
+            error_code,
+        });
+        OffsetFetchResponseTopic { name: topic.name.into(), partitions: partitions.collect() }
+    });
+    OffsetFetchResponse { topics: topics.collect(), error_code: answered.error_code, ..Default::default() }
+}
+
+/// Versions from 8.
+fn one_of_several(answered: Answered) -> OffsetFetchResponseGroup<'static> {
+    let topics = answered.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.into_iter().map(|(partition, error_code)| OffsetFetchResponsePartitions {
+            partition_index: partition.partition,
+            committed_offset: partition.offset,
+            committed_leader_epoch: partition.leader_epoch,
+            metadata: Some(partition.metadata.into()),
+            error_code,
+        });
+        let (name, topic_id) = (topic.name.into(), topic.topic_id);
+        OffsetFetchResponseTopics { name, topic_id, partitions: partitions.collect() }
+    });
+    let topics = topics.collect();
+    OffsetFetchResponseGroup { group_id: answered.group_id.into(), topics, error_code: answered.error_code }
 }

@@ -2,17 +2,22 @@
 //!
 //! Version 1 adds the throttle time, 3 static members (KIP-345), 4 the flexible encoding, 5 protocol type and name, which
 //! are then required (KIP-559).
+//!
+//! Larger requests than any client has close the connection.
 
 use ottla_groups::{MemberAssignment, Request as Asked, SyncGroup};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 
 use crate::context::{Context, Operation, Resource};
-use crate::groups::wire::{client_info, expect_answer, outcome};
+use crate::groups::wire::{decode_up_to, expect_answer, outcome};
 use crate::request::{Handled, Request};
 
-pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: SyncGroupRequest<'_> = request.decode()?;
+/// The largest body, in bytes: the assignments of a whole group.
+const MAX_BODY_BYTES: usize = 32 << 20;
+
+pub(crate) async fn handle(context: Context, mut request: Request) -> Handled {
+    let message: SyncGroupRequest<'_> = decode_up_to(&request, MAX_BODY_BYTES)?;
     if !context.authorize(Operation::Read, Resource::Group(&message.group_id)) {
         return request.respond(&refused(ErrorCode::GROUP_AUTHORIZATION_FAILED));
     }
@@ -20,8 +25,10 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         return request.respond(&refused(ErrorCode::INCONSISTENT_GROUP_PROTOCOL));
     }
     let sync = sync(message);
+    // A sync may wait for minutes; its bytes need not.
+    request.body = Default::default();
     let group_id = sync.group_id.clone();
-    let awaited = context.broker().groups.submit(&group_id, client_info(&context), Asked::SyncGroup(sync));
+    let awaited = context.broker().groups.submit(&group_id, Asked::SyncGroup(sync));
     match expect_answer!(awaited, SyncGroup).and_then(outcome) {
         Ok(member) => request.respond(&SyncGroupResponse {
             protocol_type: member.protocol_type.map(Into::into),
