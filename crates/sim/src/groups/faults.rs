@@ -11,6 +11,8 @@ use ottla_groups::{LeaveGroup, LeavingMember, Request};
 pub(super) enum Fault {
     /// The broker dies.
     Crash,
+    /// The broker will die right after the next change of a group.
+    PrepareCrash,
     /// The broker stands still.
     Stall,
     /// A consumer dies, and may come back as a new process.
@@ -35,7 +37,7 @@ pub(super) enum Fault {
 
 impl Fault {
     pub(super) fn choose(rng: &mut Prng) -> Fault {
-        match rng.between(0, 29) {
+        match rng.between(0, 33) {
             0..=4 => Fault::Crash,
             5..=7 => Fault::Stall,
             8..=11 => Fault::Kill,
@@ -46,6 +48,7 @@ impl Fault {
             25 => Fault::Remove,
             26..=27 => Fault::Commit,
             28 => Fault::DeleteOffsets,
+            29..=32 => Fault::PrepareCrash,
             _ => Fault::DeleteTopic,
         }
     }
@@ -55,6 +58,7 @@ impl Fault {
         let lives = world.clients[chosen].phase != Phase::Gone;
         match self {
             Fault::Crash => world.crash_broker(),
+            Fault::PrepareCrash => world.crash_prepared = true,
             Fault::Stall => world.stall_broker(),
             Fault::Kill if lives => {
                 world.kill_client(chosen);

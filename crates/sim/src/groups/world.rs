@@ -15,6 +15,9 @@ const FAULTS_MS: u64 = 30_000;
 const SETTLE_MS: u64 = 45_000;
 const STAY_MS: u64 = 12_000;
 
+/// Keys of records about groups begin with this version.
+const GROUP_KEY: [u8; 2] = [0, 2];
+
 /// Something that will happen.
 #[derive(Debug, Clone)]
 pub(super) enum Happening {
@@ -31,6 +34,7 @@ pub(super) enum Happening {
     },
     /// An answer reaches its client.
     Deliver {
+        life: u64,
         client: usize,
         rpc: u64,
         answer: Answer,
@@ -48,6 +52,10 @@ pub(super) enum Happening {
     Flush {
         life: u64,
         length: usize,
+    },
+    /// The broker dies.
+    Crash {
+        life: u64,
     },
     /// The broker starts.
     Start,
@@ -75,6 +83,8 @@ pub(super) struct World {
     pub(super) trace: Trace,
     pub(super) quiet: bool,
     pub(super) settings: Settings,
+    /// The broker will die right after the next change of a group, before that can be durable everywhere.
+    pub(super) crash_prepared: bool,
     queue: BTreeMap<(u64, u64), Happening>,
     sequence: u64,
     /// What reached the broker while it stood still.
@@ -101,6 +111,7 @@ impl World {
             checks: Checks::new(settings.clone(), session_timeout_ms),
             trace: Trace::new(plan.readable),
             quiet: false,
+            crash_prepared: false,
             settings,
             queue: BTreeMap::new(),
             sequence: 0,
@@ -175,7 +186,11 @@ impl World {
                 self.checks.cancelled(ticket);
                 self.tell(Event::Cancelled { ticket });
             }
-            Happening::Deliver { client, rpc, answer } => self.deliver(client, rpc, &answer),
+            Happening::Deliver { life, client, rpc, answer } => {
+                // What was answered in an earlier life: see `Client::connection_lost`.
+                self.clients[client].lazy &= life == self.broker.life;
+                self.deliver(client, rpc, &answer);
+            }
             Happening::Wake { client, epoch, what } if self.clients[client].epoch == epoch => self.wake(client, what),
             Happening::Tick { life } if life == self.broker.life => {
                 self.broker.tick_at_ms = None;
@@ -187,6 +202,7 @@ impl World {
                 self.send_replies();
                 self.plan_flush();
             }
+            Happening::Crash { life } if life == self.broker.life => self.crash_broker(),
             Happening::Start => self.start(),
             Happening::StallEnds { life } if life == self.broker.life => self.end_stall(),
             Happening::Fault => {
@@ -203,7 +219,7 @@ impl World {
             }
             // Of an earlier life.
             Happening::Cancel { .. } | Happening::Wake { .. } | Happening::Tick { .. } => {}
-            Happening::Flush { .. } | Happening::StallEnds { .. } => {}
+            Happening::Flush { .. } | Happening::StallEnds { .. } | Happening::Crash { .. } => {}
         }
     }
 
@@ -228,6 +244,7 @@ impl World {
 
     fn calm_down(&mut self) {
         self.quiet = true;
+        self.crash_prepared = false;
         self.trace.note(self.at_ms, || "the faults stop".into());
         for group_id in ["g0", "g1"] {
             let of_group = |client: &Client| client.group_id == group_id;
@@ -256,14 +273,29 @@ impl World {
     fn wake(&mut self, client: usize, what: Wake) {
         self.next_offset += 1;
         let wishes = self.clients[client].woken(self.at_ms, what, self.next_offset);
+        if let Wake::GiveUp(rpc) = what {
+            self.close_connection(client, |waiting| waiting.rpc == rpc);
+        }
         self.fulfil(client, wishes);
     }
 
     fn deliver(&mut self, client: usize, rpc: u64, answer: &Answer) {
         let (at_ms, name) = (self.at_ms, &self.clients[client].name);
         self.trace.note(at_ms, || format!("{name} hears {answer:?}"));
+        let lived = self.clients[client].phase != Phase::Gone;
         let wishes = self.clients[client].answered(at_ms, rpc, answer);
         self.fulfil(client, wishes);
+        if lived && self.clients[client].phase == Phase::Gone {
+            self.restart_if_last(client);
+        }
+    }
+
+    /// A process that was fenced ends; if there is no other one of its name, somebody starts it again.
+    fn restart_if_last(&mut self, client: usize) {
+        let name = &self.clients[client].name;
+        if !self.clients.iter().any(|other| other.name == *name && other.phase != Phase::Gone) {
+            self.restart_client(client);
+        }
     }
 
     pub(super) fn fulfil(&mut self, client: usize, wishes: Vec<Wish>) {
@@ -340,6 +372,11 @@ impl World {
             self.trace.note(self.at_ms, || format!("  {action:?}"));
             match action {
                 Action::Append(record) => {
+                    if self.crash_prepared && record.key.starts_with(&GROUP_KEY) {
+                        self.crash_prepared = false;
+                        let after_ms = self.rng.between(0, 6);
+                        self.plan(after_ms, Happening::Crash { life: self.broker.life });
+                    }
                     self.trace.mix(&record.key);
                     self.trace.mix(record.value.as_deref().unwrap_or_default());
                     self.checks.appended(&record);
@@ -365,7 +402,8 @@ impl World {
             self.checks.released(ticket, &answer);
             let Some(Waiting { client: Some(client), rpc }) = self.broker.waiting.remove(&ticket) else { continue };
             if let Some(delay_ms) = self.network() {
-                self.plan(delay_ms, Happening::Deliver { client, rpc, answer });
+                let life = self.broker.life;
+                self.plan(delay_ms, Happening::Deliver { life, client, rpc, answer });
             }
         }
     }
@@ -427,11 +465,17 @@ impl World {
     pub(super) fn kill_client(&mut self, client: usize) {
         self.trace.note(self.at_ms, || format!("{} dies", self.clients[client].name));
         self.clients[client].stop();
-        if self.rng.once_in(3) {
+        self.close_connection(client, |_| true);
+    }
+
+    /// The requests of a lost connection are cancelled, if the broker hears of it.
+    fn close_connection(&mut self, client: usize, which: impl Fn(&Waiting) -> bool) {
+        if !self.quiet && self.rng.once_in(3) {
             return;
         }
-        let of_client = self.broker.waiting.iter().filter(|(_, waiting)| waiting.client == Some(client));
-        for ticket in of_client.map(|(ticket, _)| *ticket).collect::<Vec<_>>() {
+        let concerns = |waiting: &Waiting| waiting.client == Some(client) && which(waiting);
+        let tickets = self.broker.waiting.iter().filter(|(_, waiting)| concerns(waiting)).map(|(ticket, _)| *ticket);
+        for ticket in tickets.collect::<Vec<_>>() {
             let delay_ms = self.rng.between(0, 50);
             self.plan(delay_ms, Happening::Cancel { life: self.broker.life, ticket });
         }
