@@ -111,8 +111,9 @@ def _create(environment, folder):
         if version > environment.newest_python:
             newest = ".".join(map(str, environment.newest_python))
             hint = f" (its packages end with Python {newest}, and no python{newest} or older is installed)"
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise CannotBuild(f"pip could not install {environment.requirements}.txt{hint}: {last}")
+        said = done.stderr.strip().splitlines() or ["no output"]
+        why = next((line for line in said if line.startswith("ERROR")), said[-1])
+        raise CannotBuild(f"pip could not install {environment.requirements}.txt{hint}: {why}")
 
 
 def _run(command):
