@@ -186,7 +186,7 @@ async fn a_deletion_is_told_to_others_although_its_client_is_gone() {
     engine.memory.create_topic(new).await.expect("the topic");
     let before = engine.calls();
     let mut reader = broker.connect().await;
-    let parked = reader.send(&fetch_request("doomed", vec![fetch_partition(0, 0)], 600_000), 11).await;
+    let parked = reader.send(&fetch_request("doomed", vec![fetch_partition(0, 0)], 20_000), 11).await;
     engine.called_after(before).await;
     let before = engine.calls();
     let mut deleter = broker.connect().await;
