@@ -3,9 +3,11 @@
 mod client;
 
 use client::{Client, TestBroker, batch, fetch_partition, fetch_request, values};
-use ottla_protocol::messages::{FetchRequest, FetchResponse, FetchTopic, ForgottenTopic};
+use ottla_protocol::messages::{
+    DeleteTopicsRequest, FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic,
+};
 use ottla_protocol::{ErrorCode, Uuid};
-use ottla_storage::{PartitionId, Topic};
+use ottla_storage::{NewTopic, PartitionId, Topic, TopicId};
 
 /// Version 13: topics by id.
 const BY_ID: i16 = 13;
@@ -222,4 +224,39 @@ async fn a_closed_connection_takes_its_parked_fetch_along() {
     while broker.running.broker().parked_fetch_partitions() > 0 {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_session_learns_that_its_topic_is_gone_and_that_it_came_back() {
+    let broker = TestBroker::start(&[]).await;
+    broker.topic("t", 1, &[]).await;
+    let (mut consumer, mut admin) = (broker.connect().await, broker.connect().await);
+    let by_name = 12;
+    let opened = consumer.call(&in_named_session(0, 0, vec![fetch_partition(0, 0)], 0), by_name).await;
+    let session_id = opened.session_id;
+    let parked = consumer.send(&in_named_session(session_id, 1, vec![], FOREVER_MS), by_name).await;
+    let delete = DeleteTopicsRequest { topic_names: vec!["t".into()], timeout_ms: 1_000, ..Default::default() };
+    assert_eq!(admin.call(&delete, 5).await.responses[0].error_code, ErrorCode::NONE);
+    let gone: FetchResponse<'_> = consumer.receive(parked, by_name).await;
+    assert_eq!(gone.responses[0].partitions[0].error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    let id = TopicId([0x77; 16]);
+    let anew = NewTopic { name: "t".to_owned(), id, partitions: 1, configs: Default::default() };
+    broker.engine.create_topic(anew).await.expect("the name is free");
+    let back = consumer.call(&in_named_session(session_id, 2, vec![], 0), by_name).await;
+    assert_eq!(back.responses[0].partitions[0].error_code, ErrorCode::NONE);
+    let parked = consumer.send(&in_named_session(session_id, 3, vec![], FOREVER_MS), by_name).await;
+    admin.produce("t", 0, &batch(&["a"])).await;
+    let news: FetchResponse<'_> = consumer.receive(parked, by_name).await;
+    assert_eq!(values(&news), [(0, 0, "a".to_owned())]);
+}
+
+fn in_named_session<'a>(
+    session_id: i32,
+    session_epoch: i32,
+    partitions: Vec<FetchPartition>,
+    max_wait_ms: i32,
+) -> FetchRequest<'a> {
+    let mut request = fetch_request("t", partitions, max_wait_ms);
+    request.topics.retain(|topic| !topic.partitions.is_empty());
+    FetchRequest { session_id, session_epoch, ..request }
 }
