@@ -23,7 +23,7 @@ use crate::machine::{SystemClock, SystemEntropy, raise_open_file_limit};
 
 /// How long the end may take. All that was acknowledged is on disk already; what this is for are answers on their way out
 /// and a checkpoint that makes the next start quicker.
-const STOP_WITHIN: Duration = Duration::from_millis(900);
+const STOP_WITHIN: Duration = Duration::from_millis(800);
 
 /// Kafka's `node.id`. There is one node, so there is nothing to choose.
 const NODE_ID: i32 = 1;
