@@ -40,7 +40,7 @@ struct State {
     read_only: bool,
     /// Files cannot be opened for direct writes.
     refuses_direct: bool,
-    flushes: u64,
+    durable_writes: u64,
 }
 
 #[derive(Clone)]
@@ -92,8 +92,8 @@ impl MemoryDisk {
         self.lock_state().changes
     }
 
-    pub fn flushes(&self) -> u64 {
-        self.lock_state().flushes
+    pub fn durable_writes(&self) -> u64 {
+        self.lock_state().durable_writes
     }
 
     pub fn limit_to(&self, capacity_bytes: Option<u64>) {
@@ -356,11 +356,13 @@ impl DiskFile for MemoryFile {
     fn write_at(&self, data: &[u8], offset: u64, durable: bool) -> io::Result<()> {
         assert!(self.how.write, "the file was opened for reading");
         let block = BLOCK_BYTES;
-        let aligned = data.as_ptr().align_offset(block) == 0 && data.len() % block == 0 && offset % block as u64 == 0;
+        let aligned = data.as_ptr().align_offset(block) == 0
+            && data.len().is_multiple_of(block)
+            && offset.is_multiple_of(block as u64);
         assert!(aligned || !self.how.direct, "a direct write is not aligned");
         let mut state = self.disk.lock_state();
         state.change()?;
-        state.flushes += u64::from(durable);
+        state.durable_writes += u64::from(durable);
         let end = offset as usize + data.len();
         self.grow_check(&state, end as u64)?;
         let mut content = self.content.lock().unwrap();
@@ -376,7 +378,6 @@ impl DiskFile for MemoryFile {
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.lock_state();
         state.change()?;
-        state.flushes += 1;
         if state.flushes_fail {
             return Err(io::Error::from_raw_os_error(5));
         }

@@ -74,6 +74,7 @@ pub(in crate::local) fn replay(
         reader.current = Some(slot);
     }
     reader.refuse_later_claims()?;
+    reader.flush_end()?;
     let end = reader.end;
     let used = |slot: &Slot| in_use.iter().any(|(_, used)| used.name == slot.name);
     let free = found.iter().map(|found| found.slot).filter(|slot| !used(slot) && slot.bytes > FIRST_FRAME_AT).collect();
@@ -212,6 +213,15 @@ impl LogReader<'_> {
         if claimed >= expected { Err(self.lost(claimed)) } else { Ok(()) }
     }
 
+    /// Flushes the last segment: after a kill, what was written without a flush was read all the same, and the next segment
+    /// will say that it is durable. All segments before were flushed when the log went on.
+    fn flush_end(&self) -> Result<(), OpenError> {
+        let Some(slot) = self.current else { return Ok(()) };
+        let path = slot_path(self.folder, slot.name);
+        let flushed = self.disk.open(&path, OpenHow::WRITE).and_then(|file| file.sync());
+        flushed.map_err(|error| OpenError::io(path, "flush", &error))
+    }
+
     /// The refusal: frames from the end up to `last` were acknowledged and cannot be read.
     fn lost(&self, last: u64) -> OpenError {
         let path = self.current.map_or(self.folder.to_owned(), |slot| slot_path(self.folder, slot.name));
@@ -292,7 +302,7 @@ impl Window {
     }
 
     fn load(&mut self, offset: u64, length: usize) -> io::Result<()> {
-        let wanted = length.max(WINDOW_BYTES).min((self.size - offset) as usize);
+        let wanted = length.max(WINDOW_BYTES).min(self.size.saturating_sub(offset) as usize);
         self.bytes.resize(wanted, 0);
         self.start = offset;
         let read = self.file.read_at(&mut self.bytes, offset)?;
@@ -300,3 +310,7 @@ impl Window {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "recovery_tests.rs"]
+mod tests;

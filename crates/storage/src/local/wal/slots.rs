@@ -143,6 +143,8 @@ impl SlotPool {
     /// Frees the slots of all segments before that number.
     pub(in crate::local) fn retire_before(&self, number: u64) {
         let mut state = self.lock();
+        // A checkpoint succeeded, so an earlier lack of space may be over.
+        state.failure = None;
         while state.in_use.front().is_some_and(|(first, _)| *first < number) {
             let Some((_, slot)) = state.in_use.pop_front() else { break };
             if slot.bytes > self.rules.slot_bytes {
