@@ -9,8 +9,8 @@ from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 AsyncListener = getattr(subscription_state, "AsyncConsumerRebalanceListener", None)
-# Version 3 loses track of a rebalance if a poll times out between its JoinGroup and its SyncGroup: leave it ample time for both.
-POLL_S = 0.05 if AsyncListener is None else 1.0
+# It loses track of a rebalance if a poll times out between its JoinGroup and its SyncGroup: leave it ample time for both.
+POLL_S = 1.0
 NO_POLICY = "none"
 ERRORS = {
     "no committed offset": "NoOffsetForPartitionError",

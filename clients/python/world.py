@@ -67,9 +67,7 @@ class Client:
         """Wait until the condition holds; anything that the process reports makes it look again."""
         if not self.until(lambda: condition() or self._ended, deadline_s) or not condition():
             ended = ", but the process has ended" if self._ended else ""
-            raise AssertionError(
-                f"{self} waited {deadline_s:.0f} s for {what}{ended}; assignment {self.assignment}, {len(self.records)} records, "
-                f"last {self.records[-3:]}, errors {self.errors[-3:]}\n{self.log_tail()}")
+            raise AssertionError(f"waited {deadline_s:.0f} s for {what}{ended}: {self.state()}")
 
     def until(self, condition, timeout_s):
         """Wait for the condition without failing; tells whether it holds."""
@@ -142,6 +140,11 @@ class Client:
     def count(self, event):
         """How often that kind of event came."""
         return sum(1 for name, _ in list(self.events) if name == event)
+
+    def state(self):
+        """Everything that helps to see why a wait was in vain."""
+        return (f"{self}: assignment {self.assignment}, {len(self.records)} records, last {self.records[-3:]}, errors {self.errors[-3:]}, "
+                f"events {self.events[-6:]}\n{self.log_tail()}")
 
     def log_tail(self, lines=12):
         """The end of what the process wrote to stderr."""
@@ -267,8 +270,8 @@ class World:
         deadline = time.monotonic() + deadline_s
         while not condition():
             if time.monotonic() > deadline:
-                state = "; ".join(f"{client}: {client.assignment}, errors {client.errors[-3:]}" for client in self.clients if client.assignment)
-                raise AssertionError(f"waited {deadline_s:.0f} s for {what}; {state}")
+                states = "\n".join(client.state() for client in self.clients if client.process.poll() is None)
+                raise AssertionError(f"waited {deadline_s:.0f} s for {what}\n{states}")
             time.sleep(PACE_S)
 
     def end(self):
