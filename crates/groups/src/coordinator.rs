@@ -120,6 +120,8 @@ impl Coordinator {
                     self.step(now, &group_id, actions, |step| step.cancelled(ticket, &member_id));
                 }
             }
+            // Half of a log would be cleaned by halves.
+            Event::TopicDeleted { .. } if !self.is_loaded => {}
             Event::TopicDeleted { name, topic_id } => self.topic_deleted(now, &name, topic_id, actions),
         }
     }

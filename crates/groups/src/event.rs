@@ -30,6 +30,7 @@ pub struct ClientInfo {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and nearly all are requests")]
 pub enum Event {
     /// A client asks.
     Request {
@@ -47,7 +48,7 @@ pub enum Event {
         /// Which.
         ticket: Ticket,
     },
-    /// A topic was deleted: its commits go too.
+    /// A topic was deleted: its commits go too. Ignored by a coordinator that has not loaded yet: tell it again then.
     TopicDeleted {
         /// Its name.
         name: String,

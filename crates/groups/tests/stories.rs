@@ -3,6 +3,8 @@
 //! Each file in `stories/` is a list of blocks: a command, a line `----`, and what came out of it. After a deliberate
 //! change run the test with `UPDATE_STORIES=1`: it writes what comes out now, and the difference is for you to read.
 //! The commands are described at [`teller::Teller::run`].
+#![expect(clippy::disallowed_methods, reason = "the stories lie on a disk; the coordinator does not touch it")]
+#![expect(clippy::unwrap_used, reason = "all of this file and its module is test code")]
 mod teller;
 
 use std::fmt::Write as _;

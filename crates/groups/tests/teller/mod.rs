@@ -134,7 +134,8 @@ impl Teller {
             min_session_timeout_ms: command.number("min_session", standard.min_session_timeout_ms),
             max_session_timeout_ms: command.number("max_session", standard.max_session_timeout_ms),
             max_offset_metadata_bytes: command.number("max_metadata", standard.max_offset_metadata_bytes),
-            ..standard
+            #[cfg(feature = "planted-bugs")]
+            bug: None,
         };
         self.load()
     }

@@ -7,6 +7,9 @@ use ottla_groups::{LeaveGroup, LeavingMember, SyncGroup};
 pub(super) const TOPIC: &str = "orders";
 /// Its partitions.
 pub(super) const PARTITIONS: u8 = 6;
+/// How long a consumer waits for a parked request: longer than any member's rebalance timeout, as real ones do, or one
+/// that gives up at the very moment of the answer would keep its group rebalancing for ever.
+const PATIENCE_MS: u64 = 7_000;
 /// Every assignment begins with this byte, so that "nothing" is not empty.
 const ASSIGNMENT_VERSION: u8 = 1;
 
@@ -150,7 +153,7 @@ impl Client {
             // Drawn by the broker.
             random: [0, 0],
         };
-        self.send_current(Request::JoinGroup(request), self.rebalance_timeout_ms + 2_000, wishes);
+        self.send_current(Request::JoinGroup(request), PATIENCE_MS, wishes);
     }
 
     fn send_current(&mut self, request: Request, patience_ms: u64, wishes: &mut Vec<Wish>) {
@@ -284,7 +287,7 @@ impl Client {
             protocol_name: joined.protocol_name.clone(),
             assignments: if leads { assign(joined) } else { Vec::new() },
         };
-        self.send_current(Request::SyncGroup(request), self.rebalance_timeout_ms + 2_000, wishes);
+        self.send_current(Request::SyncGroup(request), PATIENCE_MS, wishes);
     }
 
     fn settle(&mut self, wishes: &mut Vec<Wish>) {
