@@ -357,7 +357,7 @@ impl Checks {
         for group_id in ["g0", "g1"] {
             for wait in coordinator.waits(now, group_id) {
                 let longest_ms = if wait.name == WaitName::NewMemberToBeAnswered { 300_000 } else { LONGEST_WAIT_MS };
-                let overdue = wait.deadline_ms + grace_ms < now.monotonic_ms;
+                let overdue = wait.deadline_ms.saturating_add(grace_ms) < now.monotonic_ms;
                 if overdue || wait.deadline_ms > now.monotonic_ms + longest_ms {
                     self.fail(format!("a wait of {group_id} does not end: {wait:?}"));
                 }
