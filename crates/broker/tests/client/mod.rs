@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_broker::config::BrokerConfig;
@@ -24,6 +25,9 @@ use tokio::net::TcpStream;
 pub struct TestClock {
     pub monotonic_ms: AtomicU64,
 }
+
+/// So that a broker that never answers fails a test instead of hanging it; no test depends on its length.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What the tests' wall clock shows.
 pub const WALL_MS: i64 = 1_700_000_000_000;
@@ -141,16 +145,20 @@ impl Client {
 
     /// Reads one frame, without its size.
     pub async fn receive_frame(&mut self) -> Bytes {
-        let size = self.stream.read_u32().await.expect("the broker answers");
-        let mut frame = vec![0; size as usize];
-        self.stream.read_exact(&mut frame).await.expect("the broker answers");
-        frame.into()
+        let stream = &mut self.stream;
+        let frame = async move {
+            let size = stream.read_u32().await.expect("the broker answers");
+            let mut frame = vec![0; size as usize];
+            stream.read_exact(&mut frame).await.expect("the broker answers");
+            frame.into()
+        };
+        tokio::time::timeout(SILENCE, frame).await.expect("the broker answers at all")
     }
 
     /// Waits until the broker closes the connection; it must not say anything more.
     pub async fn expect_close(&mut self) {
         let mut byte = [0; 1];
-        match self.stream.read(&mut byte).await {
+        match tokio::time::timeout(SILENCE, self.stream.read(&mut byte)).await.expect("the broker closes at all") {
             Ok(count) => assert_eq!(count, 0, "the broker answers where it should close"),
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
         }
