@@ -121,6 +121,8 @@ impl Lookup {
         timestamp_ms: i64,
         from_offset: i64,
     ) -> Result<Option<LogBatch>, SegmentReadError> {
+        // Memory first: batches go from memory to segments, so in this order none is missed.
+        let in_memory = self.tail.batch_at_or_after(partition, timestamp_ms, from_offset);
         let segments = self.tail.segments(partition).unwrap_or_default();
         let may_hold = |meta: &&SegmentMeta| meta.end_offset > from_offset && meta.max_timestamp_ms >= timestamp_ms;
         for meta in segments.all().filter(may_hold) {
@@ -130,7 +132,7 @@ impl Lookup {
                 return Ok(batch);
             }
         }
-        Ok(self.tail.batch_at_or_after(partition, timestamp_ms, from_offset))
+        Ok(in_memory)
     }
 }
 

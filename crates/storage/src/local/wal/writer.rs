@@ -9,8 +9,8 @@ use super::segment::{FIRST_FRAME_AT, SegmentHeader, put_header};
 use super::{FRAME_HEADER_BYTES, Slot, WalPosition, slot_path};
 use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, Disk, DiskFile, OpenHow};
 
-/// How much memory the buffer keeps between writes.
-const KEPT_BUFFER_BYTES: usize = 5 << 20;
+/// How much memory the buffer keeps between writes: a full group, doubled as it grew.
+const KEPT_BUFFER_BYTES: usize = 9 << 20;
 
 /// Where a writer goes on.
 pub(in crate::local) struct WalWriterStart {
