@@ -1,0 +1,16 @@
+//! Groups over real sockets: joining, committing, administering, and what is left of it all in `__consumer_offsets`.
+
+#[path = "../client/mod.rs"]
+mod client;
+
+mod administration;
+mod asking;
+mod finding;
+mod log;
+mod losing;
+mod members;
+mod offsets;
+mod refusals;
+mod static_members;
+mod stopping;
+mod twin;
