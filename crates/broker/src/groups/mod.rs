@@ -163,6 +163,7 @@ impl fmt::Debug for Groups {
     }
 }
 
+#[allow(clippy::needless_update, reason = "a build with planted bugs has one setting more")]
 fn core_settings(config: &BrokerConfig) -> ottla_groups::Settings {
     let groups = &config.settings().groups;
     ottla_groups::Settings {

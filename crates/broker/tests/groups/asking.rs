@@ -1,5 +1,7 @@
 //! What the tests of this folder ask for again and again.
 
+use std::time::Duration;
+
 use ottla_protocol::messages::*;
 use ottla_protocol::{ErrorCode, Uuid};
 use ottla_storage::Topic;
@@ -119,14 +121,21 @@ pub async fn describe(client: &mut Client, group: &str) -> DescribedGroup<'stati
     client.call(&request, 5).await.groups.remove(0)
 }
 
+/// How long anything may take before a test counts as hanging; far more than it needs.
+const HANGS_AFTER: Duration = Duration::from_secs(30);
+
 /// Asks until the group is so: another connection's request is on its way.
 pub async fn until(client: &mut Client, group: &str, state: &str, members: usize) {
-    loop {
-        let described = describe(client, group).await;
-        if described.group_state == state && described.members.len() == members {
-            return;
+    let so = async {
+        loop {
+            let described = describe(client, group).await;
+            if described.group_state == state && described.members.len() == members {
+                return;
+            }
         }
-    }
+    };
+    let waited = tokio::time::timeout(HANGS_AFTER, so).await;
+    assert!(waited.is_ok(), "{group} never became {state} with {members} members");
 }
 
 /// A commit of one partition from outside of group management.
