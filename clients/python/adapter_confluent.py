@@ -105,6 +105,8 @@ class Producer:
 
     def send(self, topic, partition, values):
         reports = []
+        # Until it knows the topic, the client keeps records aside and then lets some of them go ahead, one in a batch.
+        self.producer.list_topics(topic, timeout=10)
         for value in values:
             self.producer.produce(topic, value, partition=partition, on_delivery=lambda *report: reports.append(report))
         if self.producer.flush(30):

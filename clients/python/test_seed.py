@@ -437,4 +437,3 @@ def test_15_an_unknown_topic_is_created_or_refused(world):
     assert "unknown" not in wire.topics(world.broker.address)
     world.create_topic(1, "unknown")
     asking.wait(lambda: asking.assignment == both, "the topic that somebody else has made")
-    world.end()

@@ -198,6 +198,8 @@ class World:
         self._make_broker = make_broker
         self.broker = None
         self.clients = []
+        self.acts = []
+        """The worlds that `again` made, which end with this one."""
         self.held = []
         """What is closed at the very end, after the broker."""
         self._sender = None
@@ -211,7 +213,9 @@ class World:
         """Another world in a folder within this one, for a second act with a new broker."""
         folder = self.folder / name
         folder.mkdir()
-        return World(self.environment, self._make_broker, folder)
+        again = World(self.environment, self._make_broker, folder)
+        self.acts.append(again)
+        return again
 
     def client(self, name, environment=None):
         """A client process; of the version under test, unless another is asked for."""
@@ -276,6 +280,8 @@ class World:
 
     def end(self):
         """Stop everything that the test has started."""
+        for act in self.acts:
+            act.end()
         for client in self.clients:
             client.end()
         if self.broker:
