@@ -9,7 +9,7 @@ use crate::config::BrokerConfig;
 use crate::failure::Failure;
 use crate::fetch::FetchState;
 use crate::groups::Groups;
-use crate::memory::RequestMemory;
+use crate::memory::{AnswerMemory, RequestMemory};
 use crate::stop::Stop;
 use crate::time::{Clock, Entropy, random_u64, random_uuid};
 use crate::topics::Creations;
@@ -41,7 +41,8 @@ pub struct Broker {
     parts: Parts,
     pub(crate) fetches: Arc<FetchState>,
     pub(crate) groups: Groups,
-    pub(crate) memory: RequestMemory,
+    pub(crate) requests: RequestMemory,
+    pub(crate) answers: AnswerMemory,
     pub(crate) failure: Arc<Failure>,
     pub(crate) creations: Creations,
     pub(crate) stop: Stop,
@@ -54,7 +55,8 @@ impl Broker {
         Broker {
             fetches: Arc::new(FetchState::new(settings.fetch_session_cache_slots)),
             groups: Groups::new(&config, &parts),
-            memory: RequestMemory::new(),
+            requests: RequestMemory::new(),
+            answers: AnswerMemory::new(),
             failure: Arc::new(Failure::default()),
             creations: Creations::default(),
             stop: Stop::default(),
@@ -102,6 +104,16 @@ impl Broker {
     /// In how many partitions fetches that wait, or sessions, are interested; for metrics.
     pub fn parked_fetch_partitions(&self) -> usize {
         self.fetches.waiters.len()
+    }
+
+    /// Bytes of large requests that arrive or are at work; for metrics.
+    pub fn request_memory_bytes(&self) -> usize {
+        self.requests.used_bytes()
+    }
+
+    /// Bytes of records that wait in answers; for metrics.
+    pub fn answer_memory_bytes(&self) -> usize {
+        self.answers.used_bytes()
     }
 
     /// To be called once a topic is durably gone: parked fetches answer, and its commits are deleted.

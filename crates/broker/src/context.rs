@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::Broker;
+use crate::stop::Stop;
 
 /// On whose behalf a request acts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -102,6 +103,8 @@ pub(crate) struct Connection {
     pub(crate) software: OnceLock<Software>,
     /// Requests whose effect is still to come; while there is one, no later request of the connection starts.
     order_holds: AtomicUsize,
+    /// Requested once the peer sends nothing more; it may still read.
+    pub(crate) input_ended: Stop,
 }
 
 impl Connection {
@@ -115,6 +118,7 @@ impl Connection {
             local,
             software: OnceLock::new(),
             order_holds: AtomicUsize::new(0),
+            input_ended: Stop::default(),
         }
     }
 
@@ -175,6 +179,11 @@ impl Context {
     /// The address the client connected to.
     pub(crate) fn local(&self) -> SocketAddr {
         self.connection.local
+    }
+
+    /// Requested once the client sends nothing more: it has gone, or at least asks for nothing else.
+    pub(crate) fn input_ended(&self) -> &Stop {
+        &self.connection.input_ended
     }
 
     /// Whether the principal may do this. The one place where rights will be looked up; now everybody may do everything.

@@ -17,7 +17,8 @@ use ottla_protocol::{ApiKey, VersionRange, frame};
 
 use crate::context::{Connection, Context};
 use crate::handlers;
-use crate::request::{Close, Handled, HandlerFuture, Request};
+use crate::memory::Charge;
+use crate::request::{Body, Close, Handled, HandlerFuture, Request};
 
 /// One row: an API, its versions, its handler.
 pub(crate) struct Api {
@@ -27,16 +28,23 @@ pub(crate) struct Api {
     pub(crate) served: VersionRange,
     /// The first version that ApiVersions tells; where it is lower than what is served, the row says why.
     pub(crate) advertised_from: i16,
+    /// Its answer may wait for what other clients do, so nobody waits for it once its own client is gone.
+    waits_for_others: bool,
     handle: fn(Context, Request) -> HandlerFuture,
 }
 
 impl Api {
     const fn new(key: ApiKey, min: i16, max: i16, handle: fn(Context, Request) -> HandlerFuture) -> Self {
-        Api { key, served: VersionRange { min, max }, advertised_from: min, handle }
+        Api { key, served: VersionRange { min, max }, advertised_from: min, waits_for_others: false, handle }
     }
 
     const fn advertised_from(mut self, version: i16) -> Self {
         self.advertised_from = version;
+        self
+    }
+
+    const fn waits_for_others(mut self) -> Self {
+        self.waits_for_others = true;
         self
     }
 }
@@ -61,10 +69,10 @@ pub(crate) static APIS: &[Api] = &[
     api!(OffsetCommit 2-10, offset_commit),
     api!(OffsetFetch 1-10, offset_fetch),
     api!(FindCoordinator 0-6, find_coordinator),
-    api!(JoinGroup 0-9, join_group),
+    api!(JoinGroup 0-9, join_group).waits_for_others(),
     api!(Heartbeat 0-4, heartbeat),
     api!(LeaveGroup 0-5, leave_group),
-    api!(SyncGroup 0-5, sync_group),
+    api!(SyncGroup 0-5, sync_group).waits_for_others(),
     api!(DescribeGroups 0-6, describe_groups),
     api!(ListGroups 0-5, list_groups),
     api!(ApiVersions 0-4, api_versions),
@@ -83,6 +91,14 @@ pub(crate) fn find(key: i16) -> Option<&'static Api> {
     APIS.iter().find(|api| api.key.code() == key)
 }
 
+/// A request at work.
+pub(crate) struct Started {
+    /// Its handler.
+    pub(crate) handler: HandlerFuture,
+    /// It may wait for other clients; a parked fetch notices itself that its client is gone.
+    pub(crate) waits_for_others: bool,
+}
+
 /// Starts the handler of a request. `client_id` is the connection's last one, kept because it rarely changes.
 ///
 /// # Errors
@@ -91,9 +107,11 @@ pub(crate) fn start(
     connection: &Arc<Connection>,
     client_id: &mut Option<Arc<str>>,
     frame: Bytes,
-) -> Result<HandlerFuture, Close> {
+    charge: Option<Charge>,
+) -> Result<Started, Close> {
     if let Some(request) = too_new_api_versions(&frame) {
-        return Ok(boxed(async move { handlers::api_versions::refuse_version(&request) }));
+        let handler = boxed(async move { handlers::api_versions::refuse_version(&request) });
+        return Ok(Started { handler, waits_for_others: false });
     }
     let (header, body) = frame::split_request(&frame)
         .map_err(|error| Close::because(format!("a request's header cannot be read: {error}")))?;
@@ -112,8 +130,10 @@ pub(crate) fn start(
             return Err(Close::because(format!("API {} ({name}) is not served", header.api_key)));
         }
     };
-    let request = Request { key: api.key, version, correlation_id: header.correlation_id, body: frame.slice_ref(body) };
-    Ok((api.handle)(Context::new(connection.clone(), client_id.clone()), request))
+    let body = Body::new(frame.slice_ref(body), charge);
+    let request = Request { key: api.key, version, correlation_id: header.correlation_id, body };
+    let handler = (api.handle)(Context::new(connection.clone(), client_id.clone()), request);
+    Ok(Started { handler, waits_for_others: api.waits_for_others })
 }
 
 /// A client that is newer than we are asks first of all for our versions, in a version that we do not know, in a header
@@ -126,7 +146,7 @@ fn too_new_api_versions(frame: &Bytes) -> Option<Request> {
         key: api.key,
         version,
         correlation_id: i32::from_be_bytes([c0, c1, c2, c3]),
-        body: Bytes::new(),
+        body: Body::default(),
     })
 }
 

@@ -1,10 +1,13 @@
 //! One request as it came and one answer as it goes, before and after the messages' own coding.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::pin::Pin;
 
 use bytes::Bytes;
 use ottla_protocol::{ApiKey, Message, frame};
+
+use crate::memory::Charge;
 
 /// A request whose header has been read.
 #[derive(Debug)]
@@ -16,7 +19,30 @@ pub(crate) struct Request {
     /// Goes back with the answer.
     pub(crate) correlation_id: i32,
     /// What follows the header.
-    pub(crate) body: Bytes,
+    pub(crate) body: Body,
+}
+
+/// A request's bytes with what is charged for them. A handler that waits long replaces them by nothing, which gives both
+/// back.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    bytes: Bytes,
+    _charge: Option<Charge>,
+}
+
+impl Body {
+    /// These bytes, of a frame with that charge.
+    pub(crate) fn new(bytes: Bytes, charge: Option<Charge>) -> Self {
+        Body { bytes, _charge: charge }
+    }
+}
+
+impl Deref for Body {
+    type Target = Bytes;
+
+    fn deref(&self) -> &Bytes {
+        &self.bytes
+    }
 }
 
 impl Request {
@@ -44,7 +70,7 @@ impl Request {
     /// As [`Request::respond`].
     pub(crate) fn respond_in<'m, M: Message<'m>>(&self, version: i16, message: &M) -> Handled {
         match frame::encode_response_frame(self.correlation_id, version, message) {
-            Ok(segments) => Ok(Response { bytes: segments.iter().map(Bytes::len).sum(), segments }),
+            Ok(segments) => Ok(Response::of(segments)),
             Err(error) => Err(Close::because(format!("the answer to {} cannot be written: {error}", self.key.name()))),
         }
     }
@@ -61,9 +87,20 @@ pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Handled> + Send>>;
 pub(crate) struct Response {
     segments: Vec<Bytes>,
     bytes: usize,
+    charge: Option<Charge>,
 }
 
 impl Response {
+    fn of(mut segments: Vec<Bytes>) -> Self {
+        segments.retain(|segment| !segment.is_empty());
+        Response { bytes: segments.iter().map(Bytes::len).sum(), segments, charge: None }
+    }
+
+    /// The answer, which keeps the charge until it is written.
+    pub(crate) fn charged(self, charge: Charge) -> Self {
+        Response { charge: Some(charge), ..self }
+    }
+
     /// No answer at all: Produce with acks=0.
     pub(crate) fn none() -> Self {
         Response::default()
@@ -74,9 +111,9 @@ impl Response {
         self.bytes
     }
 
-    /// The pieces to write.
-    pub(crate) fn into_segments(self) -> Vec<Bytes> {
-        self.segments
+    /// The pieces to write, none of them empty, and what they are charged.
+    pub(crate) fn into_parts(self) -> (Vec<Bytes>, Option<Charge>) {
+        (self.segments, self.charge)
     }
 }
 

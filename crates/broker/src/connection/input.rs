@@ -9,7 +9,9 @@ use std::io;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
+use super::patience::Patience;
 use crate::memory::{Charge, RequestMemory};
 use crate::request::Close;
 
@@ -30,19 +32,30 @@ pub(super) struct Input {
     max_frame_bytes: usize,
     /// Sizes up to this one are believed: the connection has sent a frame as large before.
     trusted_bytes: usize,
-    /// The frame under way, once its size is known and its memory charged.
-    frame: Option<(usize, Charge)>,
+    /// The frame under way, once its size is known.
+    frame: Option<Frame>,
+}
+
+#[derive(Debug)]
+struct Frame {
+    bytes: usize,
+    large: Option<Large>,
+}
+
+/// What is kept of a frame above [`RequestMemory::FREE_BYTES`] while it arrives.
+#[derive(Debug)]
+struct Large {
+    charge: Charge,
+    patience: Patience,
 }
 
 /// The next frame, or what is missing for it.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// A frame without its size prefix.
-    Frame(Bytes, Charge),
+    /// A frame without its size prefix, and what is charged for it if it is large.
+    Frame(Bytes, Option<Charge>),
     /// More bytes must arrive.
     Bytes,
-    /// Requests in flight take all the memory there is for them.
-    Memory,
 }
 
 impl Input {
@@ -59,25 +72,35 @@ impl Input {
         if self.frame.is_none() {
             let Some(prefix) = self.received.first_chunk::<SIZE_PREFIX_BYTES>() else { return Ok(Next::Bytes) };
             let size = self.checked_size(i32::from_be_bytes(*prefix))?;
-            let Some(charge) = memory.charge(size) else { return Ok(Next::Memory) };
             let _ = self.received.split_to(SIZE_PREFIX_BYTES);
-            self.frame = Some((size, charge));
+            let is_large = size > RequestMemory::FREE_BYTES;
+            let large = is_large.then(|| Large { charge: memory.charge(), patience: Patience::with(size) });
+            self.frame = Some(Frame { bytes: size, large });
         }
         match self.frame.take() {
-            Some((size, charge)) if self.received.len() >= size => {
-                let frame = self.received.split_to(size).freeze();
-                self.trusted_bytes = self.trusted_bytes.max(size);
-                if self.received.is_empty() {
-                    // Gives up this handle of the allocation, which otherwise lived as long as the connection.
-                    self.received = BytesMut::new();
+            Some(mut frame) => {
+                let arrived = self.received.len().min(frame.bytes);
+                if let Some(large) = &mut frame.large {
+                    large.charge.set(arrived);
                 }
-                Ok(Next::Frame(frame, charge))
-            }
-            unfinished => {
-                self.frame = unfinished;
+                if arrived == frame.bytes {
+                    return Ok(self.finish(frame));
+                }
+                self.frame = Some(frame);
                 Ok(Next::Bytes)
             }
+            None => Ok(Next::Bytes),
         }
+    }
+
+    fn finish(&mut self, frame: Frame) -> Next {
+        let bytes = self.received.split_to(frame.bytes).freeze();
+        self.trusted_bytes = self.trusted_bytes.max(frame.bytes);
+        if self.received.is_empty() {
+            // Gives up this handle of the allocation, which otherwise lived as long as the connection.
+            self.received = BytesMut::new();
+        }
+        Next::Frame(bytes, frame.large.map(|large| large.charge))
     }
 
     fn checked_size(&self, size: i32) -> Result<usize, Close> {
@@ -93,7 +116,7 @@ impl Input {
 
     /// Reads once. 0 is the end of the stream.
     pub(super) fn read(&mut self, stream: &TcpStream) -> io::Result<usize> {
-        let missing = self.frame.as_ref().map_or(0, |(size, _)| size.saturating_sub(self.received.len()));
+        let missing = self.frame.as_ref().map_or(0, |frame| frame.bytes.saturating_sub(self.received.len()));
         if missing > SHARED_BUFFER_BYTES {
             return self.read_in_place(stream, missing);
         }
@@ -114,8 +137,27 @@ impl Input {
         stream.try_read_buf(&mut (&mut self.received).limit(missing))
     }
 
-    /// Whether memory that others may wait for is set aside for a frame that is still to arrive.
-    pub(super) fn holds_memory(&self) -> bool {
-        self.frame.as_ref().is_some_and(|(size, _)| *size > RequestMemory::FREE_BYTES)
+    /// Whether there is memory to read more of the frame under way.
+    pub(super) fn may_read(&mut self, memory: &RequestMemory) -> bool {
+        self.large().is_none_or(|large| memory.admits(&mut large.charge))
+    }
+
+    /// The time of a large frame under way runs, or does not: see [`Patience`].
+    pub(super) fn waits_for_peer(&mut self, waits: bool) {
+        if let Some(large) = self.large() {
+            match waits {
+                true => large.patience.start(Instant::now()),
+                false => large.patience.stop(Instant::now()),
+            }
+        }
+    }
+
+    /// When a large frame under way should have arrived.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.frame.as_ref()?.large.as_ref()?.patience.due()
+    }
+
+    fn large(&mut self) -> Option<&mut Large> {
+        self.frame.as_mut()?.large.as_mut()
     }
 }

@@ -5,11 +5,13 @@
 //!    ([`crate::context::Context::hold_order`]).
 //! 2. Answers leave in arrival order; a finished one waits for those before it.
 //! 3. At most [`MAX_IN_FLIGHT`] requests and [`MAX_IN_FLIGHT_BYTES`] are in flight, then reading stops.
-//! 4. While requests wait, reading goes on, so that the end of the connection is noticed: their handlers are dropped then.
+//! 4. While requests wait, reading goes on, so that the end of the connection is noticed. What waits for other clients is
+//!    given up then; what waits for the disk is still answered, because the peer may have closed only its own direction.
 //! 5. A handler that panics ends this connection, and nothing else.
 
 mod input;
 mod output;
+mod patience;
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -27,7 +29,7 @@ use tokio::time::{Instant, Sleep};
 use self::input::{Input, Next};
 use self::output::Output;
 use crate::context::Connection;
-use crate::dispatch;
+use crate::dispatch::{self, Started};
 use crate::memory::Charge;
 use crate::request::{Close, Handled, HandlerFuture, Response};
 
@@ -39,8 +41,8 @@ pub(crate) const MAX_IN_FLIGHT_BYTES: usize = 32 * 1024 * 1024;
 /// What one connection does before the others get their turn.
 const REQUESTS_IN_A_ROW: usize = 64;
 const WRITTEN_BYTES_IN_A_ROW: usize = 1024 * 1024;
-/// A large frame may stand still for this long; the memory set aside for it is missing elsewhere.
-const STALLED_FRAME_LIMIT: Duration = Duration::from_secs(30);
+/// How often it is looked whether a large request that is over its time takes memory that others need.
+const OVERDUE_CHECK: Duration = Duration::from_secs(1);
 /// Ten years: timers cannot be set to infinity.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -49,15 +51,24 @@ type TaskContext<'a> = std::task::Context<'a>;
 
 /// A request at work, or its answer that must wait for earlier ones.
 enum InFlight {
-    Working { handler: HandlerFuture, request_bytes: usize, _charge: Charge },
+    Working { handler: HandlerFuture, request_bytes: usize, waits_for_others: bool },
     Done(Response),
+}
+
+impl InFlight {
+    fn bytes(&self) -> usize {
+        match self {
+            InFlight::Working { request_bytes, .. } => *request_bytes,
+            InFlight::Done(response) => response.len(),
+        }
+    }
 }
 
 /// Why a connection ended.
 enum End {
     /// The peer closed it, or the network did.
     ByPeer,
-    /// It was silent for `connections.max.idle.ms`, or a large frame of it stood still.
+    /// It was silent for `connections.max.idle.ms`.
     Idle,
     /// The broker stops, and everything is answered.
     Stopped,
@@ -90,6 +101,8 @@ struct Serving {
     memory_released: Option<Waiting>,
     stop: Waiting,
     stopping: bool,
+    /// The peer sends nothing more; it may still read.
+    input_ended: bool,
     idle_limit: Duration,
     last_activity: Instant,
     turn: Turn,
@@ -123,6 +136,7 @@ pub(crate) async fn serve(stream: TcpStream, connection: Arc<Connection>) {
         memory_released: None,
         stop,
         stopping: false,
+        input_ended: false,
         idle_limit,
         last_activity: Instant::now(),
         turn: Turn::WHOLE,
@@ -143,7 +157,8 @@ impl Serving {
     fn poll(&mut self, context: &mut TaskContext<'_>, idle: Pin<&mut Sleep>) -> Poll<End> {
         match self.poll_progress(context) {
             Err(end) => return Poll::Ready(end),
-            Ok(()) if self.is_done_stopping() => return Poll::Ready(End::Stopped),
+            Ok(()) if self.stopping && self.all_is_answered() => return Poll::Ready(End::Stopped),
+            Ok(()) if self.input_ended && self.all_is_answered() => return Poll::Ready(End::ByPeer),
             Ok(()) => {}
         }
         self.poll_idle(context, idle)
@@ -169,25 +184,33 @@ impl Serving {
         }
     }
 
-    fn is_done_stopping(&self) -> bool {
-        self.stopping && self.in_flight.is_empty() && self.output.waiting_bytes() == 0
+    fn all_is_answered(&self) -> bool {
+        self.in_flight.is_empty() && self.output.waiting_bytes() == 0
     }
 
     fn poll_idle(&mut self, context: &mut TaskContext<'_>, mut idle: Pin<&mut Sleep>) -> Poll<End> {
-        let holds_memory = self.input.holds_memory();
-        let limit = if holds_memory { self.idle_limit.min(STALLED_FRAME_LIMIT) } else { self.idle_limit };
-        if idle.deadline() > self.last_activity + limit {
-            idle.as_mut().reset(self.last_activity + limit);
+        if let Some(due) = self.input.due()
+            && idle.deadline() > due
+        {
+            idle.as_mut().reset(due);
         }
         loop {
             // Activity does not touch the timer; it is set anew when it fires.
             ready!(idle.as_mut().poll(context));
-            let deadline = self.last_activity + limit;
             let now = Instant::now();
-            if deadline <= now && (self.in_flight.is_empty() || holds_memory) {
+            let deadline = self.last_activity + self.idle_limit;
+            if deadline <= now && self.in_flight.is_empty() {
                 return Poll::Ready(End::Idle);
             }
-            idle.as_mut().reset(if deadline > now { deadline } else { now + limit });
+            let is_overdue = self.input.due().is_some_and(|due| due <= now);
+            if is_overdue && !self.connection.broker.requests.has_room() {
+                return Poll::Ready(
+                    Close::because("a large request takes too long to arrive, and memory is short").into(),
+                );
+            }
+            let idle_check = if deadline > now { deadline } else { now + self.idle_limit };
+            let due_check = self.input.due().map(|due| if due > now { due } else { now + OVERDUE_CHECK });
+            idle.as_mut().reset(due_check.map_or(idle_check, |check| check.min(idle_check)));
         }
     }
 
@@ -218,7 +241,7 @@ impl Serving {
     fn move_finished(&mut self) {
         while let Some(InFlight::Done(response)) = self.in_flight.front_mut() {
             self.in_flight_bytes -= response.len();
-            self.output.push(std::mem::take(response).into_segments());
+            self.output.push(std::mem::take(response));
             self.in_flight.pop_front();
             self.last_activity = Instant::now();
         }
@@ -256,22 +279,20 @@ impl Serving {
             && self.in_flight_bytes + self.output.waiting_bytes() < MAX_IN_FLIGHT_BYTES
             && !self.connection.order_is_held()
             && self.turn.requests > 0
+            && (self.output.waiting_bytes() == 0 || self.connection.broker.answers.has_room())
     }
 
     /// Reads and starts requests until there is nothing more to read, or no more may start. Says whether one was started.
     fn poll_requests(&mut self, context: &mut TaskContext<'_>) -> Result<bool, End> {
         let mut dispatched = false;
         while self.may_dispatch() {
-            if self.poll_memory(context).is_pending() {
-                break;
-            }
-            match self.input.next(&self.connection.broker.memory)? {
+            match self.input.next(&self.connection.broker.requests)? {
                 Next::Frame(frame, charge) => {
                     self.turn.requests -= 1;
                     self.dispatch(context, frame, charge)?;
                     dispatched = true;
                 }
-                Next::Memory => self.await_memory(),
+                Next::Bytes if self.input_ended => break,
                 Next::Bytes => {
                     if self.poll_read(context)?.is_pending() {
                         break;
@@ -279,35 +300,65 @@ impl Serving {
                 }
             }
         }
+        if !self.may_dispatch() {
+            self.input.waits_for_peer(false);
+        }
+        if self.input_ended {
+            self.give_up_waiting_for_others();
+        }
         Ok(dispatched)
     }
 
-    fn await_memory(&mut self) {
-        let mut released: Waiting = Box::pin(self.connection.broker.memory.released());
-        // Registered before the account is asked again, so that no release in between is missed, on whatever thread.
-        let mut nobody = TaskContext::from_waker(std::task::Waker::noop());
-        let _ = released.as_mut().poll(&mut nobody);
-        if !self.connection.broker.memory.has_room() {
-            self.memory_released = Some(released);
+    /// Nothing that the peer sends can come any more: what other clients may do some day is not waited for, nor can
+    /// what comes after it be answered.
+    fn give_up_waiting_for_others(&mut self) {
+        let waits = |slot: &InFlight| matches!(slot, InFlight::Working { waits_for_others: true, .. });
+        if let Some(place) = self.in_flight.iter().position(waits) {
+            self.in_flight.truncate(place);
+            self.in_flight_bytes = self.in_flight.iter().map(InFlight::bytes).sum();
         }
     }
 
+    /// Whether there is memory to read on; otherwise the task is woken when some was given back.
     fn poll_memory(&mut self, context: &mut TaskContext<'_>) -> Poll<()> {
-        if let Some(released) = &mut self.memory_released {
-            ready!(released.as_mut().poll(context));
-            self.memory_released = None;
+        let memory = &self.connection.broker.requests;
+        loop {
+            if let Some(released) = &mut self.memory_released {
+                ready!(released.as_mut().poll(context));
+                self.memory_released = None;
+            }
+            if self.input.may_read(memory) {
+                return Poll::Ready(());
+            }
+            let mut released: Waiting = Box::pin(memory.released());
+            // Registered before the account is asked again, so that no release in between is missed, on whatever thread.
+            let _ = released.as_mut().poll(&mut TaskContext::from_waker(std::task::Waker::noop()));
+            if self.input.may_read(memory) {
+                return Poll::Ready(());
+            }
+            self.memory_released = Some(released);
         }
-        Poll::Ready(())
     }
 
     fn poll_read(&mut self, context: &mut TaskContext<'_>) -> Result<Poll<()>, End> {
         loop {
             match self.stream.poll_read_ready(context) {
                 Poll::Ready(ready) => ready?,
-                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Pending => {
+                    self.input.waits_for_peer(true);
+                    return Ok(Poll::Pending);
+                }
+            }
+            self.input.waits_for_peer(false);
+            if self.poll_memory(context).is_pending() {
+                return Ok(Poll::Pending);
             }
             match self.input.read(&self.stream) {
-                Ok(0) => return Err(End::ByPeer),
+                Ok(0) => {
+                    self.input_ended = true;
+                    self.connection.input_ended.request();
+                    return Ok(Poll::Ready(()));
+                }
                 Ok(_) => {
                     self.last_activity = Instant::now();
                     return Ok(Poll::Ready(()));
@@ -319,9 +370,10 @@ impl Serving {
         }
     }
 
-    fn dispatch(&mut self, context: &mut TaskContext<'_>, frame: Bytes, charge: Charge) -> Result<(), End> {
+    fn dispatch(&mut self, context: &mut TaskContext<'_>, frame: Bytes, charge: Option<Charge>) -> Result<(), End> {
         let request_bytes = frame.len();
-        let mut handler = dispatch::start(&self.connection, &mut self.client_id, frame)?;
+        let Started { mut handler, waits_for_others } =
+            dispatch::start(&self.connection, &mut self.client_id, frame, charge)?;
         match poll_guarded(&mut handler, context) {
             Poll::Ready(handled) => {
                 let response = handled?;
@@ -330,7 +382,7 @@ impl Serving {
             }
             Poll::Pending => {
                 self.in_flight_bytes += request_bytes;
-                self.in_flight.push_back(InFlight::Working { handler, request_bytes, _charge: charge });
+                self.in_flight.push_back(InFlight::Working { handler, request_bytes, waits_for_others });
             }
         }
         self.move_finished();

@@ -6,25 +6,42 @@ use std::io::{self, IoSlice};
 use bytes::{Buf, Bytes};
 use tokio::net::TcpStream;
 
+use crate::memory::Charge;
+use crate::request::Response;
+
 /// Pieces handed to the system in one call.
 const MAX_SLICES: usize = 64;
 /// From here on a larger send buffer pays: fewer wake-ups per megabyte.
 const LARGE_ANSWER_BYTES: usize = 64 * 1024;
 const LARGE_SEND_BUFFER_BYTES: usize = 512 * 1024;
 
+/// A piece of an answer.
+#[derive(Debug)]
+struct Piece {
+    bytes: Bytes,
+    /// What the answer is charged, with its last piece.
+    _charge: Option<Charge>,
+}
+
 /// What is still to be written.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    segments: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     waiting_bytes: usize,
     send_buffer_is_large: bool,
 }
 
 impl Output {
     /// Adds an answer.
-    pub(super) fn push(&mut self, segments: Vec<Bytes>) {
-        self.waiting_bytes += segments.iter().map(Bytes::len).sum::<usize>();
-        self.segments.extend(segments.into_iter().filter(|segment| !segment.is_empty()));
+    pub(super) fn push(&mut self, response: Response) {
+        self.waiting_bytes += response.len();
+        let (segments, mut charge) = response.into_parts();
+        let mut left = segments.len();
+        for bytes in segments {
+            left -= 1;
+            let charge = if left == 0 { charge.take() } else { None };
+            self.pieces.push_back(Piece { bytes, _charge: charge });
+        }
     }
 
     /// Bytes not yet handed to the system.
@@ -41,8 +58,8 @@ impl Output {
         }
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let mut count = 0;
-        for (slice, segment) in slices.iter_mut().zip(&self.segments) {
-            *slice = IoSlice::new(segment);
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slice = IoSlice::new(&piece.bytes);
             count += 1;
         }
         let written = stream.try_write_vectored(slices.get(..count).unwrap_or_default())?;
@@ -55,15 +72,15 @@ impl Output {
 
     fn advance(&mut self, mut written: usize) {
         self.waiting_bytes = self.waiting_bytes.saturating_sub(written);
-        while let Some(front) = self.segments.front_mut() {
+        while let Some(Piece { bytes: front, .. }) = self.pieces.front_mut() {
             if written < front.len() {
                 front.advance(written);
                 return;
             }
             written -= front.len();
-            self.segments.pop_front();
+            self.pieces.pop_front();
         }
         // An idle connection keeps nothing of its largest answer.
-        self.segments = VecDeque::new();
+        self.pieces = VecDeque::new();
     }
 }

@@ -10,6 +10,8 @@ use tokio::time::Instant;
 
 use super::view::{View, Want};
 use super::waiters::Slot;
+use crate::context::Context;
+use crate::memory::Charge;
 use crate::{Broker, errors};
 
 /// The leader epoch of every partition: leadership never moves here.
@@ -117,18 +119,23 @@ pub(crate) struct Collected {
     found: Vec<Found>,
     by_slot: HashMap<Slot, usize>,
     bytes: usize,
+    charge: Charge,
     is_final: bool,
+    /// There is more, and answers take all the memory there is for them: what there is goes out first.
+    is_cut: bool,
 }
 
 /// Collects until there are `min_bytes`, an error, the deadline, or the end of the broker.
-pub(crate) async fn collect(broker: &Arc<Broker>, view: Arc<View>, limits: Limits, in_session: bool) -> Collected {
-    let mut collected = Collected { view, found: Vec::new(), by_slot: HashMap::new(), bytes: 0, is_final: false };
+pub(crate) async fn collect(context: &Context, view: Arc<View>, limits: Limits, in_session: bool) -> Collected {
+    let (broker, input_ended) = (context.broker(), context.input_ended());
+    let mut collected = Collected::nothing(broker, view);
     let mut watching = in_session;
     let is_empty = collected.view.len() == 0;
     loop {
         collected.take_ready(broker, &limits, watching).await;
-        let enough = collected.bytes >= limits.min_bytes || collected.is_final || is_empty;
-        if enough || limits.deadline <= Instant::now() || broker.stop.is_requested() {
+        let enough = collected.bytes >= limits.min_bytes || collected.is_final || collected.is_cut || is_empty;
+        let ends = broker.stop.is_requested() || input_ended.is_requested();
+        if enough || ends || limits.deadline <= Instant::now() {
             return collected;
         }
         if !watching {
@@ -140,14 +147,29 @@ pub(crate) async fn collect(broker: &Arc<Broker>, view: Arc<View>, limits: Limit
             () = view.interest.ready() => {}
             () = tokio::time::sleep_until(limits.deadline) => {}
             () = broker.stop.wait() => {}
+            () = input_ended.wait() => {}
         }
     }
 }
 
 impl Collected {
+    fn nothing(broker: &Broker, view: Arc<View>) -> Self {
+        Collected {
+            view,
+            found: Vec::new(),
+            by_slot: HashMap::new(),
+            bytes: 0,
+            charge: broker.answers.charge(),
+            is_final: false,
+            is_cut: false,
+        }
+    }
+
     async fn take_ready(&mut self, broker: &Arc<Broker>, limits: &Limits, watching: bool) {
         while let Some(slot) = self.view.interest.take() {
-            if self.bytes >= limits.max_bytes && !limits.all_partitions {
+            let is_full = self.bytes >= limits.max_bytes.min(broker.answers.share_bytes(&self.charge));
+            if is_full && !limits.all_partitions {
+                self.is_cut = true;
                 self.view.interest.put_back(slot);
                 return;
             }
@@ -163,6 +185,7 @@ impl Collected {
             if let Some(found) = self.found.get(place) {
                 self.bytes = self.bytes - before + found.bytes;
                 self.is_final |= found.is_final();
+                self.charge.set(self.bytes);
             }
         }
     }
@@ -186,6 +209,7 @@ impl Collected {
     async fn read(&mut self, place: usize, broker: &Broker, partition: Option<PartitionId>, limits: &Limits) {
         let at_least_one_batch = self.bytes == 0;
         let left = limits.max_bytes.saturating_sub(self.bytes);
+        let share = broker.answers.share_bytes(&self.charge).saturating_sub(self.bytes);
         let Some(found) = self.found.get_mut(place) else { return };
         let Some(partition) = partition else {
             return found.fail(match found.want.topic {
@@ -205,7 +229,8 @@ impl Collected {
             }
             Err(error) => return found.fail(error),
         }
-        let max_bytes = left.min(found.want.max_bytes.saturating_sub(found.bytes));
+        let wanted_bytes = left.min(found.want.max_bytes.saturating_sub(found.bytes));
+        let max_bytes = wanted_bytes.min(share);
         let outcome = match broker.engine().bounds(partition) {
             // Nothing to read, or no room for it: the bounds are all there is to tell.
             Ok(bounds) if is_at_end(found, bounds, limits.isolation) || (max_bytes == 0 && !at_least_one_batch) => {
@@ -213,6 +238,8 @@ impl Collected {
             }
             Ok(_) => {
                 let isolation = limits.isolation;
+                // Set aside before it is read, so that fetches that read at the same time share what there is.
+                self.charge.set(self.bytes + max_bytes);
                 broker
                     .engine()
                     .read(Read { partition, offset: found.next_offset, max_bytes, at_least_one_batch, isolation })
@@ -221,7 +248,10 @@ impl Collected {
             Err(error) => Err(error),
         };
         match outcome {
-            Ok(outcome) => found.extend(outcome),
+            Ok(outcome) => {
+                found.extend(outcome);
+                self.is_cut |= max_bytes < wanted_bytes && found.has_more(limits.isolation);
+            }
             // What was found before stays worth sending.
             Err(ReadError::OffsetOutOfRange(_)) if found.bytes > 0 => {}
             Err(error) => {
@@ -246,10 +276,10 @@ impl Collected {
         }
     }
 
-    /// What to answer: everything, or only what the client does not know yet. Slots stay ready that have records, or an
+    /// What to answer, and what its records are charged: everything, or only what the client does not know yet. Slots stay ready that have records, or an
     /// error: first those that had no room this time, then those that had their turn.
-    pub(crate) fn tell(mut self, limits: &Limits) -> Vec<Found> {
-        let collected = std::mem::take(&mut self.found);
+    pub(crate) fn tell(mut self, limits: &Limits) -> (Vec<Found>, Charge) {
+        let (collected, charge) = (std::mem::take(&mut self.found), self.charge.take());
         let had_no_room = collected.iter().filter(|found| !found.has_something() && found.has_more(limits.isolation));
         had_no_room.for_each(|found| self.view.interest.mark(found.slot));
         let mut told = Vec::new();
@@ -265,7 +295,7 @@ impl Collected {
         if limits.all_partitions {
             told.sort_by_key(|found| found.slot);
         }
-        told
+        (told, charge)
     }
 }
 

@@ -11,12 +11,13 @@ use ottla_protocol::messages::{ApiVersion, ApiVersionsRequest, ApiVersionsRespon
 
 use crate::context::{Context, Software};
 use crate::dispatch::{APIS, Api};
+use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 
 const FIRST_VERSION_WITH_SOFTWARE: i16 = 3;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: ApiVersionsRequest<'_> = request.decode()?;
+    let message: ApiVersionsRequest<'_> = decode_question(&request)?;
     let mut response = ApiVersionsResponse::default();
     if request.version >= FIRST_VERSION_WITH_SOFTWARE {
         if is_software_text(&message.client_software_name) && is_software_text(&message.client_software_version) {

@@ -21,6 +21,7 @@ use ottla_storage::{Metadata, MetadataError, NewTopic, Topic};
 
 use super::describe_configs::{TopicConfig, topic_configs};
 use crate::context::{Context, Operation, Resource};
+use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 use crate::topics::{self, Creating};
 use crate::{Broker, config, errors};
@@ -31,7 +32,7 @@ const MOST_PARTITIONS: i64 = 10_000;
 const BROKERS_CHOICE: i32 = -1;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: CreateTopicsRequest<'_> = request.decode()?;
+    let message: CreateTopicsRequest<'_> = decode_question(&request)?;
     let broker = context.broker();
     let (topics, twice) = apart(&message.topics);
     let metadata = broker.engine().metadata();

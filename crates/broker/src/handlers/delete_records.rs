@@ -14,6 +14,7 @@ use ottla_protocol::messages::{
 use ottla_storage::{PartitionId, Pending, ReadError, TopicId};
 
 use crate::context::{Context, Operation, Resource};
+use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 use crate::{config, errors, topics};
 
@@ -23,7 +24,7 @@ const NO_OFFSET: i64 = -1;
 type Moving = Pending<i64, ReadError>;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: DeleteRecordsRequest<'_> = request.decode()?;
+    let message: DeleteRecordsRequest<'_> = decode_question(&request)?;
     // Every log start is moved before the first wait.
     let begun: Vec<Vec<Result<Moving, ErrorCode>>> =
         message.topics.iter().map(|topic| begin(&context, topic)).collect();

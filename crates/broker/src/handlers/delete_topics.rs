@@ -16,6 +16,7 @@ use ottla_storage::{Metadata, MetadataError, Topic, TopicId};
 use tokio::task::JoinHandle;
 
 use crate::context::{Context, Operation, Resource};
+use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 use crate::{Broker, errors, topics};
 
@@ -25,7 +26,7 @@ const BY_STATES: i16 = 6;
 const TELLS_DISABLED: i16 = 3;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: DeleteTopicsRequest<'_> = request.decode()?;
+    let message: DeleteTopicsRequest<'_> = decode_question(&request)?;
     let asked: Vec<DeleteTopicState<'_>> = match request.version >= BY_STATES {
         true => message.topics,
         false => message.topic_names.into_iter().map(by_name).collect(),

@@ -9,6 +9,7 @@ use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse};
 
 use crate::context::{Context, Operation, Resource};
+use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 use crate::{advertised, operations};
 
@@ -16,7 +17,7 @@ const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: DescribeClusterRequest = request.decode()?;
+    let message: DescribeClusterRequest = decode_question(&request)?;
     let refused = |error_code, reason| DescribeClusterResponse {
         error_code,
         error_message: Some(Cow::Borrowed(reason)),

@@ -18,6 +18,7 @@ use ottla_protocol::messages::{
 use crate::config::topic::{self, table::TOPIC};
 use crate::config::{BrokerConfig, Change, Class, Property, table};
 use crate::context::{Context, Operation, Resource};
+use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 use crate::topics::check_topic_name;
 
@@ -32,7 +33,7 @@ const SOURCE_STATIC_BROKER: i8 = 4;
 const SOURCE_DEFAULT: i8 = 5;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: DescribeConfigsRequest<'_> = request.decode()?;
+    let message: DescribeConfigsRequest<'_> = decode_question(&request)?;
     let wanted = Wanted { synonyms: message.include_synonyms, documentation: message.include_documentation };
     let results = message.resources.iter().map(|resource| describe(&context, resource, wanted)).collect();
     request.respond(&DescribeConfigsResponse { results, ..Default::default() })

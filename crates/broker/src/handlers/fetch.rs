@@ -4,7 +4,8 @@
 //! flexible encoding, 13 topic ids in place of names, 15 to 18 what only replicas say.
 //!
 //! `max_bytes` is cut to `fetch.max.bytes`. The first batch is sent whole even above all limits (KIP-74). There are no other
-//! replicas: no preferred one is ever named, and a request that calls itself a replica is served as a consumer.
+//! replicas: no preferred one is ever named, and a request that calls itself a replica is served as a consumer. Larger requests
+//! than any client has close the connection.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -19,18 +20,21 @@ use tokio::time::Instant;
 
 use crate::context::{Context, Operation, Resource};
 use crate::fetch::{Found, Limits, Opened, SessionRequest, TopicKey, Want, collect};
+use crate::groups::wire::decode_up_to;
 use crate::request::{Handled, Request};
 
 const FIRST_VERSION_WITH_TOPIC_IDS: i16 = 13;
 const UNKNOWN_OFFSET: i64 = -1;
+/// The largest body, in bytes: names of a quarter of a million partitions.
+const MAX_BODY_BYTES: usize = 8 << 20;
 /// The longest a fetch is parked, whatever it asks for: timers have an end.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-pub(crate) async fn handle(context: Context, request: Request) -> Handled {
+pub(crate) async fn handle(context: Context, mut request: Request) -> Handled {
     let broker = context.broker().clone();
     // Dropped before the wait: a parked fetch keeps only what it still needs.
     let (opened, limits) = {
-        let message: FetchRequest<'_> = request.decode()?;
+        let message: FetchRequest<'_> = decode_up_to(&request, MAX_BODY_BYTES)?;
         let limits = limits_of(&context, &message);
         let session = session_request(&message, request.version);
         let random = || broker.random_u64();
@@ -41,18 +45,21 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
             }
         }
     };
+    request.body = Default::default();
     let Opened { view, session_id, all_partitions } = opened;
     let limits = Limits { all_partitions, ..limits };
     let in_session = session_id != 0;
     let mut unanswered =
         UnansweredSession { context: &context, session_id: if all_partitions { session_id } else { 0 } };
-    let collected = collect(&broker, view, limits, in_session).await;
-    let found = collected.tell(&limits);
-    unanswered.session_id = 0;
-    respond(&context, &request, session_id, found, limits.isolation)
+    let collected = collect(&context, view, limits, in_session).await;
+    let (found, charge) = collected.tell(&limits);
+    if !context.input_ended().is_requested() {
+        unanswered.session_id = 0;
+    }
+    Ok(respond(&context, &request, session_id, found, limits.isolation)?.charged(charge))
 }
 
-/// Ends a new session whose client never learned its id.
+/// Ends a new session whose client never learned its id, or cannot use it.
 struct UnansweredSession<'a> {
     context: &'a Context,
     session_id: i32,

@@ -12,13 +12,14 @@ use ottla_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
 use crate::context::{Context, Operation, Resource};
 use crate::errors;
+use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 
 /// "No id" and "no epoch".
 const NONE: i64 = -1;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: InitProducerIdRequest<'_> = request.decode()?;
+    let message: InitProducerIdRequest<'_> = decode_question(&request)?;
     let answered = match refusal(&context, &message) {
         Some(code) => Err(code),
         None => context.broker().engine().init_producer().await.map_err(|error| errors::of_unavailable(&error)),

@@ -20,10 +20,11 @@ use ottla_storage::{Isolation, OffsetSpec, PartitionId, Topic};
 use crate::context::{Context, Operation, Resource};
 use crate::errors;
 use crate::fetch::check_leader_epoch;
+use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: ListOffsetsRequest<'_> = request.decode()?;
+    let message: ListOffsetsRequest<'_> = decode_question(&request)?;
     let isolation = match message.isolation_level {
         0 => Isolation::ReadUncommitted,
         _ => Isolation::ReadCommitted,

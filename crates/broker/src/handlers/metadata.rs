@@ -19,6 +19,7 @@ use ottla_protocol::{ErrorCode, Uuid};
 use ottla_storage::{Topic, TopicId};
 
 use crate::context::{Context, Operation, Resource};
+use crate::groups::wire::decode_question;
 use crate::operations;
 use crate::request::{Handled, Request};
 use crate::{advertised, topics};
@@ -29,7 +30,7 @@ const FIRST_VERSION_WITH_NULL_TOPICS: i16 = 1;
 const FIRST_VERSION_WITH_LOOKUP_BY_ID: i16 = 12;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
-    let message: MetadataRequest<'_> = request.decode()?;
+    let message: MetadataRequest<'_> = decode_question(&request)?;
     let described = Described {
         node_id: context.broker().identity().node_id,
         with_operations: message.include_topic_authorized_operations,

@@ -245,9 +245,17 @@ impl Scan<'_> {
             sizes.push(head.size);
             self.position += head.size as u64;
         }
-        let mut rest = Bytes::from(self.chunk).slice((start - self.chunk_at) as usize..);
-        Ok(sizes.into_iter().map(|size| rest.split_to(size)).collect())
+        let mut kept = kept(self.chunk, (start - self.chunk_at) as usize, total);
+        Ok(sizes.into_iter().map(|size| kept.split_to(size)).collect())
     }
+}
+
+/// A part of a chunk, for whoever holds it as long as they like: a small part does not keep a large chunk in memory.
+fn kept(chunk: Vec<u8>, start: usize, length: usize) -> Bytes {
+    if length < chunk.len() / 2 {
+        return Bytes::copy_from_slice(&chunk[start..start + length]);
+    }
+    Bytes::from(chunk).slice(start..start + length)
 }
 
 fn batch_head(bytes: &[u8]) -> Option<BatchHead> {
@@ -264,4 +272,21 @@ fn batch_head(bytes: &[u8]) -> Option<BatchHead> {
     let valid = magic == 2 && size >= BATCH_HEADER_BYTES && last_offset_delta <= i32::MAX as u32;
     let last_offset = base_offset.checked_add(i64::from(last_offset_delta))?;
     valid.then_some(BatchHead { size, last_offset, max_timestamp_ms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_part_lets_go_of_its_chunk() {
+        for (length, start) in [(1, 0), (1, 999), (499, 0), (500, 500), (1000, 0)] {
+            let chunk: Vec<u8> = (0..1000).map(|at| at as u8).collect();
+            let expected = chunk[start..start + length].to_vec();
+            let kept = kept(chunk, start, length);
+            assert_eq!(kept, expected);
+            let held = kept.try_into_mut().expect("nobody else has it").capacity();
+            assert!(held <= 2 * length, "{length} bytes keep {held} in memory");
+        }
+    }
 }
