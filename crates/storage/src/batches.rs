@@ -14,6 +14,13 @@ pub const LEADER_EPOCH: i32 = 0;
 /// opened.
 const MAX_OPENED_BYTES: usize = 32 << 20;
 
+/// How much one look-up by time opens in all, about. Headers may promise timestamps that no record has, and a small batch
+/// may be a large one when opened; without a bound a look-up could keep its thread for minutes.
+const MAX_LOOK_UP_BYTES: usize = 64 << 20;
+
+/// What opening one batch costs besides its bytes: finding and reading it.
+const OPENING_COST_BYTES: usize = 64 << 10;
+
 const NOT_BATCHES: &str = "the bytes are not whole record batches of format 2";
 
 /// One batch of several that lie end to end.
@@ -90,48 +97,73 @@ pub fn set_offsets(bytes: &mut [u8], spans: &[BatchSpan], first_offset: i64) -> 
     next_offset
 }
 
-/// The first record of a stored batch, at `from_offset` or after, whose timestamp is at least `timestamp_ms`.
-///
-/// Batches are stored as they came, so one may hold what cannot be opened. It must not make every look-up by time fail: such
-/// a batch counts as if all its records had the largest timestamp that its header promises.
-pub fn first_at_or_after(batch: &[u8], timestamp_ms: i64, from_offset: i64) -> Option<FoundOffset> {
-    let mut found = None;
-    let opened = each_record(batch, from_offset, |record| {
-        if found.is_none() && record.timestamp_ms >= timestamp_ms {
-            found = Some(record);
-        }
-    });
-    if opened {
-        return found;
-    }
-    unopened(batch, from_offset).filter(|promised| promised.timestamp_ms >= timestamp_ms)
+/// Opens batches for one look-up by time, as long as it has not opened too much; then it goes by headers alone.
+#[derive(Debug)]
+pub struct LookUp {
+    left_bytes: usize,
 }
 
-/// The first record of a stored batch, at `from_offset` or after, that has the largest timestamp among those. For batches that
-/// cannot be opened see [`first_at_or_after`].
-pub fn first_largest(batch: &[u8], from_offset: i64) -> Option<FoundOffset> {
-    let mut largest: Option<FoundOffset> = None;
-    let opened = each_record(batch, from_offset, |record| {
-        if largest.is_none_or(|largest| record.timestamp_ms > largest.timestamp_ms) {
-            largest = Some(record);
-        }
-    });
-    if opened { largest } else { unopened(batch, from_offset) }
+impl Default for LookUp {
+    fn default() -> Self {
+        Self { left_bytes: MAX_LOOK_UP_BYTES }
+    }
 }
 
-/// Answers whether the batch could be opened to its end.
-fn each_record(batch: &[u8], from_offset: i64, mut visit: impl FnMut(FoundOffset)) -> bool {
-    let Ok(open) = records::open(batch, MAX_OPENED_BYTES) else {
-        return false;
-    };
-    let leader_epoch = open.header.partition_leader_epoch;
-    for record in open.records() {
-        let Ok(record) = record else { return false };
-        if record.offset >= from_offset {
-            visit(FoundOffset { offset: record.offset, timestamp_ms: record.timestamp_ms, leader_epoch });
-        }
+impl LookUp {
+    /// Whether it opens nothing any more.
+    pub fn is_spent(&self) -> bool {
+        self.left_bytes == 0
     }
-    true
+
+    /// The first record of a stored batch, at `from_offset` or after, whose timestamp is at least `timestamp_ms`.
+    ///
+    /// Batches are stored as they came, so one may hold what cannot be opened. It must not make every look-up by time fail:
+    /// such a batch counts as if all its records had the largest timestamp that its header promises. So does every batch
+    /// once the look-up has opened enough.
+    pub fn first_at_or_after(&mut self, batch: &[u8], timestamp_ms: i64, from_offset: i64) -> Option<FoundOffset> {
+        let mut found = None;
+        let opened = self.each_record(batch, from_offset, |record| {
+            if found.is_none() && record.timestamp_ms >= timestamp_ms {
+                found = Some(record);
+            }
+        });
+        if opened {
+            return found;
+        }
+        unopened(batch, from_offset).filter(|promised| promised.timestamp_ms >= timestamp_ms)
+    }
+
+    /// The first record of a stored batch, at `from_offset` or after, that has the largest timestamp among those. For batches
+    /// that are not opened see [`LookUp::first_at_or_after`].
+    pub fn first_largest(&mut self, batch: &[u8], from_offset: i64) -> Option<FoundOffset> {
+        let mut largest: Option<FoundOffset> = None;
+        let opened = self.each_record(batch, from_offset, |record| {
+            if largest.is_none_or(|largest| record.timestamp_ms > largest.timestamp_ms) {
+                largest = Some(record);
+            }
+        });
+        if opened { largest } else { unopened(batch, from_offset) }
+    }
+
+    /// Answers whether the batch could be opened to its end.
+    fn each_record(&mut self, batch: &[u8], from_offset: i64, mut visit: impl FnMut(FoundOffset)) -> bool {
+        if self.is_spent() {
+            return false;
+        }
+        let opened = records::open(batch, MAX_OPENED_BYTES);
+        // One that could not be opened may have cost as much as one that could.
+        let cost_bytes = opened.as_ref().map_or(MAX_OPENED_BYTES, |open| open.record_bytes().len());
+        self.left_bytes = self.left_bytes.saturating_sub(cost_bytes + OPENING_COST_BYTES);
+        let Ok(open) = opened else { return false };
+        let leader_epoch = open.header.partition_leader_epoch;
+        for record in open.records() {
+            let Ok(record) = record else { return false };
+            if record.offset >= from_offset {
+                visit(FoundOffset { offset: record.offset, timestamp_ms: record.timestamp_ms, leader_epoch });
+            }
+        }
+        true
+    }
 }
 
 fn unopened(batch: &[u8], from_offset: i64) -> Option<FoundOffset> {

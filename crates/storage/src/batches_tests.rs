@@ -10,6 +10,14 @@ fn batch(timestamps_ms: &[i64]) -> Vec<u8> {
     builder.build().to_vec()
 }
 
+fn first_at_or_after(batch: &[u8], timestamp_ms: i64, from_offset: i64) -> Option<FoundOffset> {
+    LookUp::default().first_at_or_after(batch, timestamp_ms, from_offset)
+}
+
+fn first_largest(batch: &[u8], from_offset: i64) -> Option<FoundOffset> {
+    LookUp::default().first_largest(batch, from_offset)
+}
+
 fn found(offset: i64, timestamp_ms: i64) -> Option<FoundOffset> {
     Some(FoundOffset { offset, timestamp_ms, leader_epoch: LEADER_EPOCH })
 }

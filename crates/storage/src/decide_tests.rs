@@ -23,7 +23,7 @@ impl Partition {
     fn send(&mut self, batch: ProducerBatch) -> Decision {
         let decision = decide(&self.producers, &batch);
         if decision == Decision::Accept {
-            self.producers.apply(&batch, self.end_offset);
+            self.producers.apply(&batch, self.end_offset, 0);
             self.end_offset += i64::from(batch.record_count);
         }
         decision

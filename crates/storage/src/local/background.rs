@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use super::disk::{Disk, LockHeld};
 use super::flusher::Snapshot;
-use super::health::{Health, closed, failed_flush, no_space};
+use super::health::{Health, closed, failed_flush, not_now};
 use super::inbox::Inbox;
 use super::manifest::{Manifest, PartitionRecord, ReplaceError};
 use super::options::MonotonicMs;
-use super::segments::{SegmentStore, StoreError};
+use super::segments::{SegmentStore, StoreError, SyncError};
+use super::shortage::is_shortage;
 use super::tail::Tail;
 use super::wal::SlotPool;
 use crate::{Completer, PartitionId, Topic, TopicId, Unavailable};
@@ -235,7 +236,7 @@ impl Background {
         let segments = written.map_err(|error| self.failed(&error))?;
         let written_end = unwritten.batches.last().map_or(0, |batch| batch.last_offset + 1);
         self.tail.written(partition, written_end, segments);
-        self.health.set_full(None);
+        self.health.set_shortage(None);
         self.inbox.poke();
         Ok(true)
     }
@@ -265,7 +266,7 @@ impl Background {
             }
         }
         self.checkpointed = snapshot.wal.next_sequence;
-        self.health.set_full(None);
+        self.health.set_shortage(None);
         self.slots.retire_before(snapshot.wal.number);
         tracing::debug!(sequence = self.checkpointed, "checkpoint");
         Ok(())
@@ -297,19 +298,23 @@ impl Background {
 
     fn sync_segments(&mut self) -> Result<(), Unavailable> {
         self.may_write()?;
-        // No second flush of the same data: the system may have dropped it and say that all is well.
-        self.store.sync().map_err(|error| self.health.poison(&error.clause()))
+        self.store.sync().map_err(|error| match error {
+            SyncError::NotBegun(error) => self.failed(&error),
+            // No second flush of the same data: the system may have dropped it and say that all is well.
+            SyncError::Failed(error) => self.health.poison(&error.clause()),
+        })
     }
 
     fn may_write(&self) -> Result<(), Unavailable> {
         self.health.poisoned().map_or(Ok(()), |why| Err(why.clone()))
     }
 
-    /// A full disk passes; anything else ends all writing.
+    /// A full disk passes, and so does a lack of file descriptors or memory; anything else ends all writing. Not for flushes.
     fn failed(&self, error: &StoreError) -> Unavailable {
-        let why = if error.is_full() {
-            self.health.set_full(Some(&error.clause()));
-            no_space(&error.clause())
+        let why = if is_shortage(&error.error) {
+            let why = not_now(&error.clause(), &error.error);
+            self.health.set_shortage(Some(why.clone()));
+            why
         } else {
             self.health.poison(&error.clause())
         };

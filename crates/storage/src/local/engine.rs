@@ -30,6 +30,8 @@ pub struct LocalEngine {
     pub(super) signal: Arc<Signal>,
     pub(super) producer_ids: Arc<ProducerIds>,
     pub(super) reads: Arc<ReadQueue>,
+    /// Look-ups by time have a thread of their own: one may read and open a lot, and no read shall wait for that.
+    pub(super) look_ups: Arc<ReadQueue>,
     pub(super) lookup: Lookup,
     pub(super) folder: PathBuf,
     pub(super) threads: Vec<JoinHandle<()>>,
@@ -51,15 +53,16 @@ impl LocalEngine {
         self.health.poisoned().cloned().unwrap_or_else(closed)
     }
 
-    /// Has a reader thread do something and answer.
+    /// Has a thread of that queue do something and answer.
     fn on_reader<T: Send + 'static>(
         &self,
+        queue: &ReadQueue,
         work: impl FnOnce(&Lookup) -> Result<T, ReadError> + Send + 'static,
     ) -> Pending<T, ReadError> {
         let (completer, pending): (Completer<T, ReadError>, _) = Pending::waiting();
         let lookup = self.lookup.clone();
         let job: Job = Box::new(move || completer.complete(work(&lookup)));
-        match self.reads.push(job) {
+        match queue.push(job) {
             Ok(()) => pending,
             Err(_) => {
                 let reason = Arc::from("too many reads wait for the disk; try again");
@@ -100,7 +103,7 @@ impl Engine for LocalEngine {
         match self.tail.read(&read) {
             Err(error) => Pending::ready(Err(error)),
             Ok(Found::Here(outcome)) => Pending::ready(Ok(outcome)),
-            Ok(Found::InSegment(meta)) => self.on_reader(move |lookup| lookup.read(&read, meta)),
+            Ok(Found::InSegment(meta)) => self.on_reader(&self.reads, move |lookup| lookup.read(&read, meta)),
         }
     }
 
@@ -121,9 +124,9 @@ impl Engine for LocalEngine {
             OffsetSpec::Earliest => at(bounds.log_start_offset),
             OffsetSpec::Latest(crate::Isolation::ReadUncommitted) => at(bounds.high_watermark),
             OffsetSpec::Latest(crate::Isolation::ReadCommitted) => at(bounds.last_stable_offset),
-            OffsetSpec::MaxTimestamp => self.on_reader(move |lookup| lookup.largest(partition)),
+            OffsetSpec::MaxTimestamp => self.on_reader(&self.look_ups, move |lookup| lookup.largest(partition)),
             OffsetSpec::AtOrAfter { timestamp_ms } => {
-                self.on_reader(move |lookup| lookup.at_or_after(partition, timestamp_ms))
+                self.on_reader(&self.look_ups, move |lookup| lookup.at_or_after(partition, timestamp_ms))
             }
         }
     }
@@ -171,6 +174,7 @@ impl Drop for LocalEngine {
         self.signal.stop();
         self.slots.stop();
         self.reads.stop();
+        self.look_ups.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the storage engine ended by a panic");

@@ -16,8 +16,9 @@ use std::sync::mpsc::SyncSender;
 
 use super::background::Signal;
 use super::group::{Answer, Group, ProducerIds};
-use super::health::{Health, failed_flush, no_space};
+use super::health::{Health, failed_flush, not_now};
 use super::inbox::{Command, Inbox, Prepared, PreparedBatches, Wake};
+use super::options::{ProducerExpiration, wall_ms};
 use super::state::{DurableState, PartitionState, log_batches};
 use super::tail::{Advance, Tail};
 use super::wal::{
@@ -55,6 +56,9 @@ pub(super) struct Flusher {
     /// For sentences about failures.
     pub(super) wal_folder: PathBuf,
     pub(super) state: DurableState,
+    pub(super) expiration: Option<ProducerExpiration>,
+    /// The wall clock as of the group at hand.
+    pub(super) now_ms: i64,
 }
 
 /// Whether the log has room for a command.
@@ -92,9 +96,10 @@ impl Flusher {
         }
         if self.tail.is_full() && !backlog.is_empty() {
             self.background.request_write();
-            return self.blocked_unless_full(backlog);
+            return self.blocked_unless_short(backlog);
         }
         let mut group = Group::default();
+        self.now_ms = wall_ms(self.expiration.as_ref());
         while let Some(command) = backlog.pop_front() {
             let (frames, payload_bytes) = size_of(&command);
             if frames > 0 && !self.wal.fits(frames, payload_bytes) {
@@ -106,7 +111,7 @@ impl Flusher {
                     Room::Here => {}
                     Room::Later => {
                         backlog.push_front(command);
-                        return self.blocked_unless_full(backlog);
+                        return self.blocked_unless_short(backlog);
                     }
                     Room::Refused(why) => {
                         backlog.push_front(command);
@@ -124,11 +129,11 @@ impl Flusher {
         false
     }
 
-    /// Waiting makes no sense while the disk is full: the callers are told so.
-    fn blocked_unless_full(&mut self, backlog: &mut VecDeque<Command>) -> bool {
-        let Some(why) = self.health.full() else { return true };
+    /// Waiting makes no sense while the disk is full or the like: the callers are told so.
+    fn blocked_unless_short(&mut self, backlog: &mut VecDeque<Command>) -> bool {
+        let Some(why) = self.health.shortage() else { return true };
         self.refuse_all(backlog, &why);
-        // It may have space again by now; the next caller will see.
+        // It may have passed by now; the next caller will see.
         self.background.request_checkpoint();
         false
     }
@@ -144,12 +149,12 @@ impl Flusher {
                 self.background.request_checkpoint();
                 Room::Later
             }
-            Take::Failed(reason) => Room::Refused(no_space(&reason)),
+            Take::Failed(why) => Room::Refused(why),
             Take::Ready(slot) => {
                 if let Err(error) = self.wal.open_segment(&slot) {
                     self.slots.give_back(number);
                     let clause = format!("no file of the write-ahead log could be opened: {error}");
-                    return Room::Refused(Unavailable { reason: clause.into(), retriable: true });
+                    return Room::Refused(not_now(&clause, &error));
                 }
                 if self.slots.is_half_full() {
                     self.background.request_checkpoint();
@@ -209,7 +214,7 @@ impl Flusher {
             }
             Decision::Accept => {
                 let first_offset = state.end_offset;
-                let bytes = state.accept(bytes, &spans);
+                let bytes = state.accept(bytes, &spans, self.now_ms);
                 let end_offset = state.end_offset;
                 self.wal.put(RECORDS, &[&records_head(partition), &bytes]);
                 let batches = log_batches(&bytes, &spans, first_offset);
@@ -337,7 +342,8 @@ impl Flusher {
         }
     }
 
-    fn answer_snapshot(&self, answer: &SyncSender<Option<Snapshot>>) {
+    fn answer_snapshot(&mut self, answer: &SyncSender<Option<Snapshot>>) {
+        self.forget_producers();
         let snapshot = self.health.poisoned().is_none().then(|| Snapshot {
             wal: self.wal.position(),
             next_producer_id: self.state.next_producer_id,
@@ -345,6 +351,14 @@ impl Flusher {
         });
         // The background thread may have stopped waiting; then nobody needs it.
         let _ = answer.send(snapshot);
+    }
+
+    /// Forgets silent producers. The log says nothing of it: after a crash, some may be known again until the next checkpoint,
+    /// which only means that more of what they send twice is recognized.
+    fn forget_producers(&mut self) {
+        let Some(expiration) = &self.expiration else { return };
+        let oldest_ms = (expiration.wall_ms)().saturating_sub(expiration.after_ms);
+        self.state.partitions.values_mut().for_each(|state| state.forget_producers_before(oldest_ms));
     }
 
     fn partitions_of(&self, topic: &Topic) -> Vec<PartitionState> {

@@ -1,8 +1,10 @@
 //! Whether the engine may still write, and who hears of what happens.
 
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::shortage::remedy;
 use crate::{LogStartCause, Observer, PartitionId, Unavailable};
 
 /// The engine's state of health. After the first failed flush it never writes again: what is on the disk is not known then,
@@ -10,8 +12,8 @@ use crate::{LogStartCause, Observer, PartitionId, Unavailable};
 #[derive(Default)]
 pub(super) struct Health {
     poisoned: OnceLock<Unavailable>,
-    /// Why there is no space; passes.
-    full: Mutex<Option<Unavailable>>,
+    /// Why nothing can be written for now; passes.
+    shortage: Mutex<Option<Unavailable>>,
     observers: Mutex<Vec<Arc<dyn Observer>>>,
 }
 
@@ -53,20 +55,26 @@ impl Health {
         self.poisoned().cloned().unwrap_or_else(closed)
     }
 
-    /// Notes that the disk is full, or that it is no longer.
-    pub(super) fn set_full(&self, clause: Option<&str>) {
-        *self.full.lock().unwrap_or_else(PoisonError::into_inner) = clause.map(no_space);
+    /// Notes what keeps segment files and manifest from being written for now, or that nothing does any longer.
+    pub(super) fn set_shortage(&self, why: Option<Unavailable>) {
+        let mut shortage = self.shortage.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*shortage, &why) {
+            (None, Some(why)) => tracing::warn!(reason = %why, "the storage engine cannot write for now"),
+            (Some(_), None) => tracing::info!("the storage engine can write again"),
+            _ => {}
+        }
+        *shortage = why;
     }
 
-    /// Why there is no space, if so.
-    pub(super) fn full(&self) -> Option<Unavailable> {
-        self.full.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What is missing for writing, if so.
+    pub(super) fn shortage(&self) -> Option<Unavailable> {
+        self.shortage.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// No space: nothing was written, and trying again later can help.
-pub(super) fn no_space(clause: &str) -> Unavailable {
-    let reason = format!("{clause}; nothing was written: free disk space, then writing goes on by itself");
+/// Nothing was written, and trying again later can help.
+pub(super) fn not_now(clause: &str, error: &io::Error) -> Unavailable {
+    let reason = format!("{clause}; nothing was written: {}, then writing goes on by itself", remedy(error));
     Unavailable { reason: reason.into(), retriable: true }
 }
 

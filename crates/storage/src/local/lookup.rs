@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::segments::{SegmentMeta, SegmentReadError, SegmentReader};
 use super::tail::{Found, LogBatch, Tail};
-use crate::batches::{first_at_or_after, first_largest};
+use crate::batches::LookUp;
 use crate::{FoundOffset, PartitionId, Read, ReadError, ReadOutcome, Unavailable};
 
 /// How often a read begins anew because files went away under it.
@@ -70,9 +70,10 @@ impl Lookup {
         timestamp_ms: i64,
         mut from_offset: i64,
     ) -> Result<Option<FoundOffset>, SegmentReadError> {
+        let mut look_up = LookUp::default();
         // A header may promise a timestamp that no record from `from_offset` on has: then the search goes on behind it.
         while let Some(batch) = self.batch_at_or_after(partition, timestamp_ms, from_offset)? {
-            if let Some(found) = first_at_or_after(&batch.bytes, timestamp_ms, from_offset) {
+            if let Some(found) = look_up.first_at_or_after(&batch.bytes, timestamp_ms, from_offset) {
                 return Ok(Some(found));
             }
             from_offset = batch.last_offset + 1;
@@ -86,8 +87,9 @@ impl Lookup {
         from_offset: i64,
     ) -> Result<Option<FoundOffset>, SegmentReadError> {
         let Some(largest) = self.largest_promised(partition, from_offset)? else { return Ok(None) };
+        let mut look_up = LookUp::default();
         let promising = self.batch_at_or_after(partition, largest, from_offset)?;
-        let found = promising.and_then(|batch| first_largest(&batch.bytes, from_offset));
+        let found = promising.and_then(|batch| look_up.first_largest(&batch.bytes, from_offset));
         if found.is_some_and(|found| found.timestamp_ms >= largest) {
             return Ok(found);
         }
@@ -95,9 +97,14 @@ impl Lookup {
         // that promises more than was found so far must be opened.
         let (mut best, mut from): (Option<FoundOffset>, _) = (None, from_offset);
         loop {
-            let more_than = best.map_or(i64::MIN, |best| best.timestamp_ms.saturating_add(1));
+            let mut more_than = best.map_or(i64::MIN, |best| best.timestamp_ms.saturating_add(1));
+            if look_up.is_spent() {
+                // What the headers promise counts from here on, so the batch that promises most is the only one to look at.
+                let Some(promised) = self.largest_promised(partition, from)? else { return Ok(best) };
+                more_than = more_than.max(promised);
+            }
             let Some(batch) = self.batch_at_or_after(partition, more_than, from)? else { return Ok(best) };
-            let found = first_largest(&batch.bytes, from_offset);
+            let found = look_up.first_largest(&batch.bytes, from_offset);
             if found.is_some_and(|found| best.is_none_or(|best| found.timestamp_ms > best.timestamp_ms)) {
                 best = found;
             }

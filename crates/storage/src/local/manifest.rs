@@ -25,6 +25,7 @@ use super::disk::{Disk, OpenHow};
 use super::fields::{Fields, Malformed, checksum, put_bytes, put_count};
 use super::options::OpenError;
 use super::segments::SegmentMeta;
+use super::shortage::lacks_descriptors;
 use super::wal::{WalPosition, put_topic, take_topic};
 use crate::Topic;
 use crate::producers::ProducerTable;
@@ -156,14 +157,18 @@ impl Manifest {
         file.sync().map_err(ReplaceError::Unknown)?;
         drop(file);
         disk.rename(&new, &path(folder)).map_err(ReplaceError::Unknown)?;
-        disk.sync_folder(folder).map_err(ReplaceError::Unknown)
+        disk.sync_folder(folder).map_err(|error| match lacks_descriptors(&error) {
+            // Which of the two is there after a power cut is open, and either will do: nothing was freed yet.
+            true => ReplaceError::NotWritten(error),
+            false => ReplaceError::Unknown(error),
+        })
     }
 }
 
 /// Why a manifest was not replaced.
 #[derive(Debug)]
 pub(super) enum ReplaceError {
-    /// The old one is in place; trying again is fine.
+    /// No flush failed, and the old one may still be in place; trying again is fine.
     NotWritten(io::Error),
     /// A flush failed.
     Unknown(io::Error),

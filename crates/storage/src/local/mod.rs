@@ -28,6 +28,7 @@ mod open;
 mod options;
 mod readers;
 mod segments;
+mod shortage;
 mod state;
 mod tail;
 mod wal;
@@ -35,4 +36,4 @@ mod wal;
 pub use engine::LocalEngine;
 #[cfg(feature = "planted-bugs")]
 pub use options::PlantedBug;
-pub use options::{LocalOptions, MonotonicMs, OpenError};
+pub use options::{LocalOptions, MonotonicMs, OpenError, ProducerExpiration, WallMs};

@@ -17,7 +17,7 @@ use super::health::Health;
 use super::inbox::Inbox;
 use super::lookup::Lookup;
 use super::manifest::Manifest;
-use super::options::{LocalOptions, OpenError};
+use super::options::{LocalOptions, OpenError, wall_ms};
 use super::readers::ReadQueue;
 use super::segments::{SegmentReader, SegmentStore, StoreError};
 use super::state::{DurableState, log_batches};
@@ -91,6 +91,8 @@ struct Recovery {
     state: DurableState,
     tail: Tail,
     store: SegmentStore,
+    /// Wall clock of this start. The log does not say when its batches came; taken for that, it only keeps producers longer.
+    now_ms: i64,
     /// Partitions whose segment files are gone, and where those ended. That is as it should be where the log goes on to say
     /// that the topic was deleted or the log start moved up.
     lost: BTreeMap<PartitionId, i64>,
@@ -112,7 +114,8 @@ impl Recovery {
         }
         let topics = options.folder.join("topics");
         let store = SegmentStore::new(disk.clone(), topics, options.segment_bytes, options.index_interval_bytes);
-        Self { state: DurableState::from_manifest(manifest), tail, store, lost: BTreeMap::new() }
+        let now_ms = wall_ms(options.producer_expiration.as_ref());
+        Self { state: DurableState::from_manifest(manifest), tail, store, now_ms, lost: BTreeMap::new() }
     }
 
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
@@ -147,7 +150,7 @@ impl Recovery {
         let state = state.ok_or_else(|| wrong("it holds records of a partition that is not there"))?;
         let spans = crate::batches::split(batches).map_err(wrong)?;
         let first_offset = state.end_offset;
-        if !state.replay(&spans) {
+        if !state.replay(&spans, self.now_ms) {
             return Err(wrong("its records do not follow those before"));
         }
         let bytes = Bytes::copy_from_slice(batches);
@@ -220,7 +223,7 @@ struct Parts {
 /// Puts everything together and starts the threads.
 fn start(parts: Parts, recovery: Recovery, chain: Chain) -> Result<LocalEngine, OpenError> {
     let Parts { options, disk, lock, direct, checkpointed } = parts;
-    let Recovery { mut state, tail, store, lost: _ } = recovery;
+    let Recovery { mut state, tail, store, .. } = recovery;
     let (folder, wal_folder) = (options.folder.clone(), options.folder.join("wal"));
     let inbox = Arc::new(Inbox::default());
     let (tail, health, signal) = (Arc::new(tail), Arc::new(Health::default()), Arc::new(Signal::default()));
@@ -247,6 +250,7 @@ fn start(parts: Parts, recovery: Recovery, chain: Chain) -> Result<LocalEngine, 
     });
     let producer_ids = Arc::new(ProducerIds::default());
     let reads = Arc::new(ReadQueue::new(options.reads_waiting));
+    let look_ups = Arc::new(ReadQueue::new(options.reads_waiting));
     let flusher = Flusher {
         inbox: inbox.clone(),
         tail: tail.clone(),
@@ -257,6 +261,8 @@ fn start(parts: Parts, recovery: Recovery, chain: Chain) -> Result<LocalEngine, 
         wal,
         wal_folder,
         state,
+        now_ms: wall_ms(options.producer_expiration.as_ref()),
+        expiration: options.producer_expiration.clone(),
     };
     let background = Background {
         disk: disk.clone(),
@@ -273,12 +279,14 @@ fn start(parts: Parts, recovery: Recovery, chain: Chain) -> Result<LocalEngine, 
         lock: Some(lock),
     };
     let lookup = Lookup { tail: tail.clone(), segments: SegmentReader::new(disk, folder.join("topics")) };
+    let threads = Vec::new();
     let mut engine =
-        LocalEngine { inbox, tail, health, slots, signal, producer_ids, reads, lookup, folder, threads: Vec::new() };
-    let slots = engine.slots.clone();
+        LocalEngine { inbox, tail, health, slots, signal, producer_ids, reads, look_ups, lookup, folder, threads };
+    let (slots, look_ups) = (engine.slots.clone(), engine.look_ups.clone());
     engine.spawn("ottla-wal-space", move || slots.prepare())?;
     engine.spawn("ottla-flusher", move || flusher.run())?;
     engine.spawn("ottla-segments", move || background.run())?;
+    engine.spawn("ottla-look-ups", move || look_ups.run())?;
     for _ in 0..options.readers.max(1) {
         let reads = engine.reads.clone();
         engine.spawn("ottla-reader", move || reads.run())?;

@@ -9,6 +9,23 @@ use super::disk::BLOCK_BYTES;
 /// Milliseconds from any fixed moment on, never going back. Passed in, so that tests can own time.
 pub type MonotonicMs = Arc<dyn Fn() -> u64 + Send + Sync>;
 
+/// Milliseconds since 1970, UTC. Passed in, so that tests can own time.
+pub type WallMs = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// When idempotent producers that have gone silent are forgotten (`producer.id.expiration.ms`). Looked at with each checkpoint.
+#[derive(Clone)]
+pub struct ProducerExpiration {
+    /// How long after its last batch came, by the clock below; not by the timestamps in the batch, which are the producer's to choose.
+    pub after_ms: i64,
+    /// The clock. It is written down with the producers, so it goes on over restarts.
+    pub wall_ms: WallMs,
+}
+
+/// The time that producers' batches come at; 0 where it does not matter.
+pub(super) fn wall_ms(expiration: Option<&ProducerExpiration>) -> i64 {
+    expiration.map_or(0, |expiration| (expiration.wall_ms)())
+}
+
 /// How the local engine works. [`LocalOptions::new`] gives the defaults.
 #[derive(Clone)]
 pub struct LocalOptions {
@@ -35,6 +52,8 @@ pub struct LocalOptions {
     pub random: u64,
     /// The clock for the checkpoint interval.
     pub monotonic_ms: MonotonicMs,
+    /// When silent idempotent producers are forgotten; `None`: never.
+    pub producer_expiration: Option<ProducerExpiration>,
     /// The planted bug to run with.
     #[cfg(feature = "planted-bugs")]
     pub planted_bug: Option<PlantedBug>,
@@ -55,6 +74,7 @@ impl LocalOptions {
             reads_waiting: 1024,
             random,
             monotonic_ms,
+            producer_expiration: None,
             #[cfg(feature = "planted-bugs")]
             planted_bug: None,
         }

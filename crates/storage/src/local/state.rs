@@ -71,16 +71,24 @@ impl PartitionState {
         }
     }
 
+    /// Forgets producers whose last batch came before `oldest_ms`.
+    pub(super) fn forget_producers_before(&mut self, oldest_ms: i64) {
+        // Looked at first: a change may copy the table.
+        if self.producers.has_before(oldest_ms) {
+            Arc::make_mut(&mut self.producers).forget_before(oldest_ms);
+        }
+    }
+
     /// Gives accepted batches the next offsets.
-    pub(super) fn accept(&mut self, mut bytes: BytesMut, spans: &[BatchSpan]) -> Bytes {
+    pub(super) fn accept(&mut self, mut bytes: BytesMut, spans: &[BatchSpan], now_ms: i64) -> Bytes {
         let first_offset = self.end_offset;
         self.end_offset = set_offsets(&mut bytes, spans, first_offset);
-        self.note_producers(spans, first_offset);
+        self.note_producers(spans, first_offset, now_ms);
         bytes.freeze()
     }
 
     /// Takes batches that were accepted before the crash; false where they do not follow the partition's end.
-    pub(super) fn replay(&mut self, spans: &[BatchSpan]) -> bool {
+    pub(super) fn replay(&mut self, spans: &[BatchSpan], now_ms: i64) -> bool {
         let first_offset = self.end_offset;
         for span in spans {
             if span.base_offset != self.end_offset {
@@ -88,18 +96,18 @@ impl PartitionState {
             }
             self.end_offset = span.end_offset();
         }
-        self.note_producers(spans, first_offset);
+        self.note_producers(spans, first_offset, now_ms);
         true
     }
 
-    fn note_producers(&mut self, spans: &[BatchSpan], first_offset: i64) {
+    fn note_producers(&mut self, spans: &[BatchSpan], first_offset: i64, now_ms: i64) {
         if spans.iter().all(|span| span.producer.producer_id < 0) {
             return;
         }
         let producers = Arc::make_mut(&mut self.producers);
         let mut offset = first_offset;
         for span in spans {
-            producers.apply(&span.producer, offset);
+            producers.apply(&span.producer, offset, now_ms);
             offset += i64::from(span.record_count);
         }
     }

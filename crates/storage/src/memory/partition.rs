@@ -4,10 +4,13 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::batches::{self, BatchSpan, LEADER_EPOCH};
+use crate::batches::{self, BatchSpan, LEADER_EPOCH, LookUp};
 use crate::decide::{Decision, ProducerBatch, decide_append};
 use crate::producers::ProducerTable;
 use crate::{Append, AppendError, Appended, Bounds, FoundOffset, OffsetSpec, Read, ReadError, ReadOutcome};
+
+/// There is no clock here, and producers are forgotten by their number alone.
+const NO_CLOCK_MS: i64 = 0;
 
 #[derive(Default)]
 pub(super) struct Partition {
@@ -45,7 +48,7 @@ impl Partition {
         batches::set_offsets(&mut bytes, spans, first_offset);
         let bytes = bytes.freeze();
         for span in spans {
-            self.producers.apply(&span.producer, self.end_offset);
+            self.producers.apply(&span.producer, self.end_offset, NO_CLOCK_MS);
             self.end_offset += i64::from(span.record_count);
             self.batches.push_back(StoredBatch {
                 end_offset: self.end_offset,
@@ -110,9 +113,10 @@ impl Partition {
     /// A header may promise a timestamp that lies below the log start or nowhere, so the search goes on where a batch holds
     /// nothing.
     fn first_at_or_after(&self, timestamp_ms: i64) -> Option<FoundOffset> {
+        let mut look_up = LookUp::default();
         let candidates = self.batches.iter().filter(|batch| batch.max_timestamp_ms >= timestamp_ms);
         candidates
-            .filter_map(|batch| batches::first_at_or_after(&batch.bytes, timestamp_ms, self.log_start_offset))
+            .filter_map(|batch| look_up.first_at_or_after(&batch.bytes, timestamp_ms, self.log_start_offset))
             .next()
     }
 
@@ -121,14 +125,15 @@ impl Partition {
     fn first_largest(&self) -> Option<FoundOffset> {
         let largest_ms = self.batches.iter().map(|batch| batch.max_timestamp_ms).max()?;
         let promising = self.batches.iter().find(|batch| batch.max_timestamp_ms == largest_ms)?;
-        let found = batches::first_largest(&promising.bytes, self.log_start_offset);
+        let mut look_up = LookUp::default();
+        let found = look_up.first_largest(&promising.bytes, self.log_start_offset);
         if found.is_some_and(|found| found.timestamp_ms == largest_ms) {
             return found;
         }
         let mut best: Option<FoundOffset> = None;
         for batch in &self.batches {
             if best.is_none_or(|best| batch.max_timestamp_ms > best.timestamp_ms) {
-                let found = batches::first_largest(&batch.bytes, self.log_start_offset);
+                let found = look_up.first_largest(&batch.bytes, self.log_start_offset);
                 let better = found.is_some_and(|found| best.is_none_or(|best| found.timestamp_ms > best.timestamp_ms));
                 best = if better { found } else { best };
             }

@@ -15,6 +15,10 @@ pub const REMEMBERED_BATCHES: usize = 5;
 /// Sequence numbers run from 0 to `i32::MAX` and then begin anew at 0.
 const SEQUENCE_NUMBERS: i64 = 1 << 31;
 
+/// How many producers one partition remembers. Above that the eighth that was silent longest is forgotten, as if their time
+/// was over: each takes about 150 bytes, and anyone may come with new ids.
+const MAX_PRODUCERS: usize = 64 << 10;
+
 /// The producers of one partition. Holds what is accepted, also where it is not durable yet: see [`crate::decide`].
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct ProducerTable {
@@ -25,7 +29,8 @@ pub struct ProducerTable {
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Producer {
     epoch: i16,
-    last_timestamp_ms: i64,
+    /// When its last batch came, by the engine's clock; milliseconds since 1970.
+    last_seen_ms: i64,
     batches: Remembered,
 }
 
@@ -78,32 +83,55 @@ impl ProducerTable {
     /// Notes a batch that lies at `first_offset`: one that was just accepted, or one that is read again from the log at
     /// recovery. What the log holds is right by definition, so nothing is checked; a batch that is noted already (the
     /// snapshot was taken later than the log position it was stored with) changes nothing. Batches of a partition must come
-    /// in offset order.
-    pub fn apply(&mut self, batch: &ProducerBatch, first_offset: i64) {
+    /// in offset order. `seen_ms` is when it came, milliseconds since 1970.
+    ///
+    /// A batch that does not follow its producer's last one was accepted when the producer had been forgotten, so what was
+    /// before it does not count: a table that is read from an older snapshot comes to the same decisions.
+    pub fn apply(&mut self, batch: &ProducerBatch, first_offset: i64, seen_ms: i64) {
         if batch.producer_id < 0 || batch.record_count < 1 {
             return;
         }
         let memory = BatchMemory { base_sequence: batch.base_sequence, record_count: batch.record_count, first_offset };
-        let last_timestamp_ms = batch.max_timestamp_ms;
         match self.producers.get_mut(&batch.producer_id) {
             Some(producer) if first_offset < producer.batches.newest().end_offset() => {}
-            Some(producer) if producer.epoch == batch.producer_epoch => {
+            Some(producer)
+                if producer.epoch == batch.producer_epoch
+                    && producer.batches.newest().next_sequence() == batch.base_sequence =>
+            {
                 producer.batches.push(memory);
-                producer.last_timestamp_ms = last_timestamp_ms;
+                producer.last_seen_ms = seen_ms;
             }
             _ => {
                 let batches = Remembered::starting_with(memory);
-                let producer = Producer { epoch: batch.producer_epoch, last_timestamp_ms, batches };
+                let producer = Producer { epoch: batch.producer_epoch, last_seen_ms: seen_ms, batches };
                 self.producers.insert(batch.producer_id, producer);
+                if self.producers.len() > MAX_PRODUCERS {
+                    self.forget_oldest(MAX_PRODUCERS / 8);
+                }
             }
         }
     }
 
-    /// Forgets producers whose last batch is older than `oldest_ms` (milliseconds since 1970), for
+    /// Forgets those `count` producers whose last batches have the lowest offsets.
+    fn forget_oldest(&mut self, count: usize) {
+        let mut offsets: Vec<i64> = self.producers.values().map(Producer::newest_offset).collect();
+        if count < offsets.len() {
+            let (_, oldest_kept, _) = offsets.select_nth_unstable(count);
+            let oldest_kept = *oldest_kept;
+            self.producers.retain(|_, producer| producer.newest_offset() >= oldest_kept);
+        }
+    }
+
+    /// Whether [`ProducerTable::forget_before`] would forget any.
+    pub fn has_before(&self, oldest_ms: i64) -> bool {
+        self.producers.values().any(|producer| producer.last_seen_ms < oldest_ms)
+    }
+
+    /// Forgets producers whose last batch came before `oldest_ms` (milliseconds since 1970), for
     /// `producer.id.expiration.ms`. Answers how many.
     pub fn forget_before(&mut self, oldest_ms: i64) -> usize {
         let before = self.producers.len();
-        self.producers.retain(|_, producer| producer.last_timestamp_ms >= oldest_ms);
+        self.producers.retain(|_, producer| producer.last_seen_ms >= oldest_ms);
         before - self.producers.len()
     }
 
@@ -123,6 +151,12 @@ impl ProducerTable {
             Some(old) => Known::Duplicate { first_offset: old.first_offset, end_offset: old.end_offset() },
             None => Known::SameEpoch { next_sequence: producer.batches.newest().next_sequence() },
         }
+    }
+}
+
+impl Producer {
+    fn newest_offset(&self) -> i64 {
+        self.batches.newest().first_offset
     }
 }
 
@@ -161,3 +195,6 @@ impl Remembered {
         self.batches[usize::from(self.len) - 1] = batch;
     }
 }
+
+#[cfg(test)]
+mod tests;

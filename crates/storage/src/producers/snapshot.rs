@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! snapshot   format: u8 = 1, producers: u32, then each producer in the order of its id
-//! producer   id: i64, epoch: i16, last timestamp: i64 (ms), batches: u8 (1 to 5), then each batch, oldest first
+//! producer   id: i64, epoch: i16, last seen: i64 (ms since 1970, by the broker's clock), batches: u8 (1 to 5), then each batch, oldest first
 //! batch      base sequence: i32, record count: i32, first offset: i64
 //! ```
 //!
@@ -55,7 +55,7 @@ impl ProducerTable {
         for (id, producer) in self.producers.iter().take(count as usize) {
             out.extend_from_slice(&id.to_be_bytes());
             out.extend_from_slice(&producer.epoch.to_be_bytes());
-            out.extend_from_slice(&producer.last_timestamp_ms.to_be_bytes());
+            out.extend_from_slice(&producer.last_seen_ms.to_be_bytes());
             out.push(producer.batches.len);
             for batch in producer.batches.all() {
                 out.extend_from_slice(&batch.base_sequence.to_be_bytes());
@@ -94,7 +94,7 @@ impl ProducerTable {
 fn take_producer(rest: &mut &[u8]) -> Result<(i64, Producer), SnapshotError> {
     let id = i64::from_be_bytes(take(rest)?);
     let epoch = i16::from_be_bytes(take(rest)?);
-    let last_timestamp_ms = i64::from_be_bytes(take(rest)?);
+    let last_seen_ms = i64::from_be_bytes(take(rest)?);
     let count = u8::from_be_bytes(take(rest)?);
     if id < 0 || epoch < 0 {
         return Err(SnapshotError::Invalid("negative producer id or epoch"));
@@ -106,7 +106,7 @@ fn take_producer(rest: &mut &[u8]) -> Result<(i64, Producer), SnapshotError> {
     for _ in 1..count {
         batches.push(take_batch(rest)?);
     }
-    Ok((id, Producer { epoch, last_timestamp_ms, batches }))
+    Ok((id, Producer { epoch, last_seen_ms, batches }))
 }
 
 fn take_batch(rest: &mut &[u8]) -> Result<BatchMemory, SnapshotError> {

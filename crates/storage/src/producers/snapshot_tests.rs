@@ -18,11 +18,11 @@ fn batch(producer_id: i64, producer_epoch: i16, base_sequence: i32, max_timestam
 fn table() -> ProducerTable {
     let mut table = ProducerTable::new();
     let mut offset = 0;
-    table.apply(&batch(0, 0, 0, 1), 1_000);
+    table.apply(&batch(0, 0, 0, 1), 1_000, 1);
     for producer in 0..7 {
         for sequence in 0..=producer {
             offset += 2;
-            table.apply(&batch(producer as i64, 1, sequence * 2, 100 + i64::from(producer)), 2_000 + offset);
+            table.apply(&batch(producer as i64, 1, sequence * 2, 1), 2_000 + offset, 100 + i64::from(producer));
         }
     }
     table
@@ -45,7 +45,7 @@ fn comes_back_as_it_was() {
 #[test]
 fn the_bytes_are_these() {
     let mut table = ProducerTable::new();
-    table.apply(&batch(258, 3, 4, 5), 6);
+    table.apply(&batch(258, 3, 4, 1), 6, 5);
     let expected = [
         &[1, 0, 0, 0, 1][..],
         &[0, 0, 0, 0, 0, 0, 1, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5, 1],
@@ -88,7 +88,7 @@ fn a_batch_noted_twice_counts_once() {
     let before = table.clone();
     for sequence in 2..7 {
         let offset = before.producers[&6].batches.all()[sequence - 2].first_offset;
-        table.apply(&batch(6, 1, i32::try_from(sequence).unwrap() * 2, 106), offset);
+        table.apply(&batch(6, 1, i32::try_from(sequence).unwrap() * 2, 1), offset, 106);
     }
     assert_eq!(table, before);
 }
@@ -103,8 +103,9 @@ fn a_decoded_table_decides_as_before() {
 }
 
 #[test]
-fn forgets_by_time_of_the_last_batch() {
+fn forgets_by_the_time_at_which_the_last_batch_came() {
     let mut table = table();
+    assert!(!table.has_before(100) && table.has_before(101));
     assert_eq!(table.forget_before(100), 0);
     assert_eq!(table.forget_before(103), 3);
     assert_eq!(table.len(), 4);

@@ -41,6 +41,8 @@ struct State {
     /// Files cannot be opened for direct writes.
     refuses_direct: bool,
     durable_writes: u64,
+    /// How many files and folders can still be opened, and what the system says then.
+    starved: Option<(u64, i32)>,
 }
 
 #[derive(Clone)]
@@ -67,6 +69,18 @@ impl State {
         self.changes += 1;
         self.changes_left = self.changes_left.map(|left| left - 1);
         if self.read_only { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+    }
+
+    /// Whether a file or folder can still be opened.
+    fn descriptor(&mut self) -> io::Result<()> {
+        match &mut self.starved {
+            None => Ok(()),
+            Some((0, errno)) => Err(io::Error::from_raw_os_error(*errno)),
+            Some((left, _)) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
     }
 
     fn used_bytes(&self) -> u64 {
@@ -110,6 +124,16 @@ impl MemoryDisk {
 
     pub fn set_read_only(&self, read_only: bool) {
         self.lock_state().read_only = read_only;
+    }
+
+    /// Lets so many files and folders be opened; then the system answers with that error number until told otherwise.
+    pub fn starve_after(&self, opens: u64, errno: i32) {
+        self.lock_state().starved = Some((opens, errno));
+    }
+
+    /// Everything can be opened again; answers whether anything could not.
+    pub fn feed(&self) -> bool {
+        self.lock_state().starved.take().is_some_and(|(left, _)| left == 0)
     }
 
     pub fn refuse_direct(&self) {
@@ -228,6 +252,7 @@ impl Disk for MemoryDisk {
 
     fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.lock_state();
+        state.descriptor()?;
         if how.direct && state.refuses_direct {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -270,7 +295,8 @@ impl Disk for MemoryDisk {
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<FolderEntry>> {
-        let state = self.lock_state();
+        let mut state = self.lock_state();
+        state.descriptor()?;
         if !state.names.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -284,6 +310,7 @@ impl Disk for MemoryDisk {
 
     fn sync_folder(&self, path: &Path) -> io::Result<()> {
         let mut state = self.lock_state();
+        state.descriptor()?;
         state.change()?;
         let is_inner = |inner: &PathBuf| inner.parent() == Some(path);
         state.durable_names.retain(|inner, _| !is_inner(inner));

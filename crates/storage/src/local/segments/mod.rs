@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::{PartitionId, TopicId};
 
 pub(super) use read::{SegmentReadError, SegmentReader};
-pub(super) use store::{SegmentStore, StoreError};
+pub(super) use store::{SegmentStore, StoreError, SyncError};
 
 /// What is known of one segment without opening it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

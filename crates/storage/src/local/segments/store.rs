@@ -9,6 +9,7 @@ use super::header::{FIRST_BATCH_AT, FileKind, header};
 use super::index::{IndexEntry, entry_at};
 use super::{SegmentMeta, index_path, log_path, partition_folder, topic_folder};
 use crate::local::disk::{Disk, DiskFile, OpenHow, remove_tree};
+use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
 use crate::{PartitionId, TopicId};
 
@@ -32,15 +33,19 @@ impl StoreError {
         move |error| Self { path: path.clone(), doing, error }
     }
 
-    /// Whether the disk is full: that passes, and nothing is lost by it.
-    pub(in crate::local) fn is_full(&self) -> bool {
-        matches!(self.error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-    }
-
     /// A sentence's first part.
     pub(in crate::local) fn clause(&self) -> String {
         format!("could not {} {}: {}", self.doing, self.path.display(), self.error)
     }
+}
+
+/// Why [`SegmentStore::sync`] did not make everything durable.
+#[derive(Debug)]
+pub(in crate::local) enum SyncError {
+    /// A file or folder could not be opened, so nothing of it was flushed yet; trying again is fine.
+    NotBegun(StoreError),
+    /// A flush failed: what is on the disk is not known, and the engine must not go on.
+    Failed(StoreError),
 }
 
 /// Writes segments, and makes them durable when asked.
@@ -125,28 +130,33 @@ impl SegmentStore {
         Ok(written)
     }
 
-    /// Makes all that was written durable. After an error the engine must not go on: what is on the disk is not known.
-    pub(in crate::local) fn sync(&mut self) -> Result<(), StoreError> {
-        for ((partition, base_offset), index_too) in std::mem::take(&mut self.dirty) {
-            let path = log_path(&partition_folder(&self.topics, partition), base_offset);
-            let failed = StoreError::at(&path, "flush");
-            let segment = match self.opened(partition, base_offset) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.map_err(&failed)?,
-            };
-            segment.log.sync().map_err(&failed)?;
-            if index_too {
-                segment.index.sync().map_err(&failed)?;
-            }
+    /// Makes all that was written durable. What is not flushed yet when an error comes is so with the next call.
+    pub(in crate::local) fn sync(&mut self) -> Result<(), SyncError> {
+        while let Some((&(partition, base_offset), &index_too)) = self.dirty.first_key_value() {
+            self.sync_segment(partition, base_offset, index_too)?;
+            self.dirty.remove(&(partition, base_offset));
         }
-        for folder in std::mem::take(&mut self.renamed) {
+        while let Some(folder) = self.renamed.first().cloned() {
+            let failed = StoreError::at(&folder, "flush");
             match self.disk.sync_folder(&folder) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                synced => synced.map_err(StoreError::at(&folder, "flush"))?,
-            }
+                Err(error) if lacks_descriptors(&error) => return Err(SyncError::NotBegun(failed(error))),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(SyncError::Failed(failed(error))),
+                _ => self.renamed.remove(&folder),
+            };
         }
         self.unsynced_bytes = 0;
         Ok(())
+    }
+
+    fn sync_segment(&mut self, partition: PartitionId, base_offset: i64, index_too: bool) -> Result<(), SyncError> {
+        let path = log_path(&partition_folder(&self.topics, partition), base_offset);
+        let segment = match self.opened(partition, base_offset) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(|error| SyncError::NotBegun(StoreError::at(&path, "open")(error)))?,
+        };
+        let failed = |error| SyncError::Failed(StoreError::at(&path, "flush")(error));
+        segment.log.sync().map_err(failed)?;
+        if index_too { segment.index.sync().map_err(failed) } else { Ok(()) }
     }
 
     /// Removes the files of segments that hold nothing any more.
@@ -202,7 +212,7 @@ impl SegmentStore {
 
     /// Removes the remains of a crash from a partition's folder, once: files that the manifest did not come to know.
     fn tidy(&mut self, partition: PartitionId, segments: &SegmentList) -> Result<(), StoreError> {
-        if !self.tidy.insert(partition) {
+        if self.tidy.contains(&partition) {
             return Ok(());
         }
         let folder = partition_folder(&self.topics, partition);
@@ -211,6 +221,7 @@ impl SegmentStore {
                 self.disk.create_folder(&folder).map_err(StoreError::at(&folder, "create"))?;
                 let topic = topic_folder(&self.topics, partition.topic);
                 self.renamed.extend([self.topics.clone(), topic, folder]);
+                self.tidy.insert(partition);
                 return Ok(());
             }
             listed => listed.map_err(StoreError::at(&folder, "list"))?,
@@ -221,6 +232,7 @@ impl SegmentStore {
                 self.remove_file(&folder.join(&entry.name));
             }
         }
+        self.tidy.insert(partition);
         Ok(())
     }
 

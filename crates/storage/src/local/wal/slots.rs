@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::slot_path;
+use crate::Unavailable;
 use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, Disk, OpenHow};
+use crate::local::health::not_now;
 
 /// The first slot of a data folder is small, so that it is there soon.
 const FIRST_SLOT_BYTES: u64 = 1 << 20;
@@ -36,8 +38,8 @@ pub(in crate::local) enum Take {
     Preparing,
     /// The bound is reached: a checkpoint must free some first; ask again when woken.
     AllInUse,
-    /// It could not be prepared, and the sentence says why. Asking again tries again.
-    Failed(Arc<str>),
+    /// It could not be prepared. Asking again tries again.
+    Failed(Unavailable),
 }
 
 /// Where the slots are and how many there may be.
@@ -71,7 +73,7 @@ struct State {
     wanted: Option<u64>,
     /// Slots too small for what is wanted, to be removed.
     discarded: Vec<Slot>,
-    failure: Option<Arc<str>>,
+    failure: Option<Unavailable>,
     /// Keep one slot ready: set once a slot was taken, unset while there is no space for one.
     ahead: bool,
     stopped: bool,
@@ -105,8 +107,8 @@ impl SlotPool {
             self.changed.notify_all();
             return Take::Ready(slot);
         }
-        if let Some(reason) = state.failure.take() {
-            return Take::Failed(reason);
+        if let Some(why) = state.failure.take() {
+            return Take::Failed(why);
         }
         let wanted = self.rules.slot_bytes.max(bytes.next_multiple_of(BLOCK_BYTES as u64));
         if state.wanted.is_some() {
@@ -195,8 +197,8 @@ impl SlotPool {
             Err(error) => {
                 state.ahead = false;
                 if wanted {
-                    let reason = format!("no space could be reserved for {}: {error}; free disk space", path.display());
-                    state.failure = Some(reason.into());
+                    let clause = format!("no space could be reserved for {}: {error}", path.display());
+                    state.failure = Some(not_now(&clause, &error));
                 }
             }
         }
