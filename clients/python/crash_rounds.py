@@ -234,7 +234,7 @@ def read(bootstrap, topic, starts, take):
 
     consumer = confluent_kafka.Consumer({
         "bootstrap.servers": bootstrap, "group.id": "ledger", "enable.auto.commit": False, "auto.offset.reset": "error",
-        "fetch.wait.max.ms": 50, "queued.min.messages": 10_000,
+        "fetch.wait.max.ms": 50, "queued.min.messages": 100_000, "fetch.queue.backoff.ms": 5,
     })
     try:
         ends = [_end(consumer, topic, partition) for partition in range(PARTITIONS)]
