@@ -27,5 +27,5 @@ mod topics;
 
 pub use broker::{Broker, Identity, Parts};
 pub use dispatch::protocol_page;
-pub use server::{RunningBroker, StartError, start};
+pub use server::{RunningBroker, StartError, start, start_bounded};
 pub use time::{Clock, Entropy};

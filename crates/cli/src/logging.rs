@@ -19,7 +19,7 @@ pub(crate) fn start() -> Result<(), Failure> {
     let set = VARIABLES.iter().find_map(|name| Some((*name, env::var(name).ok().filter(|value| !value.is_empty())?)));
     let filter = match set {
         None => EnvFilter::new("info"),
-        Some((name, value)) => EnvFilter::try_new(&value).map_err(|_| {
+        Some((name, value)) => filter(&value).ok_or_else(|| {
             Failure::Usage(format!("{name}={value} is not a log filter; use error, warn, info, debug or trace"))
         })?,
     };
@@ -31,6 +31,17 @@ pub(crate) fn start() -> Result<(), Failure> {
         .init();
     panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// A filter out of its text. A lone word must be a level: the filter library takes any other for the name of a module, and then
+/// a mistyped level would silence everything.
+fn filter(text: &str) -> Option<EnvFilter> {
+    let lone = |part: &&str| !part.contains(['=', ':', '[']);
+    let is_level = |word: &str| word.trim().parse::<tracing_subscriber::filter::LevelFilter>().is_ok();
+    if !text.split(',').filter(lone).all(is_level) {
+        return None;
+    }
+    EnvFilter::try_new(text).ok()
 }
 
 /// A panic ends one task, not the broker, so it must be seen: as an error, with its place.

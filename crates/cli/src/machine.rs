@@ -99,9 +99,27 @@ pub(crate) fn raise_open_file_limit() -> Option<u64> {
     limit.maximum
 }
 
+/// How many file descriptors are kept from connections, for the engine's files, folders, listeners and the log.
+const DESCRIPTORS_FOR_FILES: u64 = 128;
+
+/// How many connections may be open where so many files may be: where there are few, no more than half.
+pub(crate) fn max_connections(open_files: u64) -> usize {
+    let rest = open_files.saturating_sub(DESCRIPTORS_FOR_FILES).max(open_files / 2);
+    usize::try_from(rest).unwrap_or(usize::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_leave_descriptors_for_files() {
+        assert_eq!(max_connections(1 << 20), (1 << 20) - 128);
+        assert_eq!(max_connections(1024), 896);
+        assert_eq!(max_connections(256), 128);
+        assert_eq!(max_connections(100), 50);
+        assert_eq!(max_connections(u64::MAX), usize::MAX - 128);
+    }
 
     #[test]
     fn entropy_never_gives_the_same_bytes_twice() {

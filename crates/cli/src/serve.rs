@@ -10,7 +10,7 @@ use ottla_broker::config::{BrokerConfig, BrokerSettings, ConfigError, Layers, St
 use ottla_broker::{Entropy, Identity, Parts, RunningBroker};
 use ottla_storage::Engine;
 use ottla_storage::local::disk::SystemDisk;
-use ottla_storage::local::{LocalEngine, LocalOptions, MonotonicMs};
+use ottla_storage::local::{LocalEngine, LocalOptions, MonotonicMs, ProducerExpiration};
 use ottla_storage::memory::MemoryEngine;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,7 +19,7 @@ use tokio::{select, task, time};
 use crate::arguments::ServeArguments;
 use crate::data_folder;
 use crate::exit::Failure;
-use crate::machine::{SystemClock, SystemEntropy, raise_open_file_limit};
+use crate::machine::{SystemClock, SystemEntropy, max_connections, raise_open_file_limit};
 
 /// How long the end may take. All that was acknowledged is on disk already; what this is for are answers on their way out
 /// and a checkpoint that makes the next start quicker.
@@ -37,14 +37,14 @@ pub(crate) fn run(arguments: &ServeArguments, clock: SystemClock) -> Result<(), 
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    raise_open_file_limit();
+    let max_connections = raise_open_file_limit().map_or(usize::MAX, max_connections);
     let entropy = SystemEntropy::new()
         .map_err(|error| Failure::Runtime(format!("the system gives no random numbers: {error}")))?;
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Runtime(format!("the system refuses an event loop: {error}")))?;
-    let served = runtime.block_on(serve(config, clock, Arc::new(entropy)));
+    let served = runtime.block_on(serve(config, clock, Arc::new(entropy), max_connections));
     // A reader thread that hangs on a slow disk must not keep the process from ending.
     runtime.shutdown_background();
     served
@@ -86,7 +86,12 @@ fn layers(arguments: &ServeArguments, file: Option<(String, Vec<u8>)>) -> Result
     layers.resolve()
 }
 
-async fn serve(config: BrokerConfig, clock: SystemClock, entropy: Arc<SystemEntropy>) -> Result<(), Failure> {
+async fn serve(
+    config: BrokerConfig,
+    clock: SystemClock,
+    entropy: Arc<SystemEntropy>,
+    max_connections: usize,
+) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let opening = {
         let (config, entropy) = (config.clone(), entropy.clone());
@@ -99,7 +104,7 @@ async fn serve(config: BrokerConfig, clock: SystemClock, entropy: Arc<SystemEntr
     };
     let parts = Parts { engine, clock: Arc::new(clock), entropy };
     let running = select! {
-        started = ottla_broker::start(identity, config.clone(), parts) => {
+        started = ottla_broker::start_bounded(identity, config.clone(), parts, max_connections) => {
             started.map_err(|error| Failure::Runtime(error.to_string()))?
         }
         () = signals.stop() => return Ok(()),
@@ -147,6 +152,10 @@ fn local_options(settings: &BrokerSettings, clock: SystemClock, entropy: &dyn En
     options.checkpoint_interval_ms = settings.checkpoint_interval_ms;
     options.tail_bytes = settings.tail_bytes;
     options.segment_bytes = settings.segment_bytes;
+    options.producer_expiration = Some(ProducerExpiration {
+        after_ms: settings.producer_id_expiration_ms,
+        wall_ms: Arc::new(move || ottla_broker::Clock::wall_ms(&clock)),
+    });
     plant(&mut options);
     options
 }

@@ -19,8 +19,9 @@ impl Listener {
     /// # Errors
     /// What is wrong, as the end of a sentence that begins with property and value.
     pub fn parse(text: &str) -> Result<Listener, String> {
-        let (name, address) =
-            text.split_once("://").ok_or_else(|| "is not NAME://HOST:PORT, such as PLAINTEXT://:9092".to_owned())?;
+        let (name, address) = text
+            .split_once("://")
+            .ok_or_else(|| format!("is not NAME://HOST:PORT: {text} should be PLAINTEXT://{text}"))?;
         if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) {
             return Err(format!("has a listener without a proper name: {text}"));
         }
@@ -34,8 +35,16 @@ impl Listener {
 /// # Errors
 /// What is wrong, as the end of a sentence.
 pub fn parse_address(address: &str) -> Result<(Option<String>, u16), String> {
-    let (host, port) =
-        address.rsplit_once(':').ok_or_else(|| format!("has no port: {address} should be {address}:9092"))?;
+    if let Some((name, rest)) = address.split_once("://") {
+        return Err(format!("takes no listener name here: leave out {name}:// and write {rest}"));
+    }
+    let (host, port) = address.rsplit_once(':').ok_or_else(|| match address {
+        "" => "has no address; write HOST:PORT, such as localhost:9092".to_owned(),
+        port if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("has no host: {port} should be localhost:{port}")
+        }
+        host => format!("has no port: {host} should be {host}:9092"),
+    })?;
     let port = port.parse().map_err(|_| format!("has a port that is not a number from 0 to 65535: {port}"))?;
     let bare = match host.strip_prefix('[') {
         Some(rest) => match rest.strip_suffix(']') {
@@ -91,7 +100,11 @@ mod tests {
     fn errors_say_what_is_wrong() {
         check_error("localhost:9092", "is not NAME://HOST:PORT");
         check_error("://localhost:9092", "without a proper name");
-        check_error("X://localhost", "has no port");
+        check_error("localhost:9092", "should be PLAINTEXT://localhost:9092");
+        check_error("X://localhost", "localhost should be localhost:9092");
+        check_error("X://9099", "9099 should be localhost:9099");
+        check_error("X://", "has no address");
+        check_error("X://PLAINTEXT://localhost:1", "leave out PLAINTEXT://");
         check_error("X://localhost:65536", "65536");
         check_error("X://localhost:-1", "-1");
         check_error("X://::1:9092", "[::1]:9092");

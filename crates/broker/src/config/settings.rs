@@ -58,6 +58,8 @@ pub struct BrokerSettings {
     pub checkpoint_interval_ms: u64,
     /// `ottla.tail.bytes`.
     pub tail_bytes: usize,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration_ms: i64,
     /// `log.segment.bytes`.
     pub segment_bytes: u64,
     /// `socket.request.max.bytes`.
@@ -101,6 +103,7 @@ impl BrokerSettings {
             wal_max_bytes: values.get(&s::OTTLA_WAL_MAX_BYTES)?,
             checkpoint_interval_ms: values.get(&s::OTTLA_CHECKPOINT_INTERVAL_MS)?,
             tail_bytes: values.get(&s::OTTLA_TAIL_BYTES)?,
+            producer_id_expiration_ms: values.get(&g::PRODUCER_ID_EXPIRATION_MS)?,
             segment_bytes: values.get(&t::LOG_SEGMENT_BYTES)?,
             socket_request_max_bytes: values.get(&n::SOCKET_REQUEST_MAX_BYTES)?,
             connections_max_idle_ms: u64::try_from(values.get::<i64>(&n::CONNECTIONS_MAX_IDLE_MS)?).ok(),

@@ -1,6 +1,7 @@
 //! The binary as people and scripts meet it: what it prints, how it ends, what it does with what it is told.
 
 mod configuration;
+mod descriptors;
 mod ends;
 mod hostile;
 mod neighbour;

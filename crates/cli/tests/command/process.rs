@@ -55,7 +55,23 @@ impl Ottla {
     /// Runs it in that folder, with these environment variables.
     pub(crate) fn run_in(folder: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Ottla {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
-        command.args(arguments).current_dir(folder).env_remove("OTTLA_LOG").env_remove("RUST_LOG");
+        command.args(arguments);
+        Ottla::spawn(command, folder, variables)
+    }
+
+    /// Runs it in a folder of its own, allowed to have so many files and connections open.
+    pub(crate) fn run_with_open_files(open_files: u32, arguments: &[&str]) -> Ottla {
+        let own = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit -n "$0" && exec "$@""#, &open_files.to_string(), env!("CARGO_BIN_EXE_ottla")]);
+        command.args(arguments);
+        let mut ottla = Ottla::spawn(command, own.path(), &[]);
+        ottla._own = Some(own);
+        ottla
+    }
+
+    fn spawn(mut command: Command, folder: &Path, variables: &[(&str, &str)]) -> Ottla {
+        command.current_dir(folder).env_remove("OTTLA_LOG").env_remove("RUST_LOG");
         command.envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");

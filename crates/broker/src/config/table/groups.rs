@@ -66,7 +66,10 @@ declare! { GROUPS:
         "86400000",
         "how long a silent idempotent producer's sequence numbers are remembered, in milliseconds",
     )
-    .not_yet();
+    .more(
+        "Counted from when its last batch came, and looked at with each checkpoint. A partition remembers at most 65,536 \
+         producers; with `ottla.storage=memory` only that counts.",
+    );
     TRANSACTION_MAX_TIMEOUT_MS = Property::served(
         "transaction.max.timeout.ms",
         Kind::int(1),
