@@ -8,14 +8,14 @@ use ottla_storage::Topic;
 
 use crate::client::Client;
 
-pub const JOIN_VERSIONS: std::ops::RangeInclusive<i16> = 0..=9;
+pub(crate) const JOIN_VERSIONS: std::ops::RangeInclusive<i16> = 0..=9;
 /// JoinGroup, SyncGroup, Heartbeat and LeaveGroup of the same age: the version of JoinGroup, as far as the others go.
-pub const SYNC_MAX: i16 = 5;
-pub const HEARTBEAT_MAX: i16 = 4;
-pub const LEAVE_MAX: i16 = 5;
+pub(crate) const SYNC_MAX: i16 = 5;
+pub(crate) const HEARTBEAT_MAX: i16 = 4;
+pub(crate) const LEAVE_MAX: i16 = 5;
 
 /// A subscription to one topic, as consumers write it.
-pub fn subscription(topic: &str) -> Vec<u8> {
+pub(crate) fn subscription(topic: &str) -> Vec<u8> {
     let mut bytes = vec![0, 1, 0, 0, 0, 1, 0, topic.len() as u8];
     bytes.extend_from_slice(topic.as_bytes());
     bytes.extend_from_slice(&[0xff; 4]);
@@ -23,7 +23,7 @@ pub fn subscription(topic: &str) -> Vec<u8> {
     bytes
 }
 
-pub fn join_request<'a>(group: &'a str, member_id: &'a str) -> JoinGroupRequest<'a> {
+pub(crate) fn join_request<'a>(group: &'a str, member_id: &'a str) -> JoinGroupRequest<'a> {
     JoinGroupRequest {
         group_id: group.into(),
         session_timeout_ms: 10_000,
@@ -36,7 +36,7 @@ pub fn join_request<'a>(group: &'a str, member_id: &'a str) -> JoinGroupRequest<
 }
 
 /// A member id that a join can use: from version 4 on the broker gives it out first.
-pub async fn member_id(client: &mut Client, group: &str, version: i16) -> String {
+pub(crate) async fn member_id(client: &mut Client, group: &str, version: i16) -> String {
     if version < 4 {
         return String::new();
     }
@@ -46,7 +46,7 @@ pub async fn member_id(client: &mut Client, group: &str, version: i16) -> String
 }
 
 /// Joins a group that waits for nobody.
-pub async fn join(client: &mut Client, group: &str, version: i16) -> JoinGroupResponse<'static> {
+pub(crate) async fn join(client: &mut Client, group: &str, version: i16) -> JoinGroupResponse<'static> {
     let member_id = member_id(client, group, version).await;
     let joined = client.call(&join_request(group, &member_id), version).await;
     assert_eq!(joined.error_code, ErrorCode::NONE, "version {version}");
@@ -54,7 +54,7 @@ pub async fn join(client: &mut Client, group: &str, version: i16) -> JoinGroupRe
 }
 
 /// A member alone in its generation, with everything assigned to it.
-pub async fn join_alone(client: &mut Client, group: &str, version: i16) -> JoinGroupResponse<'static> {
+pub(crate) async fn join_alone(client: &mut Client, group: &str, version: i16) -> JoinGroupResponse<'static> {
     let joined = join(client, group, version).await;
     let given = [(joined.member_id.as_ref(), "all")];
     let synced = sync(client, group, &joined, &given, version.min(SYNC_MAX)).await;
@@ -62,7 +62,7 @@ pub async fn join_alone(client: &mut Client, group: &str, version: i16) -> JoinG
     joined
 }
 
-pub fn sync_request<'a>(
+pub(crate) fn sync_request<'a>(
     group: &'a str,
     joined: &'a JoinGroupResponse<'_>,
     given: &[(&'a str, &'a str)],
@@ -83,7 +83,7 @@ pub fn sync_request<'a>(
     }
 }
 
-pub async fn sync(
+pub(crate) async fn sync(
     client: &mut Client,
     group: &str,
     joined: &JoinGroupResponse<'_>,
@@ -93,7 +93,12 @@ pub async fn sync(
     client.call(&sync_request(group, joined, given, version), version).await
 }
 
-pub async fn heartbeat(client: &mut Client, group: &str, joined: &JoinGroupResponse<'_>, version: i16) -> ErrorCode {
+pub(crate) async fn heartbeat(
+    client: &mut Client,
+    group: &str,
+    joined: &JoinGroupResponse<'_>,
+    version: i16,
+) -> ErrorCode {
     let request = HeartbeatRequest {
         group_id: group.into(),
         generation_id: joined.generation_id,
@@ -104,7 +109,12 @@ pub async fn heartbeat(client: &mut Client, group: &str, joined: &JoinGroupRespo
 }
 
 /// Leaves; answers the error of the request and that of the member.
-pub async fn leave(client: &mut Client, group: &str, member_id: &str, version: i16) -> (ErrorCode, Option<ErrorCode>) {
+pub(crate) async fn leave(
+    client: &mut Client,
+    group: &str,
+    member_id: &str,
+    version: i16,
+) -> (ErrorCode, Option<ErrorCode>) {
     let version = version.min(LEAVE_MAX);
     let mut request = LeaveGroupRequest { group_id: group.into(), ..Default::default() };
     if version < 3 {
@@ -116,7 +126,7 @@ pub async fn leave(client: &mut Client, group: &str, member_id: &str, version: i
     (left.error_code, left.members.first().map(|member| member.error_code))
 }
 
-pub async fn describe(client: &mut Client, group: &str) -> DescribedGroup<'static> {
+pub(crate) async fn describe(client: &mut Client, group: &str) -> DescribedGroup<'static> {
     let request = DescribeGroupsRequest { groups: vec![group.into()], ..Default::default() };
     client.call(&request, 5).await.groups.remove(0)
 }
@@ -125,7 +135,7 @@ pub async fn describe(client: &mut Client, group: &str) -> DescribedGroup<'stati
 const HANGS_AFTER: Duration = Duration::from_secs(30);
 
 /// Asks until the group is so: another connection's request is on its way.
-pub async fn until(client: &mut Client, group: &str, state: &str, members: usize) {
+pub(crate) async fn until(client: &mut Client, group: &str, state: &str, members: usize) {
     let so = async {
         loop {
             let described = describe(client, group).await;
@@ -139,7 +149,12 @@ pub async fn until(client: &mut Client, group: &str, state: &str, members: usize
 }
 
 /// A commit of one partition from outside of group management.
-pub fn commit_request<'a>(group: &'a str, topic: &Topic, partition: i32, offset: i64) -> OffsetCommitRequest<'a> {
+pub(crate) fn commit_request<'a>(
+    group: &'a str,
+    topic: &Topic,
+    partition: i32,
+    offset: i64,
+) -> OffsetCommitRequest<'a> {
     OffsetCommitRequest {
         group_id: group.into(),
         topics: vec![OffsetCommitRequestTopic {
@@ -151,26 +166,26 @@ pub fn commit_request<'a>(group: &'a str, topic: &Topic, partition: i32, offset:
     }
 }
 
-pub fn commit_partition<'a>(partition: i32, offset: i64) -> OffsetCommitRequestPartition<'a> {
+pub(crate) fn commit_partition<'a>(partition: i32, offset: i64) -> OffsetCommitRequestPartition<'a> {
     OffsetCommitRequestPartition { partition_index: partition, committed_offset: offset, ..Default::default() }
 }
 
 /// The codes of a commit's answer, in order.
-pub fn codes(response: &OffsetCommitResponse<'_>) -> Vec<ErrorCode> {
+pub(crate) fn codes(response: &OffsetCommitResponse<'_>) -> Vec<ErrorCode> {
     response.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code).collect()
 }
 
-pub async fn commit(client: &mut Client, group: &str, topic: &Topic, partition: i32, offset: i64) -> ErrorCode {
+pub(crate) async fn commit(client: &mut Client, group: &str, topic: &Topic, partition: i32, offset: i64) -> ErrorCode {
     codes(&client.call(&commit_request(group, topic, partition, offset), 8).await)[0]
 }
 
 /// A question for all commits of a group.
-pub fn fetch_all_request(group: &str) -> OffsetFetchRequest<'_> {
+pub(crate) fn fetch_all_request(group: &str) -> OffsetFetchRequest<'_> {
     OffsetFetchRequest { group_id: group.into(), topics: None, ..Default::default() }
 }
 
 /// All commits of an answer: topic, partition, offset.
-pub fn offsets(response: &OffsetFetchResponse<'_>) -> Result<Vec<(String, i32, i64)>, ErrorCode> {
+pub(crate) fn offsets(response: &OffsetFetchResponse<'_>) -> Result<Vec<(String, i32, i64)>, ErrorCode> {
     if response.error_code != ErrorCode::NONE {
         return Err(response.error_code);
     }
@@ -179,6 +194,6 @@ pub fn offsets(response: &OffsetFetchResponse<'_>) -> Result<Vec<(String, i32, i
 }
 
 /// All commits of a group: topic, partition, offset.
-pub async fn committed(client: &mut Client, group: &str) -> Result<Vec<(String, i32, i64)>, ErrorCode> {
+pub(crate) async fn committed(client: &mut Client, group: &str) -> Result<Vec<(String, i32, i64)>, ErrorCode> {
     offsets(&client.call(&fetch_all_request(group), 7).await)
 }

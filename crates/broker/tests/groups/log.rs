@@ -17,7 +17,7 @@ use crate::twin::{OFFSETS_TOPIC, Plan, Twin};
 const LISTENER: (&str, &str) = ("listeners", "PLAINTEXT://127.0.0.1:0");
 
 /// A broker over an engine that there may have been others over before.
-pub async fn broker_over(engine: &Arc<Twin>) -> TestBroker {
+pub(crate) async fn broker_over(engine: &Arc<Twin>) -> TestBroker {
     TestBroker::over(engine.clone(), &[LISTENER]).await
 }
 

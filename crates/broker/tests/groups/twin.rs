@@ -9,13 +9,13 @@ use ottla_storage::{
 };
 use tokio::sync::Notify;
 
-pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 type Results = Vec<Result<Appended, AppendError>>;
 
 /// What becomes of the next append to `__consumer_offsets`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub enum Plan {
+pub(crate) enum Plan {
     #[default]
     Obey,
     /// It is not written; the ones after it are.
@@ -27,7 +27,7 @@ pub enum Plan {
 }
 
 #[derive(Default)]
-pub struct Twin {
+pub(crate) struct Twin {
     memory: MemoryEngine,
     state: Mutex<State>,
     held_one: Notify,
@@ -40,26 +40,26 @@ struct State {
 }
 
 impl Twin {
-    pub fn plan(&self, plan: Plan) {
+    pub(crate) fn plan(&self, plan: Plan) {
         self.state().plan = plan;
     }
 
     /// Waits until so many appends wait.
-    pub async fn holds(&self, count: usize) {
+    pub(crate) async fn holds(&self, count: usize) {
         while self.state().held.len() < count {
             self.held_one.notified().await;
         }
     }
 
     /// Writes what waits, and goes on as usual.
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         for (appends, completer) in self.take() {
             completer.complete(self.memory.append(appends).wait());
         }
     }
 
     /// Lets what waits fail, and goes on as usual.
-    pub fn refuse(&self) {
+    pub(crate) fn refuse(&self) {
         for (_, completer) in self.take() {
             completer.complete(Err(broken()));
         }
