@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ottla_groups::{Coordinator, Event, GroupEvent, GroupEventKind, Record};
+use ottla_groups::{Coordinator, Event, GroupEvent, GroupEventKind, GroupState, Record};
 use ottla_protocol::records::{self, BatchBuilder};
 use ottla_storage::{Append, Durability, Engine, Isolation, Metadata, PartitionId, Read};
 
@@ -102,9 +102,12 @@ pub(super) fn tell(partition: i32, event: &GroupEvent) {
     let group = event.group_id.as_str();
     match &event.kind {
         GroupEventKind::StateChanged { from, to, generation_id, cause } => {
-            let (from, to) = (from.name(), to.name());
             // Causes quote clients; as a field they are escaped.
-            tracing::debug!(group, generation_id, cause = cause.as_str(), "{from} -> {to}");
+            let cause = cause.as_str();
+            match to {
+                GroupState::Stable => tracing::info!(group, generation_id, cause, "the group is stable"),
+                _ => tracing::debug!(group, generation_id, cause, "{} -> {}", from.name(), to.name()),
+            }
         }
         GroupEventKind::MemberRemoved { member_id, client_id, client_host, cause, .. } => {
             tracing::info!(group, member_id, client_id, client_host, cause = cause.as_str(), "member removed");

@@ -40,6 +40,9 @@ impl Creations {
         let broker = broker.clone();
         tokio::spawn(async move {
             let outcome = created.await;
+            if let Ok(topic) = &outcome {
+                tracing::info!(topic = &*topic.name, partitions = topic.partitions, "topic created");
+            }
             broker.creations.lock().remove(&name);
             tell.send_replace(Some(outcome));
         });
