@@ -103,7 +103,9 @@ fn reads_do_not_wait_for_look_ups() {
     let engine = Arc::new(engine);
     for id in [1, 2] {
         create(&engine, &id.to_string(), id, 1);
-        (0..20).for_each(|n| drop(append(&engine, partition(id, 0), batch(&[n; 2000])).unwrap()));
+        for n in 0..20 {
+            append(&engine, partition(id, 0), batch(&[n; 2000])).unwrap();
+        }
         engine.maintain(usize::MAX).wait().unwrap();
     }
     gate.hold("/data/topics/01010101010101010101010101010101");
