@@ -200,7 +200,11 @@ fn listeners_must_be_reachable_and_plaintext() {
         &["listeners=PLAINTEXT://a:1,PLAINTEXT://a:1"],
         "listeners names the address of PLAINTEXT://a:1 twice",
     );
-    check_error("", &["listeners=nonsense"], "listeners is not NAME://HOST:PORT: nonsense should be PLAINTEXT://nonsense");
+    check_error(
+        "",
+        &["listeners=nonsense"],
+        "listeners is not NAME://HOST:PORT: nonsense should be PLAINTEXT://nonsense",
+    );
     check_error(
         "",
         &["advertised.listeners=PLAINTEXT://:9092"],

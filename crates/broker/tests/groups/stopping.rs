@@ -7,7 +7,6 @@ use ottla_protocol::messages::*;
 use tokio::net::TcpStream;
 
 use crate::asking::*;
-use crate::client::TestBroker;
 use crate::log::broker_over;
 use crate::twin::{Plan, Twin};
 

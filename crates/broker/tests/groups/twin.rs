@@ -100,7 +100,7 @@ impl Engine for Twin {
             }
             Plan::WriteButFailOnce => {
                 state.plan = Plan::Obey;
-                let _ = self.memory.append(appends);
+                drop(self.memory.append(appends));
                 Pending::ready(Ok(vec![Err(AppendError::Unknown(broken()))]))
             }
             Plan::Hold => {
