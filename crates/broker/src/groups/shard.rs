@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use ottla_groups::{Action, Answer, ClientInfo, Coordinator, Event, Record, Request, Settings, Ticket};
 use ottla_storage::{AppendError, Appended, PartitionId, Pending, Unavailable};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::{Surroundings, log};
 
@@ -27,8 +28,8 @@ struct State {
     stage: Stage,
     /// Who waits for an answer, by ticket. Dropping a sender answers that the coordinator is lost.
     waiting: BTreeMap<u64, oneshot::Sender<Answer>>,
-    /// How many coordinators there were before; tells a writer of an earlier one that its time is over.
-    epoch: u64,
+    /// Settles the appends of the coordinator, also of one that was discarded.
+    writer: Option<JoinHandle<()>>,
     /// The broker stops: nothing new begins.
     closing: bool,
 }
@@ -60,7 +61,7 @@ struct Written {
 
 impl Shard {
     pub(super) fn new(index: i32, settings: Settings, surroundings: Arc<Surroundings>) -> Arc<Self> {
-        let state = State { stage: Stage::Unloaded, waiting: BTreeMap::new(), epoch: 0, closing: false };
+        let state = State { stage: Stage::Unloaded, waiting: BTreeMap::new(), writer: None, closing: false };
         Arc::new(Self { index, settings, surroundings, state: Mutex::new(state) })
     }
 
@@ -198,6 +199,12 @@ impl Shard {
     /// Reads the log into a new coordinator and serves what has waited meanwhile.
     async fn read_log(self: &Arc<Self>) -> Result<(), String> {
         let unfinished = Unfinished(self);
+        // What an earlier coordinator appended may still reach the log: the next one begins when nothing is under way, or
+        // its end would not be the log's.
+        let earlier = self.lock().writer.take();
+        if let Some(writer) = earlier {
+            let _ = writer.await;
+        }
         let (coordinator, partition, end_offset) = self.replayed().await?;
         self.go_live(coordinator, partition, end_offset);
         mem::forget(unfinished);
@@ -220,34 +227,28 @@ impl Shard {
         if !matches!(state.stage, Stage::Loading(_)) {
             return;
         }
-        state.epoch += 1;
         let live = Live { coordinator, partition, end_offset, unwritten: 0, writer };
         let Stage::Loading(waiting) = mem::replace(&mut state.stage, Stage::Live(live)) else { return };
-        tokio::spawn(release(Arc::downgrade(self), state.epoch, written));
+        state.writer = Some(tokio::spawn(settle_all(Arc::downgrade(self), written)));
         self.act(&mut state, actions);
         for event in untold.into_iter().chain(waiting) {
             self.handle(&mut state, event);
         }
     }
 
-    /// An append and all before it are durable, or failed. Says whether its writer is still wanted.
-    fn settle(&self, epoch: u64, failure: Option<String>, replies: Vec<(Ticket, Answer)>) -> bool {
+    /// An append and all before it are durable, or failed; of a discarded coordinator it does not matter any more.
+    fn settle(&self, failure: Option<String>, replies: Vec<(Ticket, Answer)>) {
         let mut state = self.lock();
-        if state.epoch != epoch {
-            return false;
-        }
-        let State { stage: Stage::Live(live), waiting, .. } = &mut *state else { return false };
+        let State { stage: Stage::Live(live), waiting, .. } = &mut *state else { return };
         if let Some(problem) = failure {
             tracing::error!(partition = self.index, "cannot write __consumer_offsets, reading it again: {problem}");
-            state.discard();
-            return false;
+            return state.discard();
         }
         live.unwritten -= 1;
         for (ticket, answer) in replies {
             reply(waiting, ticket, answer);
         }
         state.end_if_settled();
-        true
     }
 
     fn cancel(self: &Arc<Self>, ticket: Ticket) {
@@ -264,7 +265,8 @@ impl Shard {
 }
 
 impl State {
-    /// Drops the coordinator and every reply it holds; the next request builds a new one from the log.
+    /// Drops the coordinator and every reply it holds; the next request builds a new one from the log, once what is still
+    /// being written is settled.
     fn discard(&mut self) {
         self.stage = Stage::Unloaded;
         self.waiting.clear();
@@ -290,8 +292,8 @@ impl Drop for Unfinished<'_> {
     }
 }
 
-/// Settles appends in their order; ends with its coordinator.
-async fn release(shard: Weak<Shard>, epoch: u64, mut written: mpsc::UnboundedReceiver<Written>) {
+/// Settles appends in their order; ends with the last one of its coordinator.
+async fn settle_all(shard: Weak<Shard>, mut written: mpsc::UnboundedReceiver<Written>) {
     while let Some(Written { append, replies }) = written.recv().await {
         let failure = match append {
             None => None,
@@ -301,9 +303,7 @@ async fn release(shard: Weak<Shard>, epoch: u64, mut written: mpsc::UnboundedRec
             },
         };
         let Some(shard) = shard.upgrade() else { return };
-        if !shard.settle(epoch, failure, replies) {
-            return;
-        }
+        shard.settle(failure, replies);
     }
 }
 

@@ -257,17 +257,20 @@ async fn nobody_sees_a_commit_before_it_is_durable() {
     for asker in [&mut client, &mut other] {
         let first = asker.send(&commit_request("g", &topic, 0, 2), 8).await;
         let question = asker.send(&fetch_all_request("g"), 7).await;
-        // When this one has come to the engine, the question before it has come to the coordinator.
+        let list = asker.send(&ListGroupsRequest::default(), 5).await;
+        // When this one has come to the engine, the questions before it have come to the coordinator.
         let last = asker.send(&commit_request("g", &topic, 0, 3), 8).await;
-        sent.push([first, question, last]);
+        sent.push([first, question, list, last]);
     }
     engine.holds(4).await;
     engine.refuse();
-    for (asker, [first, question, last]) in [&mut client, &mut other].into_iter().zip(sent) {
+    for (asker, [first, question, list, last]) in [&mut client, &mut other].into_iter().zip(sent) {
         let answer: OffsetCommitResponse<'static> = asker.receive(first, 8).await;
         assert_eq!(codes(&answer), [ErrorCode::NOT_COORDINATOR]);
         let answer: OffsetFetchResponse<'static> = asker.receive(question, 7).await;
         assert_eq!(offsets(&answer), Err(ErrorCode::NOT_COORDINATOR));
+        let answer: ListGroupsResponse<'static> = asker.receive(list, 5).await;
+        assert_eq!(answer.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE, "clients ask for the list again");
         let answer: OffsetCommitResponse<'static> = asker.receive(last, 8).await;
         assert_eq!(codes(&answer), [ErrorCode::NOT_COORDINATOR]);
     }

@@ -10,6 +10,7 @@ mod log;
 mod losing;
 mod members;
 mod offsets;
+mod outgrowing;
 mod refusals;
 mod static_members;
 mod stopping;
