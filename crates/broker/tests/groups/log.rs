@@ -300,6 +300,35 @@ async fn appends_under_way_are_acknowledged_in_order() {
     assert_eq!(offsets(&answer), Ok(vec![("t".to_owned(), 0, 11)]));
 }
 
+/// The next coordinator reads the log only when nothing of the one before can come any more.
+#[tokio::test]
+async fn what_is_under_way_after_a_failure_is_waited_for() {
+    let engine = Arc::new(Twin::default());
+    let broker = broker_over(&engine).await;
+    let topic = broker.topic("t", 1, &[]).await;
+    let (mut client, mut other) = (broker.connect().await, broker.connect().await);
+    assert_eq!(commit(&mut client, "g", &topic, 0, 1).await, ErrorCode::NONE);
+    engine.plan(Plan::Hold);
+    let sent = [
+        client.send(&commit_request("g", &topic, 0, 2), 8).await,
+        client.send(&commit_request("g", &topic, 0, 3), 8).await,
+    ];
+    engine.holds(2).await;
+    engine.lose_one();
+    for id in sent {
+        let answer: OffsetCommitResponse<'static> = client.receive(id, 8).await;
+        assert_eq!(codes(&answer), [ErrorCode::NOT_COORDINATOR]);
+    }
+    let question = client.send(&fetch_all_request("g"), 7).await;
+    // Two round trips, in which a coordinator that does not wait would have read the log.
+    for _ in 0..2 {
+        assert_eq!(other.call(&FindCoordinatorRequest::default(), 3).await.error_code, ErrorCode::NONE);
+    }
+    engine.release();
+    let answer: OffsetFetchResponse<'static> = client.receive(question, 7).await;
+    assert_eq!(offsets(&answer), Ok(vec![("t".to_owned(), 0, 3)]));
+}
+
 /// A topic was durably deleted, and the process ended before the commits were: the next one sees to it.
 #[tokio::test]
 async fn commits_of_a_topic_that_went_unnoticed_are_deleted() {
