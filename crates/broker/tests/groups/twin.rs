@@ -61,7 +61,7 @@ impl Twin {
     /// Writes the one that has waited longest; its writer hears that nobody knows. The others go on waiting.
     pub(crate) fn lose_one(&self) {
         let (appends, completer) = self.state().held.remove(0);
-        let _ = self.memory.append(appends);
+        drop(self.memory.append(appends));
         completer.complete(Ok(vec![Err(AppendError::Unknown(broken()))]));
     }
 
