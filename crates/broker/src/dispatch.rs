@@ -154,7 +154,7 @@ fn too_new_api_versions(frame: &Bytes) -> Option<Request> {
 pub fn protocol_page() -> String {
     let mut page = String::from(
         "# What Ottla speaks\n\n\
-         Made from the dispatch table of the broker (`crates/broker/src/dispatch.rs`); `UPDATE_DOCS=1 cargo test -p ottla-broker\n\
+         Made from the dispatch table of the broker (`crates/broker/src/dispatch.rs`); `OTTLA_REWRITE=1 cargo test -p ottla-broker\n\
          --test protocol_page` writes it anew.\n\n\
          A request with another key or version closes the connection, with a line in the log that says who asked for what.\n\
          Only ApiVersions above the served versions is answered: error 35 in its version 0, so that the client can fall back.\n\n\

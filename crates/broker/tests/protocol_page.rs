@@ -6,12 +6,12 @@ use std::path::Path;
 fn the_page_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol.md");
     let wanted = ottla_broker::protocol_page();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
+    if std::env::var_os("OTTLA_REWRITE").is_some() {
         std::fs::write(&path, &wanted).expect("docs/ is there");
     }
     let page = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         page == wanted,
-        "docs/protocol.md is out of date; UPDATE_DOCS=1 cargo test -p ottla-broker --test protocol_page"
+        "docs/protocol.md is out of date; OTTLA_REWRITE=1 cargo test -p ottla-broker --test protocol_page"
     );
 }

@@ -1,7 +1,7 @@
 //! Short stories about one group, in text, with the expectations beside the commands.
 //!
 //! Each file in `stories/` is a list of blocks: a command, a line `----`, and what came out of it. After a deliberate
-//! change run the test with `UPDATE_STORIES=1`: it writes what comes out now, and the difference is for you to read.
+//! change run the test with `OTTLA_REWRITE=1`: it writes what comes out now, and the difference is for you to read.
 //! The commands are described at [`teller::Teller::run`].
 #![expect(clippy::disallowed_methods, reason = "the stories lie on a disk; the coordinator does not touch it")]
 #![expect(clippy::unwrap_used, reason = "all of this file and its module is test code")]
@@ -52,7 +52,7 @@ fn retell(blocks: &[Block]) -> String {
 #[test]
 fn every_story_ends_as_it_is_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
-    let update = std::env::var_os("UPDATE_STORIES").is_some();
+    let update = std::env::var_os("OTTLA_REWRITE").is_some();
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(files.len() >= 10, "the stories are missing");
