@@ -4,9 +4,8 @@ use ottla_protocol::ErrorCode;
 use ottla_storage::decide::Refusal;
 use ottla_storage::{AppendError, MetadataError, ReadError, Unavailable};
 
-/// A state of storage that serves nothing now. Both codes are retriable for clients: they ask again, or elsewhere.
-pub(crate) fn of_unavailable(unavailable: &Unavailable) -> ErrorCode {
-    let _ = unavailable.retriable;
+/// A state of storage that serves nothing now. Retriable for clients, also where only a restart helps: it comes from outside.
+pub(crate) fn of_unavailable(_: &Unavailable) -> ErrorCode {
     ErrorCode::KAFKA_STORAGE_ERROR
 }
 

@@ -85,14 +85,8 @@ async fn only_producers_may_send_very_large_requests() {
     assert_eq!(broker.running.broker().request_memory_bytes(), 0);
 }
 
-/// A fetch of all that 12 partitions have, 24 MB.
-fn all_of_12_partitions<'a>() -> ottla_protocol::messages::FetchRequest<'a> {
-    let whole = |partition| FetchPartition { partition_max_bytes: 5 << 20, ..fetch_partition(partition, 0) };
-    fetch_request("t", (0..12).map(whole).collect(), 0)
-}
-
-#[tokio::test]
-async fn answers_to_slow_readers_are_bounded_all_together() {
+/// A broker whose topic `t` has 2 MiB in each of 12 partitions, and who produced them.
+async fn filled_with_24_mebibytes() -> (TestBroker, Client) {
     let broker = TestBroker::start(&[]).await;
     broker.topic("t", 12, &[]).await;
     let mut producer = broker.connect().await;
@@ -101,6 +95,18 @@ async fn answers_to_slow_readers_are_bounded_all_together() {
             produce_value(&mut producer, partition, MEBIBYTE / 2).await;
         }
     }
+    (broker, producer)
+}
+
+/// A fetch of all that 12 partitions have, 24 MB.
+fn all_of_12_partitions<'a>() -> ottla_protocol::messages::FetchRequest<'a> {
+    let whole = |partition| FetchPartition { partition_max_bytes: 5 << 20, ..fetch_partition(partition, 0) };
+    fetch_request("t", (0..12).map(whole).collect(), 0)
+}
+
+#[tokio::test]
+async fn answers_to_slow_readers_are_bounded_all_together() {
+    let (broker, mut producer) = filled_with_24_mebibytes().await;
     let mut readers = Vec::new();
     let mut answered_bytes = 0;
     for _ in 0..40 {
@@ -124,14 +130,7 @@ async fn answers_to_slow_readers_are_bounded_all_together() {
 
 #[tokio::test]
 async fn what_is_short_for_answers_does_not_wait_for_more() {
-    let broker = TestBroker::start(&[]).await;
-    broker.topic("t", 12, &[]).await;
-    let mut producer = broker.connect().await;
-    for partition in 0..12 {
-        for _ in 0..4 {
-            produce_value(&mut producer, partition, MEBIBYTE / 2).await;
-        }
-    }
+    let (broker, mut producer) = filled_with_24_mebibytes().await;
     let mut readers = Vec::new();
     for _ in 0..40 {
         let mut reader = broker.connect().await;

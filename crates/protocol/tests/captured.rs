@@ -1,6 +1,9 @@
 //! Bytes that Apache Kafka wrote (`tests/captured/README.md`): decoded, and encoded again to the same bytes.
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
+mod every_message;
+
 use bytes::Bytes;
 use ottla_protocol::frame::{decode_response_body, encode_body};
 use ottla_protocol::messages::*;
@@ -42,17 +45,7 @@ macro_rules! same_again {
     };
 }
 
-same_again! {
-    ProduceRequest FetchRequest ListOffsetsRequest MetadataRequest OffsetCommitRequest OffsetFetchRequest
-    FindCoordinatorRequest JoinGroupRequest HeartbeatRequest LeaveGroupRequest SyncGroupRequest DescribeGroupsRequest
-    ListGroupsRequest ApiVersionsRequest CreateTopicsRequest DeleteTopicsRequest DeleteRecordsRequest
-    InitProducerIdRequest DescribeConfigsRequest DeleteGroupsRequest OffsetDeleteRequest DescribeClusterRequest
-    ProduceResponse FetchResponse ListOffsetsResponse MetadataResponse OffsetCommitResponse OffsetFetchResponse
-    FindCoordinatorResponse JoinGroupResponse HeartbeatResponse LeaveGroupResponse SyncGroupResponse
-    DescribeGroupsResponse ListGroupsResponse ApiVersionsResponse CreateTopicsResponse DeleteTopicsResponse
-    DeleteRecordsResponse InitProducerIdResponse DescribeConfigsResponse DeleteGroupsResponse OffsetDeleteResponse
-    DescribeClusterResponse
-}
+every_message!(same_again);
 
 #[test]
 fn every_message_encodes_to_the_bytes_it_came_from() {

@@ -2,6 +2,9 @@
 //! values and the same bytes both ways. The values come from the declarations themselves (`sample`).
 #![allow(clippy::unwrap_used)]
 
+#[macro_use]
+mod every_message;
+
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages as theirs;
 use kafka_protocol::protocol::{Decodable, Encodable, Message as _};
@@ -262,15 +265,5 @@ fn defaults_are_those_of_kafka() {
             }
         )* };
     }
-    same_defaults! {
-        ProduceRequest FetchRequest ListOffsetsRequest MetadataRequest OffsetCommitRequest OffsetFetchRequest
-        FindCoordinatorRequest JoinGroupRequest HeartbeatRequest LeaveGroupRequest SyncGroupRequest DescribeGroupsRequest
-        ListGroupsRequest ApiVersionsRequest CreateTopicsRequest DeleteTopicsRequest DeleteRecordsRequest
-        InitProducerIdRequest DescribeConfigsRequest DeleteGroupsRequest OffsetDeleteRequest DescribeClusterRequest
-        ProduceResponse FetchResponse ListOffsetsResponse MetadataResponse OffsetCommitResponse OffsetFetchResponse
-        FindCoordinatorResponse JoinGroupResponse HeartbeatResponse LeaveGroupResponse SyncGroupResponse
-        DescribeGroupsResponse ListGroupsResponse ApiVersionsResponse CreateTopicsResponse DeleteTopicsResponse
-        DeleteRecordsResponse InitProducerIdResponse DescribeConfigsResponse DeleteGroupsResponse OffsetDeleteResponse
-        DescribeClusterResponse
-    }
+    every_message!(same_defaults);
 }

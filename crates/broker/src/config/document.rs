@@ -43,17 +43,16 @@ pub fn document() -> String {
 fn rows(page: &mut String, properties: &[Property]) {
     page.push_str("| property | value | default | effect | |\n|---|---|---|---|---|\n");
     for property in properties {
-        let _ = writeln!(
-            page,
-            "| `{}` | {} | {} | {} | {} |",
-            property.name,
-            property.kind,
-            default(property),
-            effect(property.class),
-            escape(&property.documentation())
-        );
+        row(page, property, "");
     }
     page.push('\n');
+}
+
+/// One line of a table: `more` stands between default and effect, with the bar that ends it.
+fn row(page: &mut String, property: &Property, more: &str) {
+    let (name, kind, default, effect) = (property.name, &property.kind, default(property), effect(property.class));
+    let _ =
+        writeln!(page, "| `{name}` | {kind} | {default} |{more} {effect} | {} |", escape(&property.documentation()));
 }
 
 fn topics(page: &mut String) {
@@ -63,18 +62,9 @@ fn topics(page: &mut String) {
          | config | value | default | broker's property | effect | |\n|---|---|---|---|---|---|\n",
     );
     for config in TOPIC {
-        let property = &config.property;
         let broker = config.broker.map_or_else(String::new, |name| format!("`{name}`"));
-        debug_assert_eq!(property.change, Change::WhileRunning);
-        let _ = writeln!(
-            page,
-            "| `{}` | {} | {} | {broker} | {} | {} |",
-            property.name,
-            property.kind,
-            default(property),
-            effect(property.class),
-            escape(&property.documentation())
-        );
+        debug_assert_eq!(config.property.change, Change::WhileRunning);
+        row(page, &config.property, &format!(" {broker} |"));
     }
     page.push('\n');
 }

@@ -1,0 +1,18 @@
+//! The one list of all messages, for tests that do the same with each.
+
+/// Calls the macro `$then` with the names of all requests and responses.
+macro_rules! every_message {
+    ($then:ident) => {
+        $then! {
+            ProduceRequest FetchRequest ListOffsetsRequest MetadataRequest OffsetCommitRequest OffsetFetchRequest
+            FindCoordinatorRequest JoinGroupRequest HeartbeatRequest LeaveGroupRequest SyncGroupRequest DescribeGroupsRequest
+            ListGroupsRequest ApiVersionsRequest CreateTopicsRequest DeleteTopicsRequest DeleteRecordsRequest
+            InitProducerIdRequest DescribeConfigsRequest DeleteGroupsRequest OffsetDeleteRequest DescribeClusterRequest
+            ProduceResponse FetchResponse ListOffsetsResponse MetadataResponse OffsetCommitResponse OffsetFetchResponse
+            FindCoordinatorResponse JoinGroupResponse HeartbeatResponse LeaveGroupResponse SyncGroupResponse
+            DescribeGroupsResponse ListGroupsResponse ApiVersionsResponse CreateTopicsResponse DeleteTopicsResponse
+            DeleteRecordsResponse InitProducerIdResponse DescribeConfigsResponse DeleteGroupsResponse OffsetDeleteResponse
+            DescribeClusterResponse
+        }
+    };
+}
