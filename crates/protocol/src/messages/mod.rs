@@ -1,7 +1,9 @@
 //! Every message Ottla speaks, one file per API, named and spelled as Kafka does (fields in snake case).
 
+pub mod alter_configs;
 pub mod api_versions;
 pub mod consumer_protocol;
+pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_groups;
 pub mod delete_records;
@@ -12,6 +14,7 @@ pub mod describe_groups;
 pub mod fetch;
 pub mod find_coordinator;
 pub mod heartbeat;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod join_group;
 pub mod leave_group;
@@ -21,11 +24,14 @@ pub mod metadata;
 pub mod offset_commit;
 pub mod offset_delete;
 pub mod offset_fetch;
+pub mod offset_for_leader_epoch;
 pub mod produce;
 pub mod sync_group;
 
+pub use alter_configs::*;
 pub use api_versions::*;
 pub use consumer_protocol::*;
+pub use create_partitions::*;
 pub use create_topics::*;
 pub use delete_groups::*;
 pub use delete_records::*;
@@ -36,6 +42,7 @@ pub use describe_groups::*;
 pub use fetch::*;
 pub use find_coordinator::*;
 pub use heartbeat::*;
+pub use incremental_alter_configs::*;
 pub use init_producer_id::*;
 pub use join_group::*;
 pub use leave_group::*;
@@ -45,6 +52,7 @@ pub use metadata::*;
 pub use offset_commit::*;
 pub use offset_delete::*;
 pub use offset_fetch::*;
+pub use offset_for_leader_epoch::*;
 pub use produce::*;
 pub use sync_group::*;
 
@@ -157,8 +165,12 @@ apis! {
     DeleteTopics: DeleteTopicsRequest<'a> => DeleteTopicsResponse<'r>;
     DeleteRecords: DeleteRecordsRequest<'a> => DeleteRecordsResponse<'r>;
     InitProducerId: InitProducerIdRequest<'a> => InitProducerIdResponse;
+    OffsetForLeaderEpoch: OffsetForLeaderEpochRequest<'a> => OffsetForLeaderEpochResponse<'r>;
     DescribeConfigs: DescribeConfigsRequest<'a> => DescribeConfigsResponse<'r>;
+    AlterConfigs: AlterConfigsRequest<'a> => AlterConfigsResponse<'r>;
+    CreatePartitions: CreatePartitionsRequest<'a> => CreatePartitionsResponse<'r>;
     DeleteGroups: DeleteGroupsRequest<'a> => DeleteGroupsResponse<'r>;
+    IncrementalAlterConfigs: IncrementalAlterConfigsRequest<'a> => IncrementalAlterConfigsResponse<'r>;
     OffsetDelete: OffsetDeleteRequest<'a> => OffsetDeleteResponse<'r>;
     DescribeCluster: DescribeClusterRequest => DescribeClusterResponse<'r>;
 }

@@ -81,6 +81,7 @@ public class RecordBytes {
         topics();
         Uuid topic = metadata();
         records(topic);
+        epochs();
         groups(topic);
         administration(topic);
     }
@@ -127,6 +128,16 @@ public class RecordBytes {
                     new ListOffsetsRequestData.ListOffsetsPartition().setPartitionIndex(9).setTimestamp(timestamp)))));
             ask(ApiKeys.LIST_OFFSETS, 11, list, new ListOffsetsResponseData());
         }
+    }
+
+    static void epochs() throws Exception {
+        OffsetForLeaderEpochRequestData.OffsetForLeaderTopicCollection topics =
+            new OffsetForLeaderEpochRequestData.OffsetForLeaderTopicCollection();
+        topics.add(new OffsetForLeaderEpochRequestData.OffsetForLeaderTopic().setTopic(TOPIC).setPartitions(List.of(
+            new OffsetForLeaderEpochRequestData.OffsetForLeaderPartition().setPartition(0).setCurrentLeaderEpoch(0).setLeaderEpoch(0),
+            new OffsetForLeaderEpochRequestData.OffsetForLeaderPartition().setPartition(9).setLeaderEpoch(3))));
+        ask(ApiKeys.OFFSET_FOR_LEADER_EPOCH, 4, new OffsetForLeaderEpochRequestData().setReplicaId(-1).setTopics(topics),
+            new OffsetForLeaderEpochResponseData());
     }
 
     static void groups(Uuid topic) throws Exception {
@@ -193,6 +204,7 @@ public class RecordBytes {
         ask(ApiKeys.DESCRIBE_CONFIGS, 4, new DescribeConfigsRequestData().setIncludeSynonyms(true)
             .setResources(List.of(new DescribeConfigsRequestData.DescribeConfigsResource().setResourceType((byte) 2).setResourceName(TOPIC)
                 .setConfigurationKeys(List.of("retention.ms", "compression.type")))), new DescribeConfigsResponseData());
+        changes();
         ask(ApiKeys.DESCRIBE_CLUSTER, 2, new DescribeClusterRequestData().setIncludeFencedBrokers(true), new DescribeClusterResponseData());
         OffsetDeleteRequestData forget = new OffsetDeleteRequestData().setGroupId(GROUP);
         forget.topics().add(new OffsetDeleteRequestData.OffsetDeleteRequestTopic().setName(TOPIC).setPartitions(List.of(
@@ -201,5 +213,28 @@ public class RecordBytes {
         ask(ApiKeys.DELETE_GROUPS, 2, new DeleteGroupsRequestData().setGroupsNames(List.of(GROUP, "unknown")), new DeleteGroupsResponseData());
         ask(ApiKeys.DELETE_TOPICS, 6, new DeleteTopicsRequestData().setTimeoutMs(5_000).setTopics(List.of(
             new DeleteTopicsRequestData.DeleteTopicState().setName(null).setTopicId(topic))), new DeleteTopicsResponseData());
+    }
+
+    static void changes() throws Exception {
+        IncrementalAlterConfigsRequestData some = new IncrementalAlterConfigsRequestData().setValidateOnly(true);
+        IncrementalAlterConfigsRequestData.AlterConfigsResource one =
+            new IncrementalAlterConfigsRequestData.AlterConfigsResource().setResourceType((byte) 2).setResourceName(TOPIC);
+        one.configs().add(new IncrementalAlterConfigsRequestData.AlterableConfig().setName("cleanup.policy")
+            .setConfigOperation((byte) 2).setValue("compact"));
+        one.configs().add(new IncrementalAlterConfigsRequestData.AlterableConfig().setName("retention.ms")
+            .setConfigOperation((byte) 1).setValue(null));
+        some.resources().add(one);
+        ask(ApiKeys.INCREMENTAL_ALTER_CONFIGS, 1, some, new IncrementalAlterConfigsResponseData());
+        AlterConfigsRequestData all = new AlterConfigsRequestData().setValidateOnly(true);
+        AlterConfigsRequestData.AlterConfigsResource other =
+            new AlterConfigsRequestData.AlterConfigsResource().setResourceType((byte) 2).setResourceName("unknown");
+        other.configs().add(new AlterConfigsRequestData.AlterableConfig().setName("retention.ms").setValue("5"));
+        all.resources().add(other);
+        ask(ApiKeys.ALTER_CONFIGS, 2, all, new AlterConfigsResponseData());
+        CreatePartitionsRequestData more = new CreatePartitionsRequestData().setTimeoutMs(5_000).setValidateOnly(true);
+        more.topics().add(new CreatePartitionsRequestData.CreatePartitionsTopic().setName(TOPIC).setCount(3).setAssignments(List.of(
+            new CreatePartitionsRequestData.CreatePartitionsAssignment().setBrokerIds(List.of(1)))));
+        more.topics().add(new CreatePartitionsRequestData.CreatePartitionsTopic().setName("unknown").setCount(3).setAssignments(null));
+        ask(ApiKeys.CREATE_PARTITIONS, 3, more, new CreatePartitionsResponseData());
     }
 }
