@@ -37,11 +37,11 @@ messages! {
     /// The partitions of one topic.
     part OffsetForLeaderTopicResult<'a> {
         topic: Str<'a> [2..],
-        partitions: Vec<EpochEndOffset> [2..],
+        partitions: Vec<EpochEnd> [2..],
     }
 
     /// One answer; -1 in both where there was no such epoch.
-    part EpochEndOffset {
+    part EpochEnd {
         error_code: ErrorCode [2..],
         partition: i32 [2..],
         /// The largest epoch up to the one asked for that has records.
