@@ -122,6 +122,14 @@ impl Signal {
         take_all_but_closing(todo)
     }
 
+    /// What there is to do, without waiting for it; `None` where there is nothing.
+    #[cfg(feature = "simulation")]
+    fn try_next(&self, wait_at_most: Option<Duration>) -> Option<Todo> {
+        let todo = self.lock();
+        let idle = todo.is_empty() && wait_at_most.is_none_or(|time| !time.is_zero());
+        (!idle).then(|| take_all_but_closing(todo))
+    }
+
     /// Notes how the end went, and tells those who wait for it.
     fn end(&self, result: &Result<(), Unavailable>) {
         let mut todo = self.lock();
@@ -145,6 +153,18 @@ fn take_all_but_closing(mut todo: MutexGuard<'_, Todo>) -> Todo {
     taken
 }
 
+/// Where a checkpoint gets the state that it writes down; `None` where there is none any more.
+pub(super) type SnapshotSource = Box<dyn Fn() -> Option<Snapshot> + Send>;
+
+/// Asks the flusher's thread and waits for its answer, which comes between two writes.
+pub(super) fn asks_flusher(inbox: Arc<Inbox>) -> SnapshotSource {
+    Box::new(move || {
+        let (answer, snapshot) = sync_channel(1);
+        inbox.request_snapshot(answer);
+        snapshot.recv().ok().flatten()
+    })
+}
+
 /// What the background thread works with.
 pub(super) struct Background {
     pub(super) disk: Arc<dyn Disk>,
@@ -155,8 +175,10 @@ pub(super) struct Background {
     pub(super) health: Arc<Health>,
     pub(super) slots: Arc<SlotPool>,
     pub(super) store: SegmentStore,
+    pub(super) snapshots: SnapshotSource,
     pub(super) monotonic_ms: MonotonicMs,
     pub(super) checkpoint_interval_ms: u64,
+    pub(super) last_checkpoint_ms: u64,
     /// Up to which sequence number the manifest says all.
     pub(super) checkpointed: u64,
     /// Keeps other brokers off the folder while the engine is open.
@@ -166,35 +188,58 @@ pub(super) struct Background {
 impl Background {
     /// The body of the thread.
     pub(super) fn run(mut self) {
-        self.store.remove_strangers({
-            let metadata = self.tail.metadata();
-            move |topic| metadata.by_id(topic).is_some()
-        });
-        let mut last_checkpoint_ms = (self.monotonic_ms)();
-        loop {
-            let todo = self.signal.next(self.until_next_checkpoint(last_checkpoint_ms));
-            if todo.stopped {
-                return;
-            }
-            todo.removed_topics.into_iter().for_each(|topic| self.store.remove_topic(topic));
-            todo.trimmed.into_iter().for_each(|partition| self.remove_before_start(partition));
-            let due = self.until_next_checkpoint(last_checkpoint_ms).is_some_and(|left| left.is_zero());
-            if todo.checkpoint || due || !todo.waiting.is_empty() {
-                let result = self.checkpoint();
-                last_checkpoint_ms = (self.monotonic_ms)();
-                todo.waiting.into_iter().for_each(|waiter| waiter.complete(result.clone()));
-            } else if todo.write {
-                self.write_behind();
-            }
-            if todo.flusher_closed {
-                self.close();
-                return;
-            }
+        self.begin();
+        while self.turn(self.signal.next(self.until_next_checkpoint())) {}
+    }
+
+    /// What comes before the first turn.
+    pub(super) fn begin(&mut self) {
+        let metadata = self.tail.metadata();
+        self.store.remove_strangers(|topic| metadata.by_id(topic).is_some());
+    }
+
+    /// One turn of the thread, if there is anything to do. Answers whether there was, and whether there will be another turn.
+    #[cfg(feature = "simulation")]
+    pub(super) fn try_turn(&mut self) -> (bool, bool) {
+        match self.signal.try_next(self.until_next_checkpoint()) {
+            None => (false, true),
+            Some(todo) => (true, self.turn(todo)),
         }
     }
 
-    fn until_next_checkpoint(&self, last_ms: u64) -> Option<Duration> {
-        let passed_ms = (self.monotonic_ms)().saturating_sub(last_ms);
+    /// Whether the next turn takes a snapshot, so that the flusher must be between two writes.
+    #[cfg(feature = "simulation")]
+    pub(super) fn wants_snapshot(&self) -> bool {
+        let todo = self.signal.lock();
+        todo.checkpoint || !todo.waiting.is_empty() || todo.flusher_closed || self.is_checkpoint_due()
+    }
+
+    /// Does what is to do; answers whether there will be another turn.
+    fn turn(&mut self, todo: Todo) -> bool {
+        if todo.stopped {
+            return false;
+        }
+        todo.removed_topics.into_iter().for_each(|topic| self.store.remove_topic(topic));
+        todo.trimmed.into_iter().for_each(|partition| self.remove_before_start(partition));
+        if todo.checkpoint || self.is_checkpoint_due() || !todo.waiting.is_empty() {
+            let result = self.checkpoint();
+            self.last_checkpoint_ms = (self.monotonic_ms)();
+            todo.waiting.into_iter().for_each(|waiter| waiter.complete(result.clone()));
+        } else if todo.write {
+            self.write_behind();
+        }
+        if todo.flusher_closed {
+            self.close();
+        }
+        !todo.flusher_closed
+    }
+
+    fn is_checkpoint_due(&self) -> bool {
+        self.until_next_checkpoint().is_some_and(|left| left.is_zero())
+    }
+
+    fn until_next_checkpoint(&self) -> Option<Duration> {
+        let passed_ms = (self.monotonic_ms)().saturating_sub(self.last_checkpoint_ms);
         let interval_ms = self.checkpoint_interval_ms;
         (interval_ms > 0).then(|| Duration::from_millis(interval_ms.saturating_sub(passed_ms)))
     }
@@ -274,10 +319,7 @@ impl Background {
 
     fn snapshot(&self) -> Result<Snapshot, Unavailable> {
         self.may_write()?;
-        let (answer, snapshot) = sync_channel(1);
-        self.inbox.request_snapshot(answer);
-        let taken = snapshot.recv().ok().flatten();
-        taken.ok_or_else(|| self.health.poisoned().cloned().unwrap_or_else(closed))
+        (self.snapshots)().ok_or_else(|| self.health.poisoned().cloned().unwrap_or_else(closed))
     }
 
     fn manifest(&self, snapshot: &Snapshot) -> Manifest {

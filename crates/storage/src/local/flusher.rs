@@ -59,6 +59,10 @@ pub(super) struct Flusher {
     pub(super) expiration: Option<ProducerExpiration>,
     /// The wall clock as of the group at hand.
     pub(super) now_ms: i64,
+    /// Commands taken from the inbox and not decided yet.
+    pub(super) backlog: VecDeque<Command>,
+    /// The first of these waits for space.
+    pub(super) blocked: bool,
 }
 
 /// Whether the log has room for a command.
@@ -73,19 +77,32 @@ enum Room {
 impl Flusher {
     /// The body of the thread.
     pub(super) fn run(mut self) {
-        let mut backlog = VecDeque::new();
-        let mut blocked = false;
-        loop {
-            match self.inbox.next(&mut backlog, blocked) {
-                Wake::Stop => return,
-                Wake::Work(snapshot) => {
-                    if let Some(answer) = snapshot {
-                        self.answer_snapshot(&answer);
-                    }
-                    blocked = self.work(&mut backlog);
-                }
-            }
+        while let Wake::Work(snapshot) = self.inbox.next(&mut self.backlog, self.blocked) {
+            self.turn(snapshot);
         }
+    }
+
+    /// One turn of the thread, if there is anything to do; answers whether there was.
+    #[cfg(feature = "simulation")]
+    pub(super) fn try_turn(&mut self) -> bool {
+        match self.inbox.try_next(&mut self.backlog, self.blocked) {
+            Some(Wake::Work(snapshot)) => {
+                self.turn(snapshot);
+                true
+            }
+            Some(Wake::Stop) | None => false,
+        }
+    }
+
+    /// A snapshot, where one is asked for, and one group.
+    fn turn(&mut self, snapshot: Option<SyncSender<Option<Snapshot>>>) {
+        if let Some(answer) = snapshot {
+            // The background thread may have stopped waiting; then nobody needs it.
+            let _ = answer.send(self.snapshot());
+        }
+        let mut backlog = std::mem::take(&mut self.backlog);
+        self.blocked = self.work(&mut backlog);
+        self.backlog = backlog;
     }
 
     /// One group; answers whether it must wait for space.
@@ -342,15 +359,14 @@ impl Flusher {
         }
     }
 
-    fn answer_snapshot(&mut self, answer: &SyncSender<Option<Snapshot>>) {
+    /// The state as it is between two writes; none where that is not known any more.
+    pub(super) fn snapshot(&mut self) -> Option<Snapshot> {
         self.forget_producers();
-        let snapshot = self.health.poisoned().is_none().then(|| Snapshot {
+        self.health.poisoned().is_none().then(|| Snapshot {
             wal: self.wal.position(),
             next_producer_id: self.state.next_producer_id,
             topics: self.state.metadata.topics().map(|topic| (topic.clone(), self.partitions_of(topic))).collect(),
-        });
-        // The background thread may have stopped waiting; then nobody needs it.
-        let _ = answer.send(snapshot);
+        })
     }
 
     /// Forgets silent producers. The log says nothing of it: after a crash, some may be known again until the next checkpoint,

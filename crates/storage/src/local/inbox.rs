@@ -161,21 +161,35 @@ impl Inbox {
     pub(super) fn next(&self, backlog: &mut VecDeque<Command>, blocked: bool) -> Wake {
         let mut state = self.lock();
         loop {
-            if state.stopped {
-                return Wake::Stop;
-            }
-            let idle = if blocked { !state.poked } else { backlog.is_empty() && state.queue.is_empty() };
-            if !idle || state.snapshot.is_some() {
-                break;
+            if let Some(wake) = state.take(backlog, blocked) {
+                return wake;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        state.poked = false;
-        backlog.append(&mut state.queue);
-        Wake::Work(state.snapshot.take())
+    }
+
+    /// The same without waiting; `None` while there is nothing to do.
+    #[cfg(feature = "simulation")]
+    pub(super) fn try_next(&self, backlog: &mut VecDeque<Command>, blocked: bool) -> Option<Wake> {
+        self.lock().take(backlog, blocked)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, backlog: &mut VecDeque<Command>, blocked: bool) -> Option<Wake> {
+        if self.stopped {
+            return Some(Wake::Stop);
+        }
+        let idle = if blocked { !self.poked } else { backlog.is_empty() && self.queue.is_empty() };
+        if idle && self.snapshot.is_none() {
+            return None;
+        }
+        self.poked = false;
+        backlog.append(&mut self.queue);
+        Some(Wake::Work(self.snapshot.take()))
     }
 }

@@ -29,6 +29,8 @@ mod options;
 mod readers;
 mod segments;
 mod shortage;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod state;
 mod tail;
 mod wal;

@@ -1,6 +1,6 @@
 //! Opening a data folder: the lock, the manifest, the write-ahead log's tail, then the threads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
-use super::background::{Background, Signal};
+use super::background::{Background, Signal, asks_flusher};
 use super::disk::{AlignedBuffer, BLOCK_BYTES, Disk, LockHeld, OpenHow};
 use super::engine::LocalEngine;
 use super::flusher::Flusher;
@@ -34,18 +34,31 @@ impl LocalEngine {
     /// # Errors
     /// See [`OpenError`]: the folder is in use, cannot be written, was written by a later version, or is damaged.
     pub fn open(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
-        let lock = prepare_folder(&*disk, &options.folder)?;
-        let wal_folder = options.folder.join("wal");
-        let direct = !options.acknowledges_before_flush() && takes_direct_writes(&*disk, &wal_folder)?;
-        let manifest = Manifest::read(&*disk, &options.folder)?.unwrap_or_else(Manifest::empty);
-        let mut recovery = Recovery::new(&options, &disk, &manifest);
-        let chain = replay(&*disk, &wal_folder, manifest.wal, &mut |entry| recovery.apply(entry))?;
-        recovery.refuse_lost_segments()?;
-        let replayed = chain.end.next_sequence - manifest.wal.next_sequence;
-        tracing::debug!(replayed, direct, "recovered");
-        let parts = Parts { options, disk, lock, direct, checkpointed: manifest.wal.next_sequence };
-        start(parts, recovery, chain)
+        let readers = options.readers.max(1);
+        recover(options, disk)?.start_threads(readers)
     }
+}
+
+/// An engine without threads, and what its threads work with.
+pub(super) struct Recovered {
+    pub(super) engine: LocalEngine,
+    pub(super) flusher: Flusher,
+    pub(super) background: Background,
+}
+
+/// Opens the folder and reads everything that a start reads.
+pub(super) fn recover(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Recovered, OpenError> {
+    let lock = prepare_folder(&*disk, &options.folder)?;
+    let wal_folder = options.folder.join("wal");
+    let direct = !options.acknowledges_before_flush() && takes_direct_writes(&*disk, &wal_folder)?;
+    let manifest = Manifest::read(&*disk, &options.folder)?.unwrap_or_else(Manifest::empty);
+    let mut recovery = Recovery::new(&options, &disk, &manifest);
+    let chain = replay(&*disk, &wal_folder, manifest.wal, &mut |entry| recovery.apply(entry))?;
+    recovery.refuse_lost_segments()?;
+    let replayed = chain.end.next_sequence - manifest.wal.next_sequence;
+    tracing::debug!(replayed, direct, "recovered");
+    let parts = Parts { options, disk, lock, direct, checkpointed: manifest.wal.next_sequence };
+    Ok(assemble(parts, recovery, chain))
 }
 
 /// Makes the folders and takes the lock.
@@ -220,8 +233,8 @@ struct Parts {
     checkpointed: u64,
 }
 
-/// Puts everything together and starts the threads.
-fn start(parts: Parts, recovery: Recovery, chain: Chain) -> Result<LocalEngine, OpenError> {
+/// Puts everything together.
+fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
     let Parts { options, disk, lock, direct, checkpointed } = parts;
     let Recovery { mut state, tail, store, .. } = recovery;
     let (folder, wal_folder) = (options.folder.clone(), options.folder.join("wal"));
@@ -263,6 +276,8 @@ fn start(parts: Parts, recovery: Recovery, chain: Chain) -> Result<LocalEngine, 
         state,
         now_ms: wall_ms(options.producer_expiration.as_ref()),
         expiration: options.producer_expiration.clone(),
+        backlog: VecDeque::new(),
+        blocked: false,
     };
     let background = Background {
         disk: disk.clone(),
@@ -273,25 +288,35 @@ fn start(parts: Parts, recovery: Recovery, chain: Chain) -> Result<LocalEngine, 
         health: health.clone(),
         slots: slots.clone(),
         store,
-        monotonic_ms: options.monotonic_ms.clone(),
+        snapshots: asks_flusher(inbox.clone()),
+        last_checkpoint_ms: (options.monotonic_ms)(),
+        monotonic_ms: options.monotonic_ms,
         checkpoint_interval_ms: options.checkpoint_interval_ms,
         checkpointed,
         lock: Some(lock),
     };
     let lookup = Lookup { tail: tail.clone(), segments: SegmentReader::new(disk, folder.join("topics")) };
     let threads = Vec::new();
-    let mut engine =
+    let engine =
         LocalEngine { inbox, tail, health, slots, signal, producer_ids, reads, look_ups, lookup, folder, threads };
-    let (slots, look_ups) = (engine.slots.clone(), engine.look_ups.clone());
-    engine.spawn("ottla-wal-space", move || slots.prepare())?;
-    engine.spawn("ottla-flusher", move || flusher.run())?;
-    engine.spawn("ottla-segments", move || background.run())?;
-    engine.spawn("ottla-look-ups", move || look_ups.run())?;
-    for _ in 0..options.readers.max(1) {
-        let reads = engine.reads.clone();
-        engine.spawn("ottla-reader", move || reads.run())?;
+    Recovered { engine, flusher, background }
+}
+
+impl Recovered {
+    /// Each role runs on a thread of its own: a loop that waits for something to do and then does one turn.
+    fn start_threads(self, readers: usize) -> Result<LocalEngine, OpenError> {
+        let Recovered { mut engine, flusher, background } = self;
+        let (slots, look_ups) = (engine.slots.clone(), engine.look_ups.clone());
+        engine.spawn("ottla-wal-space", move || slots.prepare())?;
+        engine.spawn("ottla-flusher", move || flusher.run())?;
+        engine.spawn("ottla-segments", move || background.run())?;
+        engine.spawn("ottla-look-ups", move || look_ups.run())?;
+        for _ in 0..readers {
+            let reads = engine.reads.clone();
+            engine.spawn("ottla-reader", move || reads.run())?;
+        }
+        Ok(engine)
     }
-    Ok(engine)
 }
 
 impl LocalEngine {

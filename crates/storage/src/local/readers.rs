@@ -43,6 +43,13 @@ impl ReadQueue {
         }
     }
 
+    /// Does the next read, if one waits; answers whether there was one.
+    #[cfg(feature = "simulation")]
+    pub(super) fn try_turn(&self) -> bool {
+        let job = self.lock().jobs.pop_front();
+        job.map(|job| job()).is_some()
+    }
+
     /// Ends the threads; reads that wait are dropped.
     pub(super) fn stop(&self) {
         let mut state = self.lock();

@@ -169,15 +169,26 @@ impl SlotPool {
     /// Prepares slots until stopped: the body of a thread.
     pub(in crate::local) fn prepare(&self) {
         while let Some(job) = self.next_job() {
-            match job {
-                Job::Remove(slot) => {
-                    // Left behind, it is found and used at the next start.
-                    if let Err(error) = self.rules.disk.remove_file(&slot_path(&self.rules.folder, slot.name)) {
-                        tracing::warn!(slot = slot.name, %error, "a file of the write-ahead log could not be removed");
-                    }
+            self.turn(job);
+        }
+    }
+
+    /// Does what there is to prepare or remove, if there is anything; answers whether there was.
+    #[cfg(feature = "simulation")]
+    pub(in crate::local) fn try_turn(&self) -> bool {
+        let job = self.lock().take_job(&self.rules);
+        job.map(|job| self.turn(job)).is_some()
+    }
+
+    fn turn(&self, job: Job) {
+        match job {
+            Job::Remove(slot) => {
+                // Left behind, it is found and used at the next start.
+                if let Err(error) = self.rules.disk.remove_file(&slot_path(&self.rules.folder, slot.name)) {
+                    tracing::warn!(slot = slot.name, %error, "a file of the write-ahead log could not be removed");
                 }
-                Job::Make { slot, wanted } => self.make(slot, wanted),
             }
+            Job::Make { slot, wanted } => self.make(slot, wanted),
         }
     }
 
@@ -212,16 +223,8 @@ impl SlotPool {
             if state.stopped {
                 return None;
             }
-            if let Some(slot) = state.discarded.pop() {
-                return Some(Job::Remove(slot));
-            }
-            let ahead = state.ahead
-                && state.free.is_empty()
-                && state.total_bytes() + self.rules.slot_bytes <= self.rules.max_bytes;
-            if let Some(bytes) = state.wanted.or(ahead.then_some(self.rules.slot_bytes)) {
-                let slot = Slot { name: state.next_name, bytes };
-                state.next_name += 1;
-                return Some(Job::Make { slot, wanted: state.wanted.is_some() });
+            if let Some(job) = state.take_job(&self.rules) {
+                return Some(job);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -238,6 +241,17 @@ enum Job {
 }
 
 impl State {
+    fn take_job(&mut self, rules: &SlotRules) -> Option<Job> {
+        if let Some(slot) = self.discarded.pop() {
+            return Some(Job::Remove(slot));
+        }
+        let ahead = self.ahead && self.free.is_empty() && self.total_bytes() + rules.slot_bytes <= rules.max_bytes;
+        let bytes = self.wanted.or(ahead.then_some(rules.slot_bytes))?;
+        let slot = Slot { name: self.next_name, bytes };
+        self.next_name += 1;
+        Some(Job::Make { slot, wanted: self.wanted.is_some() })
+    }
+
     fn used_bytes(&self) -> u64 {
         self.in_use.iter().map(|(_, slot)| slot.bytes).sum()
     }

@@ -1,0 +1,146 @@
+//! The engine without threads, for a simulation that decides what happens when.
+//!
+//! Each thread of the engine is a loop: wait until there is something to do, then do one turn. Here the simulation takes the
+//! turns, by role. A simulated [`Disk`] may call back in the middle of a turn, at any of its operations, and the simulation may
+//! then take turns of the roles that are not under way: so what happens in the middle of, say, a checkpoint is as
+//! reproducible as everything else.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
+
+use super::background::Background;
+use super::disk::Disk;
+use super::engine::LocalEngine;
+use super::flusher::Flusher;
+use super::open::{Recovered, recover};
+use super::options::{LocalOptions, OpenError};
+
+/// What has a thread of its own in the product.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Decides, writes the log, publishes.
+    Flusher,
+    /// Writes segment files and manifests, removes files.
+    Background,
+    /// Prepares files of the log.
+    WalSpace,
+    /// Reads what is not in memory.
+    Reader,
+    /// Looks up offsets by time.
+    LookUps,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Role; 5] = [Role::Flusher, Role::Background, Role::WalSpace, Role::Reader, Role::LookUps];
+}
+
+/// An engine whose turns are taken from outside.
+pub struct SteppedEngine {
+    engine: LocalEngine,
+    flusher: Arc<Mutex<Flusher>>,
+    background: Mutex<Background>,
+    background_begun: AtomicBool,
+    background_ended: AtomicBool,
+    making_space: Mutex<()>,
+    looking_up: Mutex<()>,
+}
+
+impl SteppedEngine {
+    /// Opens a data folder as [`LocalEngine::open`] does, and starts nothing.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
+        let Recovered { engine, flusher, mut background } = recover(options, disk)?;
+        let flusher = Arc::new(Mutex::new(flusher));
+        let asked = flusher.clone();
+        background.snapshots = Box::new(move || asked.try_lock().ok()?.snapshot());
+        Ok(Self {
+            engine,
+            flusher,
+            background: Mutex::new(background),
+            background_begun: AtomicBool::new(false),
+            background_ended: AtomicBool::new(false),
+            making_space: Mutex::new(()),
+            looking_up: Mutex::new(()),
+        })
+    }
+
+    /// The engine, to be called as ever. Nothing resolves but by turns, so waiting for an answer never ends.
+    pub fn engine(&self) -> &LocalEngine {
+        &self.engine
+    }
+
+    /// Takes one turn; answers whether there was anything to do. A role whose turn is under way (this is called from within it)
+    /// has nothing to do, and neither has the background when it needs a snapshot while the flusher's turn is under way: its
+    /// thread would wait there.
+    pub fn turn(&self, role: Role) -> bool {
+        match role {
+            Role::Flusher => self.flusher.try_lock().is_ok_and(|mut flusher| flusher.try_turn()),
+            Role::Background => self.background_turn(),
+            Role::WalSpace => self.making_space.try_lock().is_ok_and(|_alone| self.engine.slots.try_turn()),
+            // There are several of these threads, so one read may begin while another is under way.
+            Role::Reader => self.engine.reads.try_turn(),
+            Role::LookUps => self.looking_up.try_lock().is_ok_and(|_alone| self.engine.look_ups.try_turn()),
+        }
+    }
+
+    fn background_turn(&self) -> bool {
+        let Ok(mut background) = self.background.try_lock() else { return false };
+        if self.background_ended.load(Ordering::Relaxed) {
+            return false;
+        }
+        if !self.background_begun.swap(true, Ordering::Relaxed) {
+            background.begin();
+            return true;
+        }
+        let flusher_is_busy = matches!(self.flusher.try_lock(), Err(TryLockError::WouldBlock));
+        if flusher_is_busy && background.wants_snapshot() {
+            return false;
+        }
+        let (was_any, goes_on) = background.try_turn();
+        self.background_ended.store(!goes_on, Ordering::Relaxed);
+        was_any
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::future::Future;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::local::disk::SystemDisk;
+    use crate::{Engine, NewTopic, Pending, TopicId};
+
+    fn is_there<T: Unpin, E: Unpin + From<crate::EngineGone>>(pending: &mut Pending<T, E>) -> bool {
+        matches!(Pin::new(pending).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_)))
+    }
+
+    #[test]
+    fn nothing_happens_but_by_turns() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = || LocalOptions::new(folder.path(), 1, Arc::new(|| 0));
+        let stepped = SteppedEngine::open(options(), Arc::new(SystemDisk)).unwrap();
+        let topic = NewTopic { name: "a".into(), id: TopicId([1; 16]), partitions: 1, configs: BTreeMap::new() };
+        let mut created = stepped.engine().create_topic(topic);
+        assert!(stepped.turn(Role::Flusher), "it finds that the log has no file yet");
+        assert!(!stepped.turn(Role::Flusher) && !is_there(&mut created));
+        assert!(stepped.turn(Role::WalSpace) && stepped.turn(Role::Flusher) && is_there(&mut created));
+        let mut maintained = stepped.engine().maintain(0);
+        assert!(stepped.turn(Role::Background) && !is_there(&mut maintained), "the first turn looks for strangers");
+        let under_way = stepped.flusher.lock().unwrap();
+        assert!(!stepped.turn(Role::Background), "there is no snapshot in the middle of the flusher's turn");
+        drop(under_way);
+        assert!(stepped.turn(Role::Background) && is_there(&mut maintained));
+        let mut closed = stepped.engine().close();
+        assert!(stepped.turn(Role::Flusher) && stepped.turn(Role::Background) && is_there(&mut closed));
+        assert!(!Role::ALL.into_iter().any(|role| role != Role::WalSpace && stepped.turn(role)), "all has ended");
+        drop(stepped);
+        let engine = LocalEngine::open(options(), Arc::new(SystemDisk)).unwrap();
+        assert!(engine.metadata().by_name("a").is_some());
+    }
+}
