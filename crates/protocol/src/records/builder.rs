@@ -4,8 +4,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::batch::{self, BatchHeader, CONTROL, HEADER_BYTES, MAGIC, TRANSACTIONAL};
 use super::varint::{nullable_bytes, put_nullable, put_varlong, varlong_bytes};
+use super::{BatchError, Encoding};
 
-/// Collects records into one uncompressed batch. The setters come before the first record.
+/// Collects records into one batch. The setters come before the first record.
 #[derive(Debug)]
 pub struct BatchBuilder {
     header: BatchHeader,
@@ -163,5 +164,17 @@ impl BatchBuilder {
         let written = batch::write_header(&mut self.bytes, &self.header);
         debug_assert!(written.is_ok(), "the buffer begins with room for a header");
         self.bytes.freeze()
+    }
+
+    /// The batch, with its records compressed.
+    ///
+    /// # Errors
+    /// When the codec finds no memory.
+    pub fn build_compressed(mut self, encoding: Encoding) -> Result<Bytes, BatchError> {
+        let mut batch = vec![0; HEADER_BYTES];
+        encoding.compress(self.bytes.get(HEADER_BYTES..).unwrap_or_default(), &mut batch)?;
+        self.header.attributes |= encoding.compression().number();
+        batch::write_header(&mut batch, &self.header)?;
+        Ok(batch.into())
     }
 }

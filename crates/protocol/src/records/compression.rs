@@ -1,4 +1,4 @@
-//! The five compressions, and opening each within a bound.
+//! The five compressions, and opening each within a bound; [`super::Encoding`] is the other direction.
 
 use std::fmt;
 use std::io::Read;
@@ -8,6 +8,9 @@ use super::{BatchError, lz4, zstd};
 /// What decompressing may allocate on top of four times `max_bytes`: the codecs' own tables and block buffers, by far the
 /// most for one block of zstd.
 pub const WORKSPACE_BYTES: usize = 4 * 1024 * 1024;
+
+/// What compressing may allocate on top of twice the records: the codecs' own tables, by far the most for zstd's highest levels.
+pub const ENCODING_WORKSPACE_BYTES: usize = 72 * 1024 * 1024;
 
 /// How the records of a batch are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,17 @@ impl Compression {
             3 => Ok(Compression::Lz4),
             4 => Ok(Compression::Zstd),
             other => Err(BatchError::UnknownCompression(other)),
+        }
+    }
+
+    /// Kafka's number, as in a batch's attributes.
+    pub fn number(self) -> i16 {
+        match self {
+            Compression::None => 0,
+            Compression::Gzip => 1,
+            Compression::Snappy => 2,
+            Compression::Lz4 => 3,
+            Compression::Zstd => 4,
         }
     }
 
@@ -75,8 +89,10 @@ fn gunzip(compressed: &[u8], max_bytes: usize) -> Result<Vec<u8>, BatchError> {
 }
 
 /// What snappy-java writes first; two version numbers and blocks with their lengths follow.
-const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
-const XERIAL_HEADER_BYTES: usize = 16;
+pub(super) const XERIAL_MAGIC: &[u8] = b"\x82SNAPPY\0";
+/// Its version, and the oldest that can read it.
+pub(super) const XERIAL_VERSIONS: &[u8] = b"\0\0\0\x01\0\0\0\x01";
+const XERIAL_HEADER_BYTES: usize = XERIAL_MAGIC.len() + XERIAL_VERSIONS.len();
 
 fn unsnap(compressed: &[u8], max_bytes: usize) -> Result<Vec<u8>, BatchError> {
     let mut bytes = Vec::new();

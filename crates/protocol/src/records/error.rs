@@ -46,6 +46,8 @@ pub enum BatchError {
     },
     /// A record does not follow the format.
     Record,
+    /// The codec could not compress the records; it found no memory.
+    Unencodable(Compression),
 }
 
 impl BatchError {
@@ -60,6 +62,7 @@ impl BatchError {
             BatchError::UnknownCompression(_) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
             BatchError::Undecodable(_) => ErrorCode::CORRUPT_MESSAGE,
             BatchError::TooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
+            BatchError::Unencodable(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
         }
     }
 }
@@ -83,6 +86,7 @@ impl fmt::Display for BatchError {
             BatchError::Undecodable(compression) => write!(f, "records do not decompress as {compression}"),
             BatchError::TooLarge { max_bytes } => write!(f, "records decompress to more than {max_bytes} bytes"),
             BatchError::Record => f.write_str("a record does not follow the format"),
+            BatchError::Unencodable(compression) => write!(f, "records could not be compressed as {compression}"),
         }
     }
 }

@@ -1,6 +1,11 @@
 //! The LZ4 frame format, over the block decoder of `lz4_flex`. Its own frame reader allocates by what the frame's header
 //! claims (up to 8 MiB for a batch of a few bytes); this one by what the blocks can hold. Checksums inside of the frame are
 //! passed over: the batch has one that covers everything.
+//!
+//! Frames are written over the block compressors of the C library, which has Kafka's levels: independent blocks of 64 KiB
+//! without checksums, as Kafka's Java client writes them.
+
+use lz4::block::{CompressionMode, compress_bound, compress_to_buffer};
 
 use super::{BatchError, Compression};
 
@@ -9,6 +14,12 @@ const MAGIC: [u8; 4] = 0x184d_2204_u32.to_le_bytes();
 const WINDOW_BYTES: usize = 64 * 1024;
 /// No block grows by more than this: a byte of a length stands for at most 255 bytes.
 const MAX_RATIO: usize = 255;
+
+/// Blocks of 64 KiB that stand alone, no checksums, no size; the last byte is the checksum of the two before it.
+const WRITTEN_HEADER: [u8; 7] = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
+const WRITTEN_BLOCK_BYTES: usize = 64 * 1024;
+const NOT_COMPRESSED: u32 = 1 << 31;
+const END: [u8; 4] = [0; 4];
 
 const UNDECODABLE: BatchError = BatchError::Undecodable(Compression::Lz4);
 
@@ -29,11 +40,11 @@ pub(super) fn decompress(compressed: &[u8], max_bytes: usize) -> Result<Vec<u8>,
         if size == 0 {
             return Ok(bytes);
         }
-        let (block, after) = after.split_at_checked((size & 0x7fff_ffff) as usize).ok_or(UNDECODABLE)?;
+        let (block, after) = after.split_at_checked((size & !NOT_COMPRESSED) as usize).ok_or(UNDECODABLE)?;
         if block.len() > frame.block_max_bytes {
             return Err(UNDECODABLE);
         }
-        if size >> 31 == 1 {
+        if size & NOT_COMPRESSED != 0 {
             if block.len() > max_bytes - bytes.len() {
                 return Err(BatchError::TooLarge { max_bytes });
             }
@@ -87,4 +98,22 @@ fn decompress_block(frame: &Frame<'_>, block: &[u8], max_bytes: usize, bytes: &m
         }
         Err(_) => Err(UNDECODABLE),
     }
+}
+
+/// Appends `content`, compressed, to `to`; without a level by the fast compressor.
+pub(super) fn compress(content: &[u8], level: Option<i32>, to: &mut Vec<u8>) -> Option<()> {
+    let mode = level.map(|level| CompressionMode::HIGHCOMPRESSION(level.max(1)));
+    let mut place = vec![0; compress_bound(WRITTEN_BLOCK_BYTES.min(content.len())).ok()?];
+    to.extend_from_slice(&WRITTEN_HEADER);
+    for block in content.chunks(WRITTEN_BLOCK_BYTES) {
+        let written = compress_to_buffer(block, mode, false, &mut place).ok()?;
+        let (block, flag) = match place.get(..written) {
+            Some(compressed) if written < block.len() => (compressed, 0),
+            _ => (block, NOT_COMPRESSED),
+        };
+        to.extend_from_slice(&(u32::try_from(block.len()).ok()? | flag).to_le_bytes());
+        to.extend_from_slice(block);
+    }
+    to.extend_from_slice(&END);
+    Some(())
 }

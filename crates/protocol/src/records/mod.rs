@@ -3,13 +3,16 @@
 //! A batch is a header of 61 bytes and its records, which may be compressed as a whole. The broker keeps batches as they
 //! came: it looks at headers ([`BatchHeader`], [`validate`], [`batches`]), sets a few fields in place
 //! ([`set_base_offset`], [`set_leader_epoch`], [`set_log_append_time`]) and opens a batch ([`open`]) only when it must.
+//! What is written is built ([`BatchBuilder`]) or rebuilt from an open batch ([`OpenBatch::rebuild`]).
 
 mod batch;
 mod builder;
 mod compression;
+mod encoding;
 mod error;
 mod lz4;
 mod open;
+mod rebuild;
 #[cfg(test)]
 mod tests;
 mod varint;
@@ -20,6 +23,7 @@ pub use batch::{
     validate,
 };
 pub use builder::BatchBuilder;
-pub use compression::{Compression, WORKSPACE_BYTES};
+pub use compression::{Compression, ENCODING_WORKSPACE_BYTES, WORKSPACE_BYTES};
+pub use encoding::Encoding;
 pub use error::BatchError;
 pub use open::{Headers, OpenBatch, Record, Records, open};

@@ -62,6 +62,8 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// Its headers, which may repeat a name.
     pub headers: Headers<'a>,
+    /// All its bytes, from its length on; offset and timestamp in them are relative to the batch's base.
+    pub encoded: &'a [u8],
 }
 
 /// The headers of a record, checked when the record was read.
@@ -104,6 +106,7 @@ pub struct Records<'a> {
 
 impl<'a> Records<'a> {
     fn read_record(&mut self) -> Result<Record<'a>, BatchError> {
+        let start = self.cursor.rest;
         let length = usize::try_from(self.cursor.varint()?).map_err(|_| BatchError::Record)?;
         let mut cursor = Cursor { rest: self.cursor.take(length)? };
         let _attributes = cursor.byte()?;
@@ -125,7 +128,8 @@ impl<'a> Records<'a> {
             self.header.base_timestamp_ms.checked_add(timestamp_delta).ok_or(BatchError::Record)?
         };
         let offset = self.header.base_offset.checked_add(i64::from(offset_delta)).ok_or(BatchError::Record)?;
-        Ok(Record { offset, timestamp_ms, key, value, headers })
+        let encoded = start.get(..start.len() - self.cursor.rest.len()).unwrap_or_default();
+        Ok(Record { offset, timestamp_ms, key, value, headers, encoded })
     }
 }
 

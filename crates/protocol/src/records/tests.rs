@@ -238,8 +238,15 @@ fn every_framing_of_zstd_opens() {
     let skipped = b"\x50\x2a\x4d\x18\x03\0\0\0abc";
     check_opens(Compression::Zstd, &[&skipped[..], hello, hello].concat(), b"hellohello");
     let text = text();
-    let level = ruzstd::encoding::CompressionLevel::Fastest;
-    check_opens(Compression::Zstd, &ruzstd::encoding::compress_to_vec(&text[..], level), &text);
+    // With the size of the content in its header, and without, as Kafka's Java client writes it.
+    let mut context = zstd_safe::CCtx::create();
+    for told in [true, false] {
+        context.set_parameter(zstd_safe::CParameter::ContentSizeFlag(told)).unwrap();
+        let mut frame = Vec::with_capacity(zstd_safe::compress_bound(text.len()));
+        context.compress2(&mut frame, &text).unwrap();
+        assert_eq!(zstd_safe::get_frame_content_size(&frame).unwrap().is_some(), told);
+        check_opens(Compression::Zstd, &frame, &text);
+    }
 }
 
 #[test]

@@ -1,82 +1,85 @@
-//! Zstandard frames, within a bound.
+//! Zstandard frames, by the C library, within a bound.
 //!
-//! The decoder holds back the last window of its output and tells only what lies before it. So that the bound is seen in
-//! time, frames are decoded one block at a time with the smallest window that allows full blocks, and nothing is taken out
-//! before the end: matches may then still reach back as far as the frame's real window says.
+//! Frames are decompressed in one step into one buffer, so that the library allocates no window of the size that a frame's
+//! header claims. The buffer is as large as the frames' blocks can make it, and no larger than the bound: the library stops
+//! where it ends.
 
-use std::io::Read;
-
-use ruzstd::decoding::errors::FrameDecoderError;
-use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use zstd_safe::{CCtx, CParameter, DCtx};
 
 use super::{BatchError, Compression};
 
-const MAGIC: u32 = 0xfd2f_b528;
-const SKIPPABLE_MAGIC: u32 = 0x184d_2a50;
-const DESCRIPTOR_AT: usize = 4;
-const WINDOW_AT: usize = 5;
-const START_BYTES: usize = 6;
-const SINGLE_SEGMENT: u8 = 1 << 5;
-const BLOCK_MAX_BYTES: usize = 128 * 1024;
-/// The window descriptor of 128 KiB.
-const BLOCK_WINDOW: u8 = 7 << 3;
+/// What the library answers when the buffer is full; the numbers of its errors are fixed.
+const BUFFER_FULL: usize = 70;
+/// How far matches reach back at most, as a power of two: 4 MiB; every decoder has to allow 8 (RFC 8878). The levels that
+/// would reach further are held to it, because the size of their tables follows from it.
+const WINDOW_LOG_MAX: u32 = 22;
+const FIRST_LEVEL_BEYOND: i32 = 17;
 
 const UNDECODABLE: BatchError = BatchError::Undecodable(Compression::Zstd);
 
 pub(super) fn decompress(compressed: &[u8], max_bytes: usize) -> Result<Vec<u8>, BatchError> {
-    let mut rest = compressed;
-    let mut bytes = Vec::new();
-    while !rest.is_empty() {
-        let magic = u32::from_le_bytes(*rest.first_chunk().ok_or(UNDECODABLE)?);
-        let read = if magic == MAGIC {
-            decompress_frame(rest, max_bytes - bytes.len(), &mut bytes)
-                .map_err(|error| if error == UNDECODABLE { error } else { BatchError::TooLarge { max_bytes } })?
-        } else if magic & !0xf == SKIPPABLE_MAGIC {
-            let size = rest.get(4..8).and_then(|size| size.first_chunk()).ok_or(UNDECODABLE)?;
-            8usize.saturating_add(u32::from_le_bytes(*size) as usize)
-        } else {
-            return Err(UNDECODABLE);
-        };
-        rest = rest.get(read..).ok_or(UNDECODABLE)?;
-    }
-    Ok(bytes)
+    decompress_by(&mut DCtx::try_create().ok_or(UNDECODABLE)?, compressed, max_bytes)
 }
 
-/// Appends the content of the frame at the start of `input`; returns how long the frame is.
-fn decompress_frame(input: &[u8], max_bytes: usize, bytes: &mut Vec<u8>) -> Result<usize, BatchError> {
-    let too_large = BatchError::TooLarge { max_bytes };
-    let mut start: [u8; START_BYTES] = *input.first_chunk().ok_or(UNDECODABLE)?;
-    let single_segment = start[DESCRIPTOR_AT] & SINGLE_SEGMENT != 0;
-    if !single_segment && start[WINDOW_AT] > BLOCK_WINDOW {
-        start[WINDOW_AT] = BLOCK_WINDOW;
-    }
-    let mut source = start.as_slice().chain(&input[START_BYTES..]);
-    let mut decoder = FrameDecoder::new();
-    decoder.set_max_window_size(max_bytes.max(BLOCK_MAX_BYTES) as u64);
-    decoder.init(&mut source).map_err(|error| match error {
-        // Only of a frame in a single segment, whose window is its content.
-        FrameDecoderError::WindowSizeTooBig { .. } => too_large,
-        _ => UNDECODABLE,
-    })?;
-    if decoder.content_size() > max_bytes as u64 {
-        return Err(too_large);
-    }
-    loop {
-        let one_block = BlockDecodingStrategy::UptoBlocks(1);
-        let finished = decoder.decode_blocks(&mut source, one_block).map_err(|_| UNDECODABLE)?;
-        // Only what lies before the held window, so the true size is larger yet.
-        if decoder.can_collect() > max_bytes {
-            return Err(too_large);
+fn decompress_by(context: &mut DCtx<'_>, compressed: &[u8], max_bytes: usize) -> Result<Vec<u8>, BatchError> {
+    let most = zstd_safe::decompress_bound(compressed).map_err(|_| UNDECODABLE)?;
+    let room = usize::try_from(most).unwrap_or(usize::MAX).min(max_bytes);
+    let mut bytes = Vec::with_capacity(room);
+    match context.decompress(&mut bytes, compressed) {
+        Ok(_) => Ok(bytes),
+        Err(error) if error.wrapping_neg() == BUFFER_FULL && most > max_bytes as u64 => {
+            Err(BatchError::TooLarge { max_bytes })
         }
-        if finished {
-            break;
+        Err(_) => Err(UNDECODABLE),
+    }
+}
+
+/// Appends `content`, compressed, to `to`.
+pub(super) fn compress(content: &[u8], level: i32, to: &mut Vec<u8>) -> Option<()> {
+    compress_by(&mut CCtx::try_create()?, content, level, to)
+}
+
+fn compress_by(context: &mut CCtx<'_>, content: &[u8], level: i32, to: &mut Vec<u8>) -> Option<()> {
+    context.set_parameter(CParameter::CompressionLevel(level)).ok()?;
+    if level >= FIRST_LEVEL_BEYOND {
+        context.set_parameter(CParameter::WindowLog(WINDOW_LOG_MAX)).ok()?;
+    }
+    let mut compressed = Vec::with_capacity(zstd_safe::compress_bound(content.len()));
+    context.compress2(&mut compressed, content).ok()?;
+    to.extend_from_slice(&compressed);
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ENCODING_WORKSPACE_BYTES, WORKSPACE_BYTES};
+    use super::*;
+
+    /// The library's own memory, which the allocator of `tests/hostile.rs` does not see.
+    #[test]
+    fn the_librarys_own_memory_is_bounded() {
+        for (level, content_bytes) in
+            [(1, 1 << 20), (3, 9 << 20), (16, 9 << 20), (19, 9 << 20), (22, 1 << 20), (22, 9 << 20)]
+        {
+            // The sizes of all tables follow from that of the content, not from what is in it.
+            let content = vec![0; content_bytes];
+            let (mut encoder, mut decoder, mut frame) = (CCtx::create(), DCtx::create(), Vec::new());
+            compress_by(&mut encoder, &content, level, &mut frame).unwrap();
+            let encoding = encoder.sizeof();
+            assert!(encoding < ENCODING_WORKSPACE_BYTES, "{encoding} bytes for {content_bytes} at level {level}");
+            let content_again = decompress_by(&mut decoder, &frame, content.len());
+            assert!(content_again.as_deref() == Ok(&content));
+            assert!(decoder.sizeof() < WORKSPACE_BYTES / 4, "{} bytes to decompress", decoder.sizeof());
         }
     }
-    let content = decoder.collect().unwrap_or_default();
-    if bytes.is_empty() {
-        *bytes = content;
-    } else {
-        bytes.extend_from_slice(&content);
+
+    #[test]
+    fn a_window_that_is_only_claimed_costs_nothing() {
+        // One raw block of a byte, in a frame whose window descriptor says 1 TiB and more.
+        let frame = b"\x28\xb5\x2f\xfd\0\xff\x09\0\0x";
+        let mut decoder = DCtx::create();
+        let before = decoder.sizeof();
+        let _ = decompress_by(&mut decoder, frame, 1 << 20);
+        assert!(decoder.sizeof() <= before);
     }
-    usize::try_from(decoder.bytes_read_from_source()).map_err(|_| UNDECODABLE)
 }

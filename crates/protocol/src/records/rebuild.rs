@@ -1,0 +1,36 @@
+//! Writing a batch again: with another codec, or without some of its records.
+
+use bytes::Bytes;
+
+use super::batch::{COMPRESSION_MASK, HEADER_BYTES, write_header};
+use super::{BatchError, Encoding, OpenBatch, Record};
+
+impl OpenBatch<'_> {
+    /// The batch with those of its records that `keep` asks for, compressed as `encoding` says. Everything else stays: the
+    /// offsets and timestamps of the records, base and last offset, leader epoch, producer, sequence, attributes. Only the
+    /// count and, unless the broker's clock stamped it, the largest timestamp are those of the records that are kept. A
+    /// batch of which nothing is kept is only a header, not compressed, with the largest timestamp that it had.
+    ///
+    /// # Errors
+    /// When a record cannot be read, or the codec finds no memory. It is for the caller to know how large the result may be.
+    pub fn rebuild(&self, encoding: Encoding, mut keep: impl FnMut(&Record<'_>) -> bool) -> Result<Bytes, BatchError> {
+        let mut header = self.header;
+        let (mut kept, mut count, mut latest_ms) = (Vec::new(), 0, None);
+        for record in self.records() {
+            let record = record?;
+            if keep(&record) {
+                kept.extend_from_slice(record.encoded);
+                count += 1;
+                latest_ms = latest_ms.max(Some(record.timestamp_ms));
+            }
+        }
+        header.record_count = count;
+        header.max_timestamp_ms = latest_ms.unwrap_or(header.max_timestamp_ms);
+        let encoding = if count == 0 { Encoding::None } else { encoding };
+        header.attributes = header.attributes & !COMPRESSION_MASK | encoding.compression().number();
+        let mut batch = vec![0; HEADER_BYTES];
+        encoding.compress(&kept, &mut batch)?;
+        write_header(&mut batch, &header)?;
+        Ok(batch.into())
+    }
+}
