@@ -62,6 +62,9 @@ pub(crate) fn of_metadata(error: &MetadataError) -> ErrorCode {
     match error {
         MetadataError::TopicExists => ErrorCode::TOPIC_ALREADY_EXISTS,
         MetadataError::UnknownTopic => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        // Whoever changes configs tries again with what they are now.
+        MetadataError::Changed => ErrorCode::UNKNOWN_SERVER_ERROR,
+        MetadataError::NotMorePartitions { .. } => ErrorCode::INVALID_PARTITIONS,
         MetadataError::Unavailable(unavailable) | MetadataError::Unknown(unavailable) => of_unavailable(unavailable),
     }
 }

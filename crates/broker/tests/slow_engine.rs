@@ -12,11 +12,9 @@ use ottla_protocol::messages::{
     MetadataRequestTopic, MetadataResponse,
 };
 use ottla_protocol::{ErrorCode, Uuid};
+use ottla_storage::conformance::Twin;
 use ottla_storage::memory::MemoryEngine;
-use ottla_storage::{
-    Append, AppendError, Appended, Bounds, Engine, FoundOffset, Metadata, MetadataError, NewTopic, Observer,
-    OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
-};
+use ottla_storage::{Engine, Metadata, MetadataError, NewTopic, Pending, Topic, TopicId};
 use tokio::sync::Notify;
 
 type Held = Box<dyn FnOnce(&MemoryEngine) + Send>;
@@ -62,7 +60,11 @@ impl SlowEngine {
     }
 }
 
-impl Engine for SlowEngine {
+impl Twin for SlowEngine {
+    fn behind(&self) -> &dyn Engine {
+        &self.memory
+    }
+
     fn metadata(&self) -> Arc<Metadata> {
         self.count_call();
         self.memory.metadata()
@@ -81,42 +83,6 @@ impl Engine for SlowEngine {
         let (completer, pending) = Pending::waiting();
         self.hold(Box::new(move |memory| completer.complete(memory.delete_topic(id).wait())));
         pending
-    }
-
-    fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {
-        self.memory.append(appends)
-    }
-
-    fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError> {
-        self.memory.read(read)
-    }
-
-    fn bounds(&self, partition: PartitionId) -> Result<Bounds, ReadError> {
-        self.memory.bounds(partition)
-    }
-
-    fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError> {
-        self.memory.list_offset(partition, spec)
-    }
-
-    fn delete_records(&self, partition: PartitionId, before: i64) -> Pending<i64, ReadError> {
-        self.memory.delete_records(partition, before)
-    }
-
-    fn init_producer(&self) -> Pending<i64, Unavailable> {
-        self.memory.init_producer()
-    }
-
-    fn subscribe(&self, observer: Arc<dyn Observer>) {
-        self.memory.subscribe(observer);
-    }
-
-    fn maintain(&self, budget_bytes: usize) -> Pending<(), Unavailable> {
-        self.memory.maintain(budget_bytes)
-    }
-
-    fn close(&self) -> Pending<(), Unavailable> {
-        self.memory.close()
     }
 }
 

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use ottla_broker::config::{BrokerConfig, BrokerSettings, ConfigError, Layers, StorageKind};
 use ottla_broker::{Entropy, Identity, Parts, RunningBroker};
-use ottla_storage::Engine;
 use ottla_storage::local::disk::SystemDisk;
-use ottla_storage::local::{LocalEngine, LocalOptions, MonotonicMs, ProducerExpiration};
+use ottla_storage::local::{LocalEngine, LocalOptions};
 use ottla_storage::memory::MemoryEngine;
+use ottla_storage::{Engine, LogConfig, MonotonicMs};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::{select, task, time};
@@ -151,11 +151,9 @@ fn local_options(settings: &BrokerSettings, clock: SystemClock, entropy: &dyn En
     options.wal_max_bytes = settings.wal_max_bytes;
     options.checkpoint_interval_ms = settings.checkpoint_interval_ms;
     options.tail_bytes = settings.tail_bytes;
-    options.segment_bytes = settings.segment_bytes;
-    options.producer_expiration = Some(ProducerExpiration {
-        after_ms: settings.producer_id_expiration_ms,
-        wall_ms: Arc::new(move || ottla_broker::Clock::wall_ms(&clock)),
-    });
+    options.log_configs = Arc::new(LogConfig { segment_bytes: settings.segment_bytes, ..LogConfig::default() });
+    options.producer_expiration_ms = Some(settings.producer_id_expiration_ms);
+    options.wall_ms = Arc::new(move || ottla_broker::Clock::wall_ms(&clock));
     plant(&mut options);
     options
 }

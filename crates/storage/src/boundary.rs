@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::Pending;
+use crate::{ConfigChange, Metadata, Pending, Topic};
 
 /// Identifies a topic for its whole life; a topic made anew under an old name has another id (KIP-516).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -19,65 +19,6 @@ pub struct PartitionId {
     pub topic: TopicId,
     /// The partition's index, from 0.
     pub index: i32,
-}
-
-/// A topic as it is now.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Topic {
-    /// Its id.
-    pub id: TopicId,
-    /// Its name; the broker has checked it against Kafka's rules.
-    pub name: Arc<str>,
-    /// How many partitions it has.
-    pub partitions: i32,
-    /// The configs set on the topic itself, by Kafka's property names; defaults are the broker's business.
-    pub configs: BTreeMap<String, String>,
-}
-
-/// All topics at one moment. Cheap to hold: an engine replaces it whole when something changes.
-#[derive(Clone, Default, Debug)]
-pub struct Metadata {
-    by_name: BTreeMap<Arc<str>, Arc<Topic>>,
-    by_id: BTreeMap<TopicId, Arc<Topic>>,
-}
-
-impl Metadata {
-    /// The topic of that name.
-    pub fn by_name(&self, name: &str) -> Option<&Arc<Topic>> {
-        self.by_name.get(name)
-    }
-
-    /// The topic of that id.
-    pub fn by_id(&self, id: TopicId) -> Option<&Arc<Topic>> {
-        self.by_id.get(&id)
-    }
-
-    /// Whether the partition exists.
-    pub fn has(&self, partition: PartitionId) -> bool {
-        self.by_id.get(&partition.topic).is_some_and(|topic| (0..topic.partitions).contains(&partition.index))
-    }
-
-    /// All topics, by name.
-    pub fn topics(&self) -> impl ExactSizeIterator<Item = &Arc<Topic>> {
-        self.by_name.values()
-    }
-
-    /// Adds a topic or replaces the one of that name.
-    pub fn insert(&mut self, topic: Topic) -> Arc<Topic> {
-        let topic = Arc::new(topic);
-        if let Some(replaced) = self.by_name.insert(topic.name.clone(), topic.clone()) {
-            self.by_id.remove(&replaced.id);
-        }
-        self.by_id.insert(topic.id, topic.clone());
-        topic
-    }
-
-    /// Removes a topic.
-    pub fn remove(&mut self, id: TopicId) -> Option<Arc<Topic>> {
-        let topic = self.by_id.remove(&id)?;
-        self.by_name.remove(&topic.name);
-        Some(topic)
-    }
 }
 
 /// What an acknowledgement of an append means (`ottla.durability`).
@@ -245,13 +186,20 @@ pub struct NewTopic {
     pub configs: BTreeMap<String, String>,
 }
 
-/// Why topics could not be changed.
+/// Why topics or configs could not be changed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MetadataError {
     /// A topic of that name exists.
     TopicExists,
     /// No such topic.
     UnknownTopic,
+    /// The configs are no longer what the caller saw: read them again and retry.
+    Changed,
+    /// A topic's partitions can only become more.
+    NotMorePartitions {
+        /// How many it has.
+        partitions: i32,
+    },
     /// Not done.
     Unavailable(Unavailable),
     /// It may have been done.
@@ -273,6 +221,11 @@ pub trait Observer: Send + Sync {
     fn advanced(&self, partitions: &[PartitionId]);
     /// The log start moved; records in between were removed, whoever still wanted them.
     fn log_start_moved(&self, partition: PartitionId, from: i64, to: i64, cause: LogStartCause);
+    /// Topics or configs changed. Called once the change is visible and before its caller is answered, in the order of the
+    /// changes. Must not change metadata itself.
+    fn metadata_changed(&self, metadata: &Arc<Metadata>) {
+        let _ = metadata;
+    }
     /// The engine takes no more writes until the process is restarted.
     fn poisoned(&self, why: &Unavailable);
 }
@@ -289,6 +242,10 @@ pub trait Engine: Send + Sync {
     fn create_topic(&self, topic: NewTopic) -> Pending<Arc<Topic>, MetadataError>;
     /// Deletes a topic with all its records; resolves once durable.
     fn delete_topic(&self, id: TopicId) -> Pending<(), MetadataError>;
+    /// Replaces all configs of a topic, a broker or a group, if they are still what the caller saw; resolves once flushed.
+    fn alter_configs(&self, change: ConfigChange) -> Pending<(), MetadataError>;
+    /// Gives a topic more partitions, `total` in all; resolves once durable.
+    fn create_partitions(&self, topic: TopicId, total: i32) -> Pending<Arc<Topic>, MetadataError>;
     /// Appends to several partitions; one answer for each, in order. Each is decided by itself.
     fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable>;
     /// Reads; resolves at once where the records are in memory.

@@ -1,6 +1,6 @@
 //! Durable, ordered state behind one small boundary.
 //!
-//! [`Engine`] is the boundary: partitions of record batches (log), topics and their configs (metadata) and producer ids.
+//! [`Engine`] is the boundary: partitions of record batches (log), topics and configs (metadata) and producer ids.
 //! Consumer groups need nothing of their own: they are records of the internal topic `__consumer_offsets`, written with the
 //! end offset that their coordinator expects, which is all that fencing needs.
 //!
@@ -10,12 +10,18 @@
 
 pub mod batches;
 mod boundary;
+mod clock;
 pub mod conformance;
 pub mod decide;
 pub mod local;
+mod log_config;
 pub mod memory;
+mod metadata;
 mod pending;
 pub mod producers;
 
 pub use boundary::*;
+pub use clock::{MonotonicMs, WallMs};
+pub use log_config::{LogConfig, LogConfigs};
+pub use metadata::{ConfigChange, ConfigResource, Metadata, Topic};
 pub use pending::{Completer, EngineGone, Pending};

@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ottla_storage::conformance::{Harness, Interlude, names, run};
+use ottla_storage::conformance::{Harness, Interlude, Twin, names, run};
 use ottla_storage::memory::MemoryEngine;
 use ottla_storage::{
-    Append, AppendError, Appended, Bounds, Engine, FoundOffset, Metadata, MetadataError, NewTopic, Observer,
-    OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
+    Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, MetadataError, OffsetSpec, PartitionId,
+    Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
 };
 
 /// One way to misbehave.
@@ -28,6 +28,8 @@ enum Fault {
     DeletesWholeLogs,
     NeverDeletesTopics,
     RepeatsProducerIds,
+    AltersWhateverIsThere,
+    NeverAddsPartitions,
     NeverCloses,
 }
 
@@ -51,17 +53,27 @@ impl Faulty {
     }
 }
 
-impl Engine for Faulty {
-    fn metadata(&self) -> Arc<Metadata> {
-        self.engine.metadata()
-    }
-
-    fn create_topic(&self, topic: NewTopic) -> Pending<Arc<Topic>, MetadataError> {
-        self.engine.create_topic(topic)
+impl Twin for Faulty {
+    fn behind(&self) -> &dyn Engine {
+        &self.engine
     }
 
     fn delete_topic(&self, id: TopicId) -> Pending<(), MetadataError> {
         if self.has(Fault::NeverDeletesTopics) { Pending::ready(Ok(())) } else { self.engine.delete_topic(id) }
+    }
+
+    fn alter_configs(&self, mut change: ConfigChange) -> Pending<(), MetadataError> {
+        if self.has(Fault::AltersWhateverIsThere) {
+            change.before = self.engine.metadata().configs(&change.resource).cloned().unwrap_or_default();
+        }
+        self.engine.alter_configs(change)
+    }
+
+    fn create_partitions(&self, topic: TopicId, total: i32) -> Pending<Arc<Topic>, MetadataError> {
+        match self.engine.metadata().by_id(topic) {
+            Some(found) if self.has(Fault::NeverAddsPartitions) => Pending::ready(Ok(found.clone())),
+            _ => self.engine.create_partitions(topic, total),
+        }
     }
 
     fn append(&self, mut appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {
@@ -129,10 +141,6 @@ impl Engine for Faulty {
         if self.has(Fault::RepeatsProducerIds) { Pending::ready(Ok(7)) } else { self.engine.init_producer() }
     }
 
-    fn subscribe(&self, observer: Arc<dyn Observer>) {
-        self.engine.subscribe(observer);
-    }
-
     fn maintain(&self, budget_bytes: usize) -> Pending<(), Unavailable> {
         self.engine.maintain(budget_bytes)
     }
@@ -198,6 +206,8 @@ fails! {
     DeletesWholeLogs: "deletes::in_the_middle_of_a_batch" "deletes::beyond_the_log_is_out_of_range";
     NeverDeletesTopics: "topics::made_again_are_empty" "topics::many_of_them" "topics::unknown_topics_cannot_be_deleted";
     RepeatsProducerIds: "producer_ids::never_repeat" "producer_ids::from_many_threads_are_distinct";
+    AltersWhateverIsThere: "configs::are_changed_by_who_saw_them";
+    NeverAddsPartitions: "configs::more_partitions" "configs::never_fewer_partitions";
     NeverCloses: "appends::close_refuses_later_appends";
 }
 

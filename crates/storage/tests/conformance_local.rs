@@ -5,10 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ottla_storage::Engine;
 use ottla_storage::conformance::{Harness, conformance_suite};
 use ottla_storage::local::disk::SystemDisk;
 use ottla_storage::local::{LocalEngine, LocalOptions};
+use ottla_storage::{Engine, LogConfig};
 
 /// Another number for each start, as the broker's random bits are.
 static STARTS: AtomicU64 = AtomicU64::new(1);
@@ -19,7 +19,7 @@ fn options(folder: &std::path::Path) -> LocalOptions {
     options.wal_max_bytes = 8 << 20;
     options.wal_segment_bytes = 1 << 20;
     options.tail_bytes = 256 << 10;
-    options.segment_bytes = 128 << 10;
+    options.log_configs = Arc::new(LogConfig { segment_bytes: 128 << 10, ..LogConfig::default() });
     options.index_interval_bytes = 512;
     options
 }

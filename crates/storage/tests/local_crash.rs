@@ -9,16 +9,42 @@ use std::collections::BTreeMap;
 
 use local_support::{MemoryDisk, append_as, batch_of, new_topic, open, opened, partition, records_from};
 use ottla_storage::local::LocalEngine;
-use ottla_storage::{AppendError, Durability, Engine, MetadataError, PartitionId, TopicId};
+use ottla_storage::{
+    AppendError, ConfigChange, ConfigResource, Durability, Engine, MetadataError, PartitionId, Topic, TopicId,
+};
 
 /// One thing that the workload does.
 #[derive(Clone, Debug)]
 enum Step {
-    Create { name: &'static str, id: u8, partitions: i32 },
-    Delete { id: u8 },
-    Append { partition: PartitionId, value: Vec<u8>, producer_id: i64, sequence: i32, durability: Durability },
-    DeleteRecords { partition: PartitionId, before: i64 },
+    Create {
+        name: &'static str,
+        id: u8,
+        partitions: i32,
+    },
+    Delete {
+        id: u8,
+    },
+    Append {
+        partition: PartitionId,
+        value: Vec<u8>,
+        producer_id: i64,
+        sequence: i32,
+        durability: Durability,
+    },
+    DeleteRecords {
+        partition: PartitionId,
+        before: i64,
+    },
     ProducerId,
+    /// Replaces the configs of the topic or, with 0, of all brokers.
+    Alter {
+        id: u8,
+        value: &'static str,
+    },
+    Grow {
+        id: u8,
+        partitions: i32,
+    },
     Maintain,
 }
 
@@ -45,6 +71,11 @@ fn workload(with_os: bool) -> Vec<Step> {
             24 => steps.push(Step::Delete { id: 2 }),
             26 => steps.push(Step::Create { name: "b", id: 3, partitions: 2 }),
             27..30 => append(&mut steps, 200 + n, partition(3, 1), 20_000),
+            12 => steps.push(Step::Alter { id: 1, value: "topic" }),
+            13 => steps.push(Step::Alter { id: 0, value: "all" }),
+            31 => steps.push(Step::Grow { id: 3, partitions: 4 }),
+            30 => steps.push(Step::Alter { id: 0, value: "all again" }),
+            34 => append(&mut steps, 400, partition(3, 3), 500),
             32 => append(&mut steps, 300, partition(1, 1), 100_000),
             33 => steps.push(Step::DeleteRecords { partition: partition(3, 1), before: -1 }),
             35 => steps.push(Step::ProducerId),
@@ -61,6 +92,11 @@ struct Model {
     records: BTreeMap<PartitionId, Vec<Vec<u8>>>,
     log_starts: BTreeMap<PartitionId, i64>,
     producer_ids: Vec<i64>,
+    configs: BTreeMap<u8, &'static str>,
+}
+
+fn resource(id: u8) -> ConfigResource {
+    if id == 0 { ConfigResource::Broker("".into()) } else { ConfigResource::Topic(TopicId([id; 16])) }
 }
 
 impl Model {
@@ -114,6 +150,26 @@ impl Model {
                 self.producer_ids.push(id);
                 true
             }
+            Step::Alter { id, value } => {
+                let resource = resource(*id);
+                let before = engine.metadata().configs(&resource).cloned().unwrap_or_default();
+                let after = BTreeMap::from([("value".to_owned(), (*value).to_owned())]);
+                let altered = engine.alter_configs(ConfigChange { resource, before, after }).wait().is_ok();
+                altered.then(|| self.configs.insert(*id, value));
+                altered
+            }
+            Step::Grow { id, partitions } => {
+                match engine.create_partitions(TopicId([*id; 16]), *partitions).wait() {
+                    Ok(_) => {}
+                    Err(MetadataError::NotMorePartitions { .. }) if again => {}
+                    Err(_) => return false,
+                }
+                self.topics.insert(*id, *partitions);
+                for index in 0..*partitions {
+                    self.records.entry(partition(*id, index)).or_default();
+                }
+                true
+            }
             Step::Maintain => engine.maintain(usize::MAX).wait().is_ok(),
         }
     }
@@ -123,13 +179,22 @@ impl Model {
         let metadata = engine.metadata();
         for (id, partitions) in &self.topics {
             let topic = metadata.by_id(TopicId([*id; 16]));
+            let grown = |topic: &Topic| matches!(doubtful, Some(Step::Grow { id: doubtful, partitions }) if doubtful == id && topic.partitions == *partitions);
             let deleted = matches!(doubtful, Some(Step::Delete { id: doubtful }) if doubtful == id);
-            assert!(topic.is_some_and(|topic| topic.partitions == *partitions) || deleted, "topic {id}");
+            assert!(
+                topic.is_some_and(|topic| topic.partitions == *partitions || grown(topic)) || deleted,
+                "topic {id}"
+            );
         }
         for topic in metadata.topics() {
             let id = topic.id.0[0];
             let created = matches!(doubtful, Some(Step::Create { id: doubtful, .. }) if *doubtful == id);
             assert!(self.topics.contains_key(&id) || created, "topic {id} should not be there");
+        }
+        for (id, value) in &self.configs {
+            let Some(found) = metadata.configs(&resource(*id)) else { continue };
+            let doubtful = matches!(doubtful, Some(Step::Alter { id: doubtful, .. }) if doubtful == id);
+            assert!(found.get("value").is_some_and(|found| found == value) || doubtful, "configs of {id}: {found:?}");
         }
         for (partition, expected) in &self.records {
             let Ok(bounds) = engine.bounds(*partition) else { continue };

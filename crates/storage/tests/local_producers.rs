@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use local_support::{MemoryDisk, append, batch, batch_of, create, options, partition};
 use ottla_storage::decide::Refusal;
-use ottla_storage::local::{LocalEngine, ProducerExpiration};
+use ottla_storage::local::LocalEngine;
 use ottla_storage::{AppendError, Appended, Engine, PartitionId};
 
 const P: fn() -> PartitionId = || partition(1, 0);
@@ -41,7 +41,8 @@ impl World {
         let mut options = options();
         let wall_ms = self.wall_ms.clone();
         let wall_ms = Arc::new(move || wall_ms.load(Ordering::Relaxed));
-        options.producer_expiration = Some(ProducerExpiration { after_ms: 24 * HOUR_MS, wall_ms });
+        options.producer_expiration_ms = Some(24 * HOUR_MS);
+        options.wall_ms = wall_ms;
         self.engine = Some(LocalEngine::open(options, Arc::new(self.disk.clone())).unwrap());
     }
 

@@ -229,7 +229,7 @@ async fn finish<'a>(context: &Context, begun: Vec<Step<'a>>, timeout_ms: i32) ->
 fn explained(error: &MetadataError) -> String {
     match error {
         MetadataError::Unavailable(why) | MetadataError::Unknown(why) => why.to_string(),
-        MetadataError::TopicExists | MetadataError::UnknownTopic => String::new(),
+        _ => String::new(),
     }
 }
 

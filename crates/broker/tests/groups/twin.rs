@@ -1,12 +1,9 @@
 //! A memory engine whose appends to `__consumer_offsets` fail or wait when the test says so, and which survives its broker.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
 use ottla_storage::memory::MemoryEngine;
-use ottla_storage::{
-    Append, AppendError, Appended, Bounds, Completer, Engine, FoundOffset, Metadata, MetadataError, NewTopic, Observer,
-    OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
-};
+use ottla_storage::{Append, AppendError, Appended, Completer, Engine, Pending, Unavailable};
 use tokio::sync::Notify;
 
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -93,7 +90,11 @@ fn broken() -> Unavailable {
     Unavailable { reason: "the test breaks it".into(), retriable: true }
 }
 
-impl Engine for Twin {
+impl ottla_storage::conformance::Twin for Twin {
+    fn behind(&self) -> &dyn Engine {
+        &self.memory
+    }
+
     fn append(&self, appends: Vec<Append>) -> Pending<Results, Unavailable> {
         if !self.is_of_groups(&appends) {
             return self.memory.append(appends);
@@ -122,45 +123,5 @@ impl Engine for Twin {
     /// It stays open for the next broker.
     fn close(&self) -> Pending<(), Unavailable> {
         Pending::ready(Ok(()))
-    }
-
-    fn metadata(&self) -> Arc<Metadata> {
-        self.memory.metadata()
-    }
-
-    fn create_topic(&self, topic: NewTopic) -> Pending<Arc<Topic>, MetadataError> {
-        self.memory.create_topic(topic)
-    }
-
-    fn delete_topic(&self, id: TopicId) -> Pending<(), MetadataError> {
-        self.memory.delete_topic(id)
-    }
-
-    fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError> {
-        self.memory.read(read)
-    }
-
-    fn bounds(&self, partition: PartitionId) -> Result<Bounds, ReadError> {
-        self.memory.bounds(partition)
-    }
-
-    fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError> {
-        self.memory.list_offset(partition, spec)
-    }
-
-    fn delete_records(&self, partition: PartitionId, before: i64) -> Pending<i64, ReadError> {
-        self.memory.delete_records(partition, before)
-    }
-
-    fn init_producer(&self) -> Pending<i64, Unavailable> {
-        self.memory.init_producer()
-    }
-
-    fn subscribe(&self, observer: Arc<dyn Observer>) {
-        self.memory.subscribe(observer);
-    }
-
-    fn maintain(&self, budget_bytes: usize) -> Pending<(), Unavailable> {
-        self.memory.maintain(budget_bytes)
     }
 }

@@ -19,9 +19,11 @@ mod harness;
 mod random;
 mod sample;
 mod trial;
+mod twin;
 
 pub use crate::conformance_suite;
 pub use harness::{Harness, Interlude};
+pub use twin::Twin;
 
 /// Runs one case by its name, as in `appends::offsets_are_dense`.
 ///

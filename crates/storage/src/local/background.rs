@@ -11,12 +11,11 @@ use super::flusher::Snapshot;
 use super::health::{Health, closed, failed_flush, not_now};
 use super::inbox::Inbox;
 use super::manifest::{Manifest, PartitionRecord, ReplaceError};
-use super::options::MonotonicMs;
-use super::segments::{SegmentStore, StoreError, SyncError};
+use super::segments::{Rolling, SegmentStore, StoreError, SyncError};
 use super::shortage::is_shortage;
 use super::tail::Tail;
 use super::wal::SlotPool;
-use crate::{Completer, PartitionId, Topic, TopicId, Unavailable};
+use crate::{Completer, LogConfigs, MonotonicMs, PartitionId, Topic, TopicId, Unavailable, WallMs};
 
 /// How much of one partition is written in one turn.
 const PIECE_BYTES: usize = 4 << 20;
@@ -177,6 +176,8 @@ pub(super) struct Background {
     pub(super) store: SegmentStore,
     pub(super) snapshots: SnapshotSource,
     pub(super) monotonic_ms: MonotonicMs,
+    pub(super) wall_ms: WallMs,
+    pub(super) log_configs: Arc<dyn LogConfigs>,
     pub(super) checkpoint_interval_ms: u64,
     pub(super) last_checkpoint_ms: u64,
     /// Up to which sequence number the manifest says all.
@@ -277,13 +278,17 @@ impl Background {
         let Some(unwritten) = self.tail.unwritten(partition, end_offset, PIECE_BYTES) else {
             return Ok(false);
         };
-        let written = self.store.append(partition, &unwritten.segments, &unwritten.batches);
+        let written = self.store.append(partition, &unwritten.segments, &unwritten.batches, self.rolling(partition));
         let segments = written.map_err(|error| self.failed(&error))?;
         let written_end = unwritten.batches.last().map_or(0, |batch| batch.last_offset + 1);
         self.tail.written(partition, written_end, segments);
         self.health.set_shortage(None);
         self.inbox.poke();
         Ok(true)
+    }
+
+    fn rolling(&self, partition: PartitionId) -> Rolling {
+        Rolling::of(&*self.log_configs, &self.tail.metadata(), partition, (self.wall_ms)())
     }
 
     /// Brings everything up to one place in the log into segment files, says so in the manifest, and frees the log before.
@@ -335,7 +340,10 @@ impl Background {
         let topics = snapshot.topics.iter().map(|(topic, partitions)| {
             (topic.clone(), (0..).zip(partitions).map(|partition| record(topic, partition)).collect())
         });
-        Manifest { wal: snapshot.wal, next_producer_id: snapshot.next_producer_id, topics: topics.collect() }
+        let configs =
+            snapshot.metadata.configured().map(|(resource, configs)| (resource.clone(), configs.clone())).collect();
+        let topics = topics.collect();
+        Manifest { wal: snapshot.wal, next_producer_id: snapshot.next_producer_id, topics, configs }
     }
 
     fn sync_segments(&mut self) -> Result<(), Unavailable> {

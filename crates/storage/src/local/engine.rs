@@ -14,8 +14,8 @@ use super::tail::{Found, Tail};
 use super::wal::SlotPool;
 use crate::batches::LEADER_EPOCH;
 use crate::{
-    Append, AppendError, Appended, Bounds, Completer, Engine, FoundOffset, Metadata, MetadataError, NewTopic, Observer,
-    OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
+    Append, AppendError, Appended, Bounds, Completer, ConfigChange, Engine, FoundOffset, Metadata, MetadataError,
+    NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
 };
 
 /// The engine on one machine's disk: one shared write-ahead log, segment files behind it.
@@ -86,6 +86,18 @@ impl Engine for LocalEngine {
     fn delete_topic(&self, id: TopicId) -> Pending<(), MetadataError> {
         let (completer, pending) = Pending::waiting();
         self.push(Command::DeleteTopic { id, completer });
+        pending
+    }
+
+    fn alter_configs(&self, change: ConfigChange) -> Pending<(), MetadataError> {
+        let (completer, pending) = Pending::waiting();
+        self.push(Command::AlterConfigs { change, completer });
+        pending
+    }
+
+    fn create_partitions(&self, topic: TopicId, total: i32) -> Pending<Arc<Topic>, MetadataError> {
+        let (completer, pending) = Pending::waiting();
+        self.push(Command::CreatePartitions { topic, total, completer });
         pending
     }
 

@@ -8,7 +8,7 @@
 //!    are taken there.
 //! 4. A failed write ends all writing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,17 +18,13 @@ use super::background::Signal;
 use super::group::{Answer, Group, ProducerIds};
 use super::health::{Health, failed_flush, not_now};
 use super::inbox::{Command, Inbox, Prepared, PreparedBatches, Wake};
-use super::options::{ProducerExpiration, wall_ms};
 use super::state::{DurableState, PartitionState, log_batches};
 use super::tail::{Advance, Tail};
-use super::wal::{
-    LOG_START, PRODUCER_IDS, RECORDS, SlotPool, TOPIC_CREATED, TOPIC_DELETED, Take, WalPosition, WalWriter, log_start,
-    put_topic, records_head,
-};
+use super::wal::{LOG_START, PRODUCER_IDS, RECORDS, SlotPool, Take, WalPosition, WalWriter, log_start, records_head};
 use crate::decide::{Decision, decide_append};
 use crate::{
-    AppendError, Appended, Bounds, Durability, MetadataError, NewTopic, PartitionId, ReadError, Topic, TopicId,
-    Unavailable,
+    AppendError, Appended, Bounds, ConfigResource, Durability, LogStartCause, Metadata, PartitionId, ReadError, Topic,
+    Unavailable, WallMs,
 };
 
 /// A group takes no more once it has this much: a longer write only makes the next group wait longer.
@@ -41,6 +37,7 @@ const PRODUCER_IDS_AT_ONCE: i64 = 1000;
 pub(super) struct Snapshot {
     pub(super) wal: WalPosition,
     pub(super) next_producer_id: i64,
+    pub(super) metadata: Arc<Metadata>,
     pub(super) topics: Vec<(Arc<Topic>, Vec<PartitionState>)>,
 }
 
@@ -56,7 +53,8 @@ pub(super) struct Flusher {
     /// For sentences about failures.
     pub(super) wal_folder: PathBuf,
     pub(super) state: DurableState,
-    pub(super) expiration: Option<ProducerExpiration>,
+    pub(super) producer_expiration_ms: Option<i64>,
+    pub(super) wall_ms: WallMs,
     /// The wall clock as of the group at hand.
     pub(super) now_ms: i64,
     /// Commands taken from the inbox and not decided yet.
@@ -116,7 +114,7 @@ impl Flusher {
             return self.blocked_unless_short(backlog);
         }
         let mut group = Group::default();
-        self.now_ms = wall_ms(self.expiration.as_ref());
+        self.now_ms = (self.wall_ms)();
         while let Some(command) = backlog.pop_front() {
             let (frames, payload_bytes) = size_of(&command);
             if frames > 0 && !self.wal.fits(frames, payload_bytes) {
@@ -196,10 +194,16 @@ impl Flusher {
                 Answer::Append { results, completer }
             }
             Command::CreateTopic { topic, completer } => {
-                Answer::Created { result: self.decide_create(topic, group), completer }
+                Answer::Topic { result: self.decide_create(topic, group), completer }
             }
             Command::DeleteTopic { id, completer } => {
-                Answer::Deleted { result: self.decide_delete(id, group), completer }
+                Answer::Changed { result: self.decide_delete(id, group), completer }
+            }
+            Command::AlterConfigs { change, completer } => {
+                Answer::Changed { result: self.decide_configs(change, group), completer }
+            }
+            Command::CreatePartitions { topic, total, completer } => {
+                Answer::Topic { result: self.decide_partitions(topic, total, group), completer }
             }
             Command::DeleteRecords { partition, before, completer } => {
                 Answer::LogStart { result: self.decide_log_start(partition, before, group), completer }
@@ -241,30 +245,6 @@ impl Flusher {
         }
     }
 
-    fn decide_create(&mut self, topic: NewTopic, group: &mut Group) -> Result<Arc<Topic>, MetadataError> {
-        let metadata = &self.state.metadata;
-        if metadata.by_name(&topic.name).is_some() || metadata.by_id(topic.id).is_some() {
-            return Err(MetadataError::TopicExists);
-        }
-        let NewTopic { name, id, partitions, configs } = topic;
-        let topic = Topic { id, name: name.into(), partitions: partitions.max(1), configs };
-        let mut payload = Vec::new();
-        put_topic(&mut payload, &topic);
-        self.wal.put(TOPIC_CREATED, &[&payload]);
-        let topic = self.state.create_topic(topic);
-        group.flush = true;
-        group.created.push(topic.clone());
-        Ok(topic)
-    }
-
-    fn decide_delete(&mut self, id: TopicId, group: &mut Group) -> Result<(), MetadataError> {
-        let topic = self.state.delete_topic(id).ok_or(MetadataError::UnknownTopic)?;
-        self.wal.put(TOPIC_DELETED, &[&id.0]);
-        group.flush = true;
-        group.deleted.push(topic);
-        Ok(())
-    }
-
     fn decide_log_start(&mut self, partition: PartitionId, before: i64, group: &mut Group) -> Result<i64, ReadError> {
         let state = self.state.partitions.get_mut(&partition).ok_or(ReadError::UnknownPartition)?;
         let to = if before == -1 { state.end_offset } else { before };
@@ -277,9 +257,10 @@ impl Flusher {
         }
         if to > state.log_start_offset {
             state.log_start_offset = to;
-            self.wal.put(LOG_START, &[&log_start(partition, to)]);
+            let cause = LogStartCause::DeleteRecords;
+            self.wal.put(LOG_START, &[&log_start(partition, to, cause)]);
             group.flush = true;
-            group.log_starts.push((partition, to));
+            group.log_starts.push((partition, to, cause));
         }
         Ok(state.log_start_offset)
     }
@@ -321,16 +302,19 @@ impl Flusher {
         for topic in &group.deleted {
             self.background.remove_topic(topic.id);
         }
-        for (partition, _) in &group.log_starts {
+        for (partition, ..) in &group.log_starts {
             self.background.remove_before_start(*partition);
         }
         let (advanced, moved) = (std::mem::take(&mut group.advanced), std::mem::take(&mut group.moved));
+        if group.metadata_changed {
+            self.health.metadata_changed(&self.state.metadata);
+        }
         let closes = group.answer(&self.producer_ids, backlog);
         if !advanced.is_empty() {
             self.health.advanced(&advanced);
         }
-        for (partition, from, to) in moved {
-            self.health.log_start_moved(partition, from, to);
+        for (partition, from, to, cause) in moved {
+            self.health.log_start_moved(partition, from, to, cause);
         }
         if closes {
             self.close();
@@ -365,6 +349,7 @@ impl Flusher {
         self.health.poisoned().is_none().then(|| Snapshot {
             wal: self.wal.position(),
             next_producer_id: self.state.next_producer_id,
+            metadata: self.state.metadata.clone(),
             topics: self.state.metadata.topics().map(|topic| (topic.clone(), self.partitions_of(topic))).collect(),
         })
     }
@@ -372,8 +357,8 @@ impl Flusher {
     /// Forgets silent producers. The log says nothing of it: after a crash, some may be known again until the next checkpoint,
     /// which only means that more of what they send twice is recognized.
     fn forget_producers(&mut self) {
-        let Some(expiration) = &self.expiration else { return };
-        let oldest_ms = (expiration.wall_ms)().saturating_sub(expiration.after_ms);
+        let Some(after_ms) = self.producer_expiration_ms else { return };
+        let oldest_ms = (self.wall_ms)().saturating_sub(after_ms);
         self.state.partitions.values_mut().for_each(|state| state.forget_producers_before(oldest_ms));
     }
 
@@ -387,11 +372,22 @@ impl Flusher {
 fn size_of(command: &Command) -> (usize, usize) {
     match command {
         Command::Append { appends, .. } => (appends.len(), appends.iter().map(Prepared::payload_bytes).sum()),
-        Command::CreateTopic { topic, .. } => {
-            let configs: usize = topic.configs.iter().map(|(name, value)| 8 + name.len() + value.len()).sum();
-            (1, 32 + topic.name.len() + configs)
+        Command::CreateTopic { topic, .. } => (1, 32 + topic.name.len() + size_of_configs(&topic.configs)),
+        Command::AlterConfigs { change, .. } => {
+            let name_bytes = match &change.resource {
+                ConfigResource::Topic(id) => id.0.len(),
+                ConfigResource::Broker(name) | ConfigResource::Group(name) => name.len(),
+            };
+            (1, 32 + name_bytes + size_of_configs(&change.after))
         }
-        Command::DeleteTopic { .. } | Command::DeleteRecords { .. } | Command::ProducerId { .. } => (1, 32),
+        Command::DeleteTopic { .. }
+        | Command::CreatePartitions { .. }
+        | Command::DeleteRecords { .. }
+        | Command::ProducerId { .. } => (1, 32),
         Command::Close => (0, 0),
     }
+}
+
+fn size_of_configs(configs: &BTreeMap<String, String>) -> usize {
+    configs.iter().map(|(name, value)| 8 + name.len() + value.len()).sum()
 }

@@ -6,7 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::inbox::{AppendCompleter, Command};
 use super::tail::{Advance, PartitionView, Tail};
-use crate::{AppendError, Appended, Completer, Metadata, MetadataError, PartitionId, ReadError, Topic, Unavailable};
+use crate::{
+    AppendError, Appended, Completer, LogStartCause, Metadata, MetadataError, PartitionId, ReadError, Topic,
+    Unavailable,
+};
 
 /// Producer ids that are reserved and not handed out yet.
 #[derive(Default)]
@@ -37,11 +40,27 @@ impl ProducerIds {
 
 /// An answer that waits for the write.
 pub(super) enum Answer {
-    Append { results: Vec<Result<Appended, AppendError>>, completer: AppendCompleter },
-    Created { result: Result<Arc<Topic>, MetadataError>, completer: Completer<Arc<Topic>, MetadataError> },
-    Deleted { result: Result<(), MetadataError>, completer: Completer<(), MetadataError> },
-    LogStart { result: Result<i64, ReadError>, completer: Completer<i64, ReadError> },
-    ProducerId { completer: Completer<i64, Unavailable> },
+    Append {
+        results: Vec<Result<Appended, AppendError>>,
+        completer: AppendCompleter,
+    },
+    /// A topic was created, or has more partitions.
+    Topic {
+        result: Result<Arc<Topic>, MetadataError>,
+        completer: Completer<Arc<Topic>, MetadataError>,
+    },
+    /// A topic was deleted, or configs were altered.
+    Changed {
+        result: Result<(), MetadataError>,
+        completer: Completer<(), MetadataError>,
+    },
+    LogStart {
+        result: Result<i64, ReadError>,
+        completer: Completer<i64, ReadError>,
+    },
+    ProducerId {
+        completer: Completer<i64, Unavailable>,
+    },
     Closed,
 }
 
@@ -52,13 +71,14 @@ pub(super) struct Group {
     /// Whether any answer promises that its data survives a power cut.
     pub(super) flush: bool,
     pub(super) advances: Vec<Advance>,
-    pub(super) created: Vec<Arc<Topic>>,
+    pub(super) new_partitions: Vec<PartitionId>,
     pub(super) deleted: Vec<Arc<Topic>>,
-    pub(super) log_starts: Vec<(PartitionId, i64)>,
+    pub(super) metadata_changed: bool,
+    pub(super) log_starts: Vec<(PartitionId, i64, LogStartCause)>,
     /// The partitions that have new records. Known once published.
     pub(super) advanced: Vec<PartitionId>,
-    /// What of `log_starts` moved a log start: partition, from, to. Known once published.
-    pub(super) moved: Vec<(PartitionId, i64, i64)>,
+    /// What of `log_starts` moved a log start: partition, from, to, and why. Known once published.
+    pub(super) moved: Vec<(PartitionId, i64, i64, LogStartCause)>,
     pub(super) producer_ids_wanted: i64,
     pub(super) producer_ids_reserved: Option<Range<i64>>,
 }
@@ -70,19 +90,17 @@ impl Group {
 
     /// Makes all of it visible.
     pub(super) fn publish(&mut self, tail: &Tail, metadata: &Arc<Metadata>, producer_ids: &ProducerIds) {
-        for topic in &self.created {
-            for index in 0..topic.partitions {
-                tail.add_partition(PartitionId { topic: topic.id, index }, PartitionView::default());
-            }
+        for partition in &self.new_partitions {
+            tail.add_partition(*partition, PartitionView::default());
         }
-        if !self.created.is_empty() || !self.deleted.is_empty() {
+        if self.metadata_changed {
             tail.set_metadata(metadata.clone());
         }
         self.advanced = self.advances.iter().map(|advance| advance.partition).collect();
         tail.advance(self.advances.drain(..));
-        for (partition, to) in &self.log_starts {
+        for (partition, to, cause) in &self.log_starts {
             let from = tail.move_log_start(*partition, *to);
-            self.moved.extend(from.map(|from| (*partition, from, *to)));
+            self.moved.extend(from.map(|from| (*partition, from, *to, *cause)));
         }
         for topic in &self.deleted {
             tail.remove_topic(topic.id, topic.partitions);
@@ -98,8 +116,8 @@ impl Group {
         for answer in self.answers {
             match answer {
                 Answer::Append { results, completer } => completer.complete(Ok(results)),
-                Answer::Created { result, completer } => completer.complete(result),
-                Answer::Deleted { result, completer } => completer.complete(result),
+                Answer::Topic { result, completer } => completer.complete(result),
+                Answer::Changed { result, completer } => completer.complete(result),
                 Answer::LogStart { result, completer } => completer.complete(result),
                 Answer::ProducerId { completer } => match producer_ids.take() {
                     Some(id) => completer.complete(Ok(id)),
@@ -121,10 +139,10 @@ impl Group {
                     let unknown = |result: Result<_, _>| result.and(Err(AppendError::Unknown(why.clone())));
                     completer.complete(Ok(results.into_iter().map(unknown).collect()));
                 }
-                Answer::Created { result, completer } => {
+                Answer::Topic { result, completer } => {
                     completer.complete(result.and(Err(MetadataError::Unknown(why.clone()))));
                 }
-                Answer::Deleted { result, completer } => {
+                Answer::Changed { result, completer } => {
                     completer.complete(result.and(Err(MetadataError::Unknown(why.clone()))));
                 }
                 Answer::LogStart { result, completer } => {

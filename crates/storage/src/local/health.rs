@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::shortage::remedy;
-use crate::{LogStartCause, Observer, PartitionId, Unavailable};
+use crate::{LogStartCause, Metadata, Observer, PartitionId, Unavailable};
 
 /// The engine's state of health. After the first failed flush it never writes again: what is on the disk is not known then,
 /// and a second flush of the same data may lie.
@@ -30,9 +30,12 @@ impl Health {
         self.observers().iter().for_each(|observer| observer.advanced(partitions));
     }
 
-    pub(super) fn log_start_moved(&self, partition: PartitionId, from: i64, to: i64) {
-        let cause = LogStartCause::DeleteRecords;
+    pub(super) fn log_start_moved(&self, partition: PartitionId, from: i64, to: i64, cause: LogStartCause) {
         self.observers().iter().for_each(|observer| observer.log_start_moved(partition, from, to, cause));
+    }
+
+    pub(super) fn metadata_changed(&self, metadata: &Arc<Metadata>) {
+        self.observers().iter().for_each(|observer| observer.metadata_changed(metadata));
     }
 
     /// Why the engine takes no more writes, if so.

@@ -9,8 +9,8 @@ use bytes::BytesMut;
 use super::flusher::Snapshot;
 use crate::batches::BatchSpan;
 use crate::{
-    Append, AppendError, Appended, Completer, Durability, MetadataError, NewTopic, PartitionId, ReadError, Topic,
-    TopicId, Unavailable,
+    Append, AppendError, Appended, Completer, ConfigChange, Durability, MetadataError, NewTopic, PartitionId,
+    ReadError, Topic, TopicId, Unavailable,
 };
 
 /// The answers of one append call.
@@ -29,6 +29,15 @@ pub(super) enum Command {
     DeleteTopic {
         id: TopicId,
         completer: Completer<(), MetadataError>,
+    },
+    AlterConfigs {
+        change: ConfigChange,
+        completer: Completer<(), MetadataError>,
+    },
+    CreatePartitions {
+        topic: TopicId,
+        total: i32,
+        completer: Completer<std::sync::Arc<Topic>, MetadataError>,
     },
     DeleteRecords {
         partition: PartitionId,
@@ -50,8 +59,12 @@ impl Command {
             Command::Append { appends, completer } => {
                 completer.complete(Ok(appends.iter().map(|_| Err(AppendError::Unavailable(why.clone()))).collect()));
             }
-            Command::CreateTopic { completer, .. } => completer.complete(Err(MetadataError::Unavailable(why))),
-            Command::DeleteTopic { completer, .. } => completer.complete(Err(MetadataError::Unavailable(why))),
+            Command::CreateTopic { completer, .. } | Command::CreatePartitions { completer, .. } => {
+                completer.complete(Err(MetadataError::Unavailable(why)));
+            }
+            Command::DeleteTopic { completer, .. } | Command::AlterConfigs { completer, .. } => {
+                completer.complete(Err(MetadataError::Unavailable(why)));
+            }
             Command::DeleteRecords { completer, .. } => completer.complete(Err(ReadError::Unavailable(why))),
             Command::ProducerId { completer } => completer.complete(Err(why)),
             Command::Close => {}

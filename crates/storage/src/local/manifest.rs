@@ -10,13 +10,15 @@
 //!   next producer id: i64
 //!   topics                  count: u32, each: as in the log's frames, then its partitions in the order of the index
 //!   partition               log start: i64, end offset: i64, segments (count: u32), producers (length: u32, snapshot)
-//!   segment                 base offset: i64, end offset: i64, bytes: u64, index entries: u32, indexed bytes: u64,
-//!                           max timestamp: i64
+//!   segment                 base offset: i64, end offset: i64, generation: u32, bytes: u64, index entries: u32,
+//!                           indexed bytes: u64, first timestamp: i64, max timestamp: i64, created: i64
+//!   configs                 of brokers and groups, count: u32, each: as in the log's frames
 //! ```
 //!
 //! It is written to a new file, flushed, and renamed over the old one, so that one of the two is always whole. It says what
 //! the state was before the frame with its sequence number, and that all records before are in segment files, flushed.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,16 +28,16 @@ use super::fields::{Fields, Malformed, checksum, put_bytes, put_count};
 use super::options::OpenError;
 use super::segments::SegmentMeta;
 use super::shortage::lacks_descriptors;
-use super::wal::{WalPosition, put_topic, take_topic};
-use crate::Topic;
+use super::wal::{WalPosition, put_resource, put_topic, take_resource, take_topic};
 use crate::producers::ProducerTable;
+use crate::{ConfigResource, Topic};
 
 /// The format of the manifest that this version writes, and the newest it reads.
 const MANIFEST_FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"OTTLAMAN";
 const HEAD_BYTES: usize = 8 + 4 + 4 + 8;
-const SEGMENT_BYTES: usize = 8 + 8 + 8 + 4 + 8 + 8;
+const SEGMENT_BYTES: usize = 8 + 8 + 4 + 8 + 4 + 8 + 8 + 8 + 8;
 const PARTITION_BYTES: usize = 8 + 8 + 4 + 4;
 
 /// The state as of a place in the write-ahead log.
@@ -45,6 +47,8 @@ pub(super) struct Manifest {
     pub(super) next_producer_id: i64,
     /// The topics, each with its partitions by index.
     pub(super) topics: Vec<(Arc<Topic>, Vec<PartitionRecord>)>,
+    /// The configs of brokers and groups.
+    pub(super) configs: Vec<(ConfigResource, BTreeMap<String, String>)>,
 }
 
 /// One partition in a manifest.
@@ -59,7 +63,7 @@ pub(super) struct PartitionRecord {
 impl Manifest {
     /// Of a data folder in which nothing was ever done.
     pub(super) fn empty() -> Self {
-        Self { wal: WalPosition::START, next_producer_id: 0, topics: Vec::new() }
+        Self { wal: WalPosition::START, next_producer_id: 0, topics: Vec::new(), configs: Vec::new() }
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -74,6 +78,8 @@ impl Manifest {
             put_count(&mut body, partitions.len());
             partitions.iter().for_each(|partition| partition.put(&mut body));
         }
+        put_count(&mut body, self.configs.len());
+        self.configs.iter().for_each(|(resource, configs)| put_resource(&mut body, resource, configs));
         let mut bytes = Vec::with_capacity(HEAD_BYTES + body.len());
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&MANIFEST_FORMAT.to_be_bytes());
@@ -120,8 +126,9 @@ impl Manifest {
             let partitions = (0..count).map(|_| PartitionRecord::take(&mut fields)).collect::<Result<_, _>>()?;
             topics.push((topic, partitions));
         }
+        let configs = (0..fields.count(9)?).map(|_| take_resource(&mut fields)).collect::<Result<_, _>>()?;
         fields.end()?;
-        Ok(Self { wal, next_producer_id, topics })
+        Ok(Self { wal, next_producer_id, topics, configs })
     }
 
     /// Reads the manifest of a data folder; `None` where there is none.
@@ -193,12 +200,7 @@ impl PartitionRecord {
         out.extend_from_slice(&self.end_offset.to_be_bytes());
         put_count(out, self.segments.len());
         for segment in &self.segments {
-            out.extend_from_slice(&segment.base_offset.to_be_bytes());
-            out.extend_from_slice(&segment.end_offset.to_be_bytes());
-            out.extend_from_slice(&segment.bytes.to_be_bytes());
-            out.extend_from_slice(&segment.index_entries.to_be_bytes());
-            out.extend_from_slice(&segment.indexed_bytes.to_be_bytes());
-            out.extend_from_slice(&segment.max_timestamp_ms.to_be_bytes());
+            put_segment(out, segment);
         }
         let mut producers = Vec::new();
         self.producers.encode(&mut producers);
@@ -214,14 +216,29 @@ impl PartitionRecord {
     }
 }
 
+fn put_segment(out: &mut Vec<u8>, segment: &SegmentMeta) {
+    out.extend_from_slice(&segment.base_offset.to_be_bytes());
+    out.extend_from_slice(&segment.end_offset.to_be_bytes());
+    out.extend_from_slice(&segment.generation.to_be_bytes());
+    out.extend_from_slice(&segment.bytes.to_be_bytes());
+    out.extend_from_slice(&segment.index_entries.to_be_bytes());
+    out.extend_from_slice(&segment.indexed_bytes.to_be_bytes());
+    out.extend_from_slice(&segment.first_timestamp_ms.to_be_bytes());
+    out.extend_from_slice(&segment.max_timestamp_ms.to_be_bytes());
+    out.extend_from_slice(&segment.created_ms.to_be_bytes());
+}
+
 fn take_segment(fields: &mut Fields<'_>) -> Result<SegmentMeta, Malformed> {
     Ok(SegmentMeta {
         base_offset: fields.offset()?,
         end_offset: fields.offset()?,
+        generation: fields.u32()?,
         bytes: fields.u64()?,
         index_entries: fields.u32()?,
         indexed_bytes: fields.u64()?,
+        first_timestamp_ms: fields.i64()?,
         max_timestamp_ms: fields.i64()?,
+        created_ms: fields.i64()?,
     })
 }
 
@@ -231,8 +248,6 @@ fn path(folder: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::TopicId;
     use crate::local::disk::SystemDisk;
@@ -247,10 +262,13 @@ mod tests {
         let segment = SegmentMeta {
             base_offset: 3,
             end_offset: 9,
+            generation: 2,
             bytes: 700,
             index_entries: 2,
             indexed_bytes: 400,
+            first_timestamp_ms: -2,
             max_timestamp_ms: -1,
+            created_ms: 1_000,
         };
         let first =
             PartitionRecord { log_start_offset: 4, end_offset: 9, segments: vec![segment], ..Default::default() };
@@ -258,6 +276,10 @@ mod tests {
             wal: WalPosition { number: 1, incarnation: 2, offset: 8192, next_sequence: 4 },
             next_producer_id: 1000,
             topics: vec![(Arc::new(topic), vec![first, PartitionRecord::default()])],
+            configs: vec![
+                (ConfigResource::Broker(Arc::from("")), BTreeMap::from([("log.retention.ms".into(), "1".into())])),
+                (ConfigResource::Group(Arc::from("g")), BTreeMap::from([("a".into(), String::new())])),
+            ],
         }
     }
 

@@ -15,6 +15,7 @@
 //! The bytes on disk are described in `docs/format.md`.
 
 mod background;
+mod changes;
 pub mod disk;
 mod engine;
 mod fields;
@@ -38,4 +39,4 @@ mod wal;
 pub use engine::LocalEngine;
 #[cfg(feature = "planted-bugs")]
 pub use options::PlantedBug;
-pub use options::{LocalOptions, MonotonicMs, OpenError, ProducerExpiration, WallMs};
+pub use options::{LocalOptions, OpenError};

@@ -17,13 +17,13 @@ use super::health::Health;
 use super::inbox::Inbox;
 use super::lookup::Lookup;
 use super::manifest::Manifest;
-use super::options::{LocalOptions, OpenError, wall_ms};
+use super::options::{LocalOptions, OpenError};
 use super::readers::ReadQueue;
-use super::segments::{SegmentReader, SegmentStore, StoreError};
+use super::segments::{Rolling, SegmentReader, SegmentStore, StoreError};
 use super::state::{DurableState, log_batches};
 use super::tail::{Advance, PartitionView, SegmentList, Tail};
 use super::wal::{Chain, Entry, NotApplied, SlotPool, SlotRules, WalWriter, WalWriterStart, replay};
-use crate::PartitionId;
+use crate::{LogConfigs, PartitionId};
 
 /// How much of one partition is written at once when memory fills during recovery.
 const PIECE_BYTES: usize = 4 << 20;
@@ -104,6 +104,7 @@ struct Recovery {
     state: DurableState,
     tail: Tail,
     store: SegmentStore,
+    log_configs: Arc<dyn LogConfigs>,
     /// Wall clock of this start. The log does not say when its batches came; taken for that, it only keeps producers longer.
     now_ms: i64,
     /// Partitions whose segment files are gone, and where those ended. That is as it should be where the log goes on to say
@@ -126,9 +127,10 @@ impl Recovery {
             }
         }
         let topics = options.folder.join("topics");
-        let store = SegmentStore::new(disk.clone(), topics, options.segment_bytes, options.index_interval_bytes);
-        let now_ms = wall_ms(options.producer_expiration.as_ref());
-        Self { state: DurableState::from_manifest(manifest), tail, store, now_ms, lost: BTreeMap::new() }
+        let store = SegmentStore::new(disk.clone(), topics, options.index_interval_bytes);
+        let now_ms = (options.wall_ms)();
+        let (state, log_configs) = (DurableState::from_manifest(manifest), options.log_configs.clone());
+        Self { state, tail, store, log_configs, now_ms, lost: BTreeMap::new() }
     }
 
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
@@ -145,7 +147,20 @@ impl Recovery {
                 self.tail.remove_topic(id, topic.partitions);
             }
             Entry::ProducerIds { next } => self.state.next_producer_id = next,
-            Entry::LogStart { partition, offset } => {
+            Entry::PartitionsCreated { topic: id, total } => {
+                let gone = || wrong("it gives partitions to a topic that is not there");
+                let before = self.state.metadata.by_id(id).ok_or_else(gone)?.partitions;
+                self.state.create_partitions(id, total);
+                for index in before..total {
+                    self.tail.add_partition(PartitionId { topic: id, index }, PartitionView::default());
+                }
+            }
+            Entry::ConfigsAltered { resource, configs } => {
+                if !self.state.alter_configs(resource, configs) {
+                    return Err(wrong("it configures a topic that is not there"));
+                }
+            }
+            Entry::LogStart { partition, offset, .. } => {
                 let state = self.state.partitions.get_mut(&partition);
                 let state = state.ok_or_else(|| wrong("it trims a partition that is not there"))?;
                 state.log_start_offset = state.log_start_offset.max(offset);
@@ -175,7 +190,8 @@ impl Recovery {
     fn make_space(&mut self) -> Result<(), NotApplied> {
         for partition in self.tail.unwritten_partitions() {
             while let Some(unwritten) = self.tail.unwritten(partition, i64::MAX, PIECE_BYTES) {
-                let written = self.store.append(partition, &unwritten.segments, &unwritten.batches);
+                let rolling = Rolling::of(&*self.log_configs, &self.state.metadata, partition, self.now_ms);
+                let written = self.store.append(partition, &unwritten.segments, &unwritten.batches, rolling);
                 let segments = match written {
                     Ok(segments) => segments,
                     Err(error) => {
@@ -274,8 +290,9 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         wal,
         wal_folder,
         state,
-        now_ms: wall_ms(options.producer_expiration.as_ref()),
-        expiration: options.producer_expiration.clone(),
+        now_ms: (options.wall_ms)(),
+        wall_ms: options.wall_ms.clone(),
+        producer_expiration_ms: options.producer_expiration_ms,
         backlog: VecDeque::new(),
         blocked: false,
     };
@@ -291,6 +308,8 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         snapshots: asks_flusher(inbox.clone()),
         last_checkpoint_ms: (options.monotonic_ms)(),
         monotonic_ms: options.monotonic_ms,
+        wall_ms: options.wall_ms,
+        log_configs: options.log_configs,
         checkpoint_interval_ms: options.checkpoint_interval_ms,
         checkpointed,
         lock: Some(lock),

@@ -5,26 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::disk::BLOCK_BYTES;
-
-/// Milliseconds from any fixed moment on, never going back. Passed in, so that tests can own time.
-pub type MonotonicMs = Arc<dyn Fn() -> u64 + Send + Sync>;
-
-/// Milliseconds since 1970, UTC. Passed in, so that tests can own time.
-pub type WallMs = Arc<dyn Fn() -> i64 + Send + Sync>;
-
-/// When idempotent producers that have gone silent are forgotten (`producer.id.expiration.ms`). Looked at with each checkpoint.
-#[derive(Clone)]
-pub struct ProducerExpiration {
-    /// How long after its last batch came, by the clock below; not by the timestamps in the batch, which are the producer's to choose.
-    pub after_ms: i64,
-    /// The clock. It is written down with the producers, so it goes on over restarts.
-    pub wall_ms: WallMs,
-}
-
-/// The time that producers' batches come at; 0 where it does not matter.
-pub(super) fn wall_ms(expiration: Option<&ProducerExpiration>) -> i64 {
-    expiration.map_or(0, |expiration| (expiration.wall_ms)())
-}
+use crate::{LogConfig, LogConfigs, MonotonicMs, WallMs};
 
 /// How the local engine works. [`LocalOptions::new`] gives the defaults.
 #[derive(Clone)]
@@ -40,8 +21,6 @@ pub struct LocalOptions {
     /// How much of the newest records is kept in memory over all partitions. Producers wait where that much is not yet in
     /// segment files.
     pub tail_bytes: usize,
-    /// At which size a partition's log goes on in a new file (`log.segment.bytes`).
-    pub segment_bytes: u64,
     /// Every how many bytes of a segment the index has an entry.
     pub index_interval_bytes: u64,
     /// How many threads read records that are not in memory.
@@ -50,17 +29,24 @@ pub struct LocalOptions {
     pub reads_waiting: usize,
     /// Random bits; they tell this run's write-ahead log from what was in its files before.
     pub random: u64,
-    /// The clock for the checkpoint interval.
+    /// The clock for intervals.
     pub monotonic_ms: MonotonicMs,
-    /// When silent idempotent producers are forgotten; `None`: never.
-    pub producer_expiration: Option<ProducerExpiration>,
+    /// The clock that records and producers grow old by. What it says is written down, so it goes on over restarts.
+    pub wall_ms: WallMs,
+    /// What holds for each topic's log.
+    pub log_configs: Arc<dyn LogConfigs>,
+    /// How long after their last batch came silent idempotent producers are forgotten (`producer.id.expiration.ms`), by the
+    /// wall clock and not by the timestamps in the batch, which are the producer's to choose. Looked at with each checkpoint.
+    /// `None`: never.
+    pub producer_expiration_ms: Option<i64>,
     /// The planted bug to run with.
     #[cfg(feature = "planted-bugs")]
     pub planted_bug: Option<PlantedBug>,
 }
 
 impl LocalOptions {
-    /// The defaults for a data folder. `random` must differ from start to start.
+    /// The defaults for a data folder: Kafka's for all topics, and a wall clock that stands still in 1970, so that nothing
+    /// grows old. `random` must differ from start to start.
     pub fn new(folder: impl Into<PathBuf>, random: u64, monotonic_ms: MonotonicMs) -> Self {
         Self {
             folder: folder.into(),
@@ -68,13 +54,14 @@ impl LocalOptions {
             wal_segment_bytes: 16 << 20,
             checkpoint_interval_ms: 60_000,
             tail_bytes: 32 << 20,
-            segment_bytes: 1 << 30,
             index_interval_bytes: 64 << 10,
             readers: 2,
             reads_waiting: 1024,
             random,
             monotonic_ms,
-            producer_expiration: None,
+            wall_ms: Arc::new(|| 0),
+            log_configs: Arc::new(LogConfig::default()),
+            producer_expiration_ms: None,
             #[cfg(feature = "planted-bugs")]
             planted_bug: None,
         }
@@ -107,7 +94,6 @@ impl fmt::Debug for LocalOptions {
             .field("folder", &self.folder)
             .field("wal_max_bytes", &self.wal_max_bytes)
             .field("tail_bytes", &self.tail_bytes)
-            .field("segment_bytes", &self.segment_bytes)
             .finish_non_exhaustive()
     }
 }

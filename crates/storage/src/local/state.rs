@@ -12,7 +12,7 @@ use super::manifest::{Manifest, PartitionRecord};
 use super::tail::LogBatch;
 use crate::batches::{BatchSpan, set_offsets};
 use crate::producers::ProducerTable;
-use crate::{Metadata, PartitionId, Topic, TopicId};
+use crate::{ConfigResource, Metadata, PartitionId, Topic, TopicId};
 
 /// One partition as decisions see it.
 #[derive(Clone, Default, Debug)]
@@ -41,6 +41,9 @@ impl DurableState {
                 state.partitions.insert(PartitionId { topic: topic.id, index }, PartitionState::from_record(record));
             }
         }
+        for (resource, configs) in &manifest.configs {
+            state.alter_configs(resource.clone(), configs.clone());
+        }
         state
     }
 
@@ -50,6 +53,20 @@ impl DurableState {
             self.partitions.insert(PartitionId { topic: topic.id, index }, PartitionState::default());
         }
         Arc::make_mut(&mut self.metadata).insert(topic)
+    }
+
+    /// Gives a topic more partitions, empty ones; `None` where the topic is not there.
+    pub(super) fn create_partitions(&mut self, id: TopicId, total: i32) -> Option<Arc<Topic>> {
+        let topic = Topic::clone(self.metadata.by_id(id)?);
+        for index in topic.partitions..total {
+            self.partitions.insert(PartitionId { topic: id, index }, PartitionState::default());
+        }
+        Some(Arc::make_mut(&mut self.metadata).insert(Topic { partitions: total.max(topic.partitions), ..topic }))
+    }
+
+    /// Sets all configs of a resource; false where it is a topic that is not there.
+    pub(super) fn alter_configs(&mut self, resource: ConfigResource, configs: BTreeMap<String, String>) -> bool {
+        Arc::make_mut(&mut self.metadata).set_configs(resource, configs)
     }
 
     /// Removes a topic with its partitions.

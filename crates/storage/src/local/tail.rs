@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::segments::SegmentMeta;
+use super::segments::{SegmentMeta, SegmentName};
 use crate::{Bounds, Metadata, PartitionId, Read, ReadError, ReadOutcome, TopicId};
 
 /// What a batch in memory takes besides its bytes, about.
@@ -50,9 +50,9 @@ impl SegmentList {
         self.sealed.iter().chain(&self.active)
     }
 
-    /// Whether a segment has that base offset.
-    pub(super) fn has(&self, base_offset: i64) -> bool {
-        self.all().any(|meta| meta.base_offset == base_offset)
+    /// Whether there is a segment of that name.
+    pub(super) fn has(&self, name: SegmentName) -> bool {
+        self.all().any(|meta| meta.name() == name)
     }
 
     /// The first segment that ends after `offset`.

@@ -3,6 +3,7 @@
 //! Every call is answered at once, on the calling thread, under one lock; observers are called after the lock is let go.
 //! "Durable" means here: until the process ends.
 
+mod options;
 mod partition;
 
 use std::collections::HashMap;
@@ -10,13 +11,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::memory::partition::Partition;
 use crate::{
-    Append, AppendError, Appended, Bounds, Engine, FoundOffset, LogStartCause, Metadata, MetadataError, NewTopic,
-    Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
+    Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, LogStartCause, Metadata, MetadataError,
+    NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
 };
+
+pub use options::MemoryOptions;
 
 /// An engine that keeps everything in memory.
 #[derive(Default)]
 pub struct MemoryEngine {
+    #[expect(dead_code, reason = "read by retention, which comes next")]
+    options: MemoryOptions,
+    /// Held while metadata change and observers hear of it, so that they hear in the order of the changes.
+    changing: Mutex<()>,
     state: Mutex<State>,
     observers: Mutex<Arc<[Arc<dyn Observer>]>>,
 }
@@ -35,6 +42,11 @@ impl MemoryEngine {
         Self::default()
     }
 
+    /// An empty engine that works as told.
+    pub fn with(options: MemoryOptions) -> Self {
+        Self { options, ..Self::default() }
+    }
+
     /// A panic under the lock leaves no half-made change that a later call could trip over: each change is one assignment
     /// after all checks.
     fn state(&self) -> MutexGuard<'_, State> {
@@ -43,6 +55,20 @@ impl MemoryEngine {
 
     fn observers(&self) -> Arc<[Arc<dyn Observer>]> {
         self.observers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes metadata, and lets observers know.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> Result<T, MetadataError>) -> Pending<T, MetadataError> {
+        let _in_order = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (result, metadata) = {
+            let mut state = self.state();
+            let result = state.open().map_err(MetadataError::Unavailable).and_then(|()| change(&mut state));
+            (result, state.metadata.clone())
+        };
+        if result.is_ok() {
+            self.observers().iter().for_each(|observer| observer.metadata_changed(&metadata));
+        }
+        Pending::ready(result)
     }
 
     fn tell_advanced(&self, partitions: &[PartitionId]) {
@@ -68,7 +94,6 @@ impl State {
     }
 
     fn create_topic(&mut self, new: NewTopic) -> Result<Arc<Topic>, MetadataError> {
-        self.open().map_err(MetadataError::Unavailable)?;
         if self.metadata.by_name(&new.name).is_some() || self.metadata.by_id(new.id).is_some() {
             return Err(MetadataError::TopicExists);
         }
@@ -80,12 +105,25 @@ impl State {
     }
 
     fn delete_topic(&mut self, id: TopicId) -> Result<(), MetadataError> {
-        self.open().map_err(MetadataError::Unavailable)?;
         let topic = Arc::make_mut(&mut self.metadata).remove(id).ok_or(MetadataError::UnknownTopic)?;
         for index in 0..topic.partitions {
             self.partitions.remove(&PartitionId { topic: id, index });
         }
         Ok(())
+    }
+
+    fn alter_configs(&mut self, change: ConfigChange) -> Result<(), MetadataError> {
+        self.metadata.check_configs(&change)?;
+        Arc::make_mut(&mut self.metadata).set_configs(change.resource, change.after);
+        Ok(())
+    }
+
+    fn create_partitions(&mut self, id: TopicId, total: i32) -> Result<Arc<Topic>, MetadataError> {
+        let topic = self.metadata.check_partitions(id, total)?.clone();
+        for index in topic.partitions..total {
+            self.partitions.insert(PartitionId { topic: id, index }, Partition::default());
+        }
+        Ok(Arc::make_mut(&mut self.metadata).insert(Topic { partitions: total, ..Topic::clone(&topic) }))
     }
 
     fn delete_records(&mut self, id: PartitionId, before: i64) -> Result<(i64, i64), ReadError> {
@@ -108,11 +146,19 @@ impl Engine for MemoryEngine {
     }
 
     fn create_topic(&self, topic: NewTopic) -> Pending<Arc<Topic>, MetadataError> {
-        Pending::ready(self.state().create_topic(topic))
+        self.change(|state| state.create_topic(topic))
     }
 
     fn delete_topic(&self, id: TopicId) -> Pending<(), MetadataError> {
-        Pending::ready(self.state().delete_topic(id))
+        self.change(|state| state.delete_topic(id))
+    }
+
+    fn alter_configs(&self, change: ConfigChange) -> Pending<(), MetadataError> {
+        self.change(|state| state.alter_configs(change))
+    }
+
+    fn create_partitions(&self, topic: TopicId, total: i32) -> Pending<Arc<Topic>, MetadataError> {
+        self.change(|state| state.create_partitions(topic, total))
     }
 
     fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {

@@ -15,7 +15,8 @@ use ottla_protocol::records::{self, BatchBuilder};
 use ottla_storage::local::disk::{BLOCK_BYTES, Disk, DiskFile, FolderEntry, LockHeld, OpenHow};
 use ottla_storage::local::{LocalEngine, LocalOptions, OpenError};
 use ottla_storage::{
-    Append, AppendError, Appended, Durability, Engine, Isolation, NewTopic, PartitionId, Read, Topic, TopicId,
+    Append, AppendError, Appended, Durability, Engine, Isolation, LogConfig, NewTopic, PartitionId, Read, Topic,
+    TopicId,
 };
 
 /// A disk in memory.
@@ -438,7 +439,7 @@ pub fn options() -> LocalOptions {
     options.wal_max_bytes = 1 << 20;
     options.wal_segment_bytes = 64 << 10;
     options.tail_bytes = 64 << 10;
-    options.segment_bytes = 16 << 10;
+    options.log_configs = Arc::new(LogConfig { segment_bytes: 16 << 10, ..LogConfig::default() });
     options.index_interval_bytes = 1 << 10;
     options.readers = 1;
     options

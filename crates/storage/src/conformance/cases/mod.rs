@@ -1,6 +1,7 @@
 //! The cases. Each is a small function named for what it shows; the list below is the only place that names them.
 
 mod appends;
+mod configs;
 mod deletes;
 mod idempotence;
 mod model;
@@ -93,6 +94,16 @@ macro_rules! conformance_cases {
                     made_again_are_empty
                     made_again_without_an_interlude_between
                     many_of_them;
+            }
+            configs {
+                once:
+                    are_changed_by_who_saw_them
+                    never_fewer_partitions
+                    observers_hear_before_the_caller;
+                lasting:
+                    are_replaced_whole
+                    go_with_their_topic
+                    more_partitions;
             }
             producer_ids {
                 once: from_many_threads_are_distinct;

@@ -6,10 +6,12 @@
 //! partition: i32
 //! topic: 16 bytes
 //! base offset: i64
-//! zeros: 16 bytes
+//! generation: u32
+//! zeros: 12 bytes
 //! checksum: u64      CRC-64/NVME over all before
 //! ```
 
+use super::SegmentName;
 use crate::PartitionId;
 use crate::local::fields::{Fields, Malformed, checksum};
 
@@ -36,13 +38,14 @@ impl FileKind {
 }
 
 /// The header of a file.
-pub(super) fn header(kind: FileKind, partition: PartitionId, base_offset: i64) -> [u8; FIRST_BATCH_AT as usize] {
+pub(super) fn header(kind: FileKind, partition: PartitionId, name: SegmentName) -> [u8; FIRST_BATCH_AT as usize] {
     let mut bytes = [0; FIRST_BATCH_AT as usize];
     bytes[..8].copy_from_slice(kind.magic());
     bytes[8..12].copy_from_slice(&SEGMENT_FORMAT.to_be_bytes());
     bytes[12..16].copy_from_slice(&partition.index.to_be_bytes());
     bytes[16..32].copy_from_slice(&partition.topic.0);
-    bytes[32..40].copy_from_slice(&base_offset.to_be_bytes());
+    bytes[32..40].copy_from_slice(&name.base_offset.to_be_bytes());
+    bytes[40..44].copy_from_slice(&name.generation.to_be_bytes());
     let sum = checksum(&bytes[..56]);
     bytes[56..].copy_from_slice(&sum.to_be_bytes());
     bytes
@@ -53,16 +56,16 @@ pub(super) fn check(
     bytes: &[u8; FIRST_BATCH_AT as usize],
     kind: FileKind,
     partition: PartitionId,
-    base_offset: i64,
+    name: SegmentName,
 ) -> Result<(), &'static str> {
-    if *bytes == header(kind, partition, base_offset) {
+    if *bytes == header(kind, partition, name) {
         return Ok(());
     }
     let format = Fields::new(&bytes[8..]).u32();
     let intact = Fields::new(&bytes[56..]).u64() == Ok(checksum(&bytes[..56])) && &bytes[..8] == kind.magic();
     Err(match (intact, format) {
         (true, Ok(format)) if format > SEGMENT_FORMAT => "it has a newer format than this version reads",
-        (true, Ok(_)) => "it belongs to another partition or offset",
+        (true, Ok(_)) => "it belongs to another partition, offset or generation",
         (false, _) | (_, Err(Malformed)) => "its header does not match its checksum",
     })
 }
@@ -73,18 +76,23 @@ mod tests {
     use crate::TopicId;
 
     const PARTITION: PartitionId = PartitionId { topic: TopicId([3; 16]), index: 7 };
+    const NAME: SegmentName = SegmentName { base_offset: 42, generation: 1 };
 
     #[test]
     fn only_its_own_header_is_accepted() {
-        let good = header(FileKind::Log, PARTITION, 42);
-        assert_eq!(check(&good, FileKind::Log, PARTITION, 42), Ok(()));
-        assert_eq!(check(&good, FileKind::Log, PARTITION, 43), Err("it belongs to another partition or offset"));
-        assert!(check(&good, FileKind::Index, PARTITION, 42).is_err());
+        let good = header(FileKind::Log, PARTITION, NAME);
+        assert_eq!(check(&good, FileKind::Log, PARTITION, NAME), Ok(()));
+        assert_eq!(
+            check(&good, FileKind::Log, PARTITION, SegmentName { base_offset: 43, ..NAME }),
+            Err("it belongs to another partition, offset or generation")
+        );
+        assert!(check(&good, FileKind::Log, PARTITION, SegmentName { generation: 0, ..NAME }).is_err());
+        assert!(check(&good, FileKind::Index, PARTITION, NAME).is_err());
         for bit in 0..good.len() * 8 {
             let mut bytes = good;
             bytes[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(
-                check(&bytes, FileKind::Log, PARTITION, 42),
+                check(&bytes, FileKind::Log, PARTITION, NAME),
                 Err("its header does not match its checksum"),
                 "bit {bit}"
             );

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use crate::{PartitionId, TopicId};
 
 pub(super) use read::{SegmentReadError, SegmentReader};
-pub(super) use store::{SegmentStore, StoreError, SyncError};
+pub(super) use store::{Rolling, SegmentStore, StoreError, SyncError};
 
 /// What is known of one segment without opening it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,14 +23,20 @@ pub(super) struct SegmentMeta {
     pub(super) base_offset: i64,
     /// The offset after its last record.
     pub(super) end_offset: i64,
+    /// 0 as it was first written; what compaction makes of it has the next.
+    pub(super) generation: u32,
     /// How much of the file counts, its header included.
     pub(super) bytes: u64,
     /// How many entries of its index count.
     pub(super) index_entries: u32,
     /// The position of the batch that the last of these leads to.
     pub(super) indexed_bytes: u64,
+    /// The largest timestamp of its first batch, milliseconds since 1970; `i64::MIN` while it is empty.
+    pub(super) first_timestamp_ms: i64,
     /// The largest timestamp in it, milliseconds since 1970; `i64::MIN` while it is empty.
     pub(super) max_timestamp_ms: i64,
+    /// When it was created, milliseconds since 1970 by the broker's clock.
+    pub(super) created_ms: i64,
 }
 
 /// A topic's folder. Named by the id, so that a topic made anew under an old name never sees old records.
@@ -60,17 +66,63 @@ pub(super) fn partition_folder(topics: &Path, partition: PartitionId) -> PathBuf
     topic_folder(topics, partition.topic).join(partition.index.to_string())
 }
 
-fn log_path(folder: &Path, base_offset: i64) -> PathBuf {
-    folder.join(format!("{base_offset:020}.log"))
+/// What names a segment's files within its partition.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct SegmentName {
+    pub(super) base_offset: i64,
+    pub(super) generation: u32,
 }
 
-fn index_path(folder: &Path, base_offset: i64) -> PathBuf {
-    folder.join(format!("{base_offset:020}.index"))
+impl SegmentMeta {
+    pub(super) fn name(&self) -> SegmentName {
+        SegmentName { base_offset: self.base_offset, generation: self.generation }
+    }
+}
+
+impl SegmentName {
+    fn log_path(self, folder: &Path) -> PathBuf {
+        self.path(folder, "log")
+    }
+
+    fn index_path(self, folder: &Path) -> PathBuf {
+        self.path(folder, "index")
+    }
+
+    fn path(self, folder: &Path, kind: &str) -> PathBuf {
+        let Self { base_offset, generation } = self;
+        folder.join(match generation {
+            0 => format!("{base_offset:020}.{kind}"),
+            _ => format!("{base_offset:020}.{generation}.{kind}"),
+        })
+    }
+
+    /// The segment that a file belongs to by its name; `None` where no segment has such files.
+    fn of_file(name: &str) -> Option<Self> {
+        let (base, rest) = name.split_once('.')?;
+        let (generation, kind) = rest.split_once('.').unwrap_or(("0", rest));
+        matches!(kind, "log" | "index").then_some(())?;
+        Some(Self { base_offset: base.parse().ok()?, generation: generation.parse().ok()? })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn file_names_lead_back_to_their_segments() {
+        for (generation, expected) in [(0, "00000000000000000042.log"), (3, "00000000000000000042.3.log")] {
+            let name = SegmentName { base_offset: 42, generation };
+            assert_eq!(name.log_path(Path::new("")), Path::new(expected));
+            assert_eq!(SegmentName::of_file(expected), Some(name));
+            let index = name.index_path(Path::new("")).display().to_string();
+            assert_eq!(SegmentName::of_file(&index), Some(name));
+        }
+        for wrong in ["", "notes", "00000000000000000042", "00000000000000000042.txt", "x.log", "1.x.log", "1.2.3.log"]
+        {
+            assert_eq!(SegmentName::of_file(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn folder_names_lead_back_to_their_topics() {

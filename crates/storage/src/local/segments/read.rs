@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::header::{FIRST_BATCH_AT, FileKind, check};
 use super::index::{IndexEntry, last_before};
-use super::{SegmentMeta, index_path, log_path, partition_folder};
+use super::{SegmentMeta, partition_folder};
 use crate::PartitionId;
 use crate::local::disk::{Disk, DiskFile, OpenHow, read_exact_at};
 use crate::local::fields::Fields;
@@ -124,13 +124,13 @@ impl SegmentReader {
 
     fn open(&self, partition: PartitionId, meta: &SegmentMeta) -> Result<Scan<'_>, SegmentReadError> {
         let folder = partition_folder(&self.topics, partition);
-        let path = log_path(&folder, meta.base_offset);
+        let path = meta.name().log_path(&folder);
         let file = self.disk.open(&path, OpenHow::READ).map_err(|error| io_error(&path, error))?;
         let mut header = [0; FIRST_BATCH_AT as usize];
         read_exact_at(&*file, &mut header, 0).map_err(|error| io_error(&path, error))?;
-        check(&header, FileKind::Log, partition, meta.base_offset)
+        check(&header, FileKind::Log, partition, meta.name())
             .map_err(|what| SegmentReadError::Corrupt(format!("{} cannot be read: {what}", path.display())))?;
-        let index = index_path(&folder, meta.base_offset);
+        let index = meta.name().index_path(&folder);
         let disk = &*self.disk;
         Ok(Scan { disk, file, path, index, meta: *meta, position: FIRST_BATCH_AT, chunk: Vec::new(), chunk_at: 0 })
     }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use super::header::{FIRST_BATCH_AT, FileKind, header};
 use super::index::{IndexEntry, entry_at};
-use super::{SegmentMeta, index_path, log_path, partition_folder, topic_folder};
+use super::{SegmentMeta, SegmentName, partition_folder, topic_folder};
 use crate::local::disk::{Disk, DiskFile, OpenHow, remove_tree};
 use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
-use crate::{PartitionId, TopicId};
+use crate::{LogConfig, LogConfigs, Metadata, PartitionId, TopicId};
 
 /// How many segments are kept open for writing.
 const OPEN_SEGMENTS: usize = 16;
@@ -25,6 +25,21 @@ pub(in crate::local) struct StoreError {
     pub(in crate::local) path: PathBuf,
     pub(in crate::local) doing: &'static str,
     pub(in crate::local) error: io::Error,
+}
+
+impl Rolling {
+    /// What holds for that partition now.
+    pub(in crate::local) fn of(
+        log_configs: &dyn LogConfigs,
+        metadata: &Metadata,
+        partition: PartitionId,
+        now_ms: i64,
+    ) -> Self {
+        // Of a topic that was deleted meanwhile nothing is kept, so anything will do.
+        let topic = metadata.by_id(partition.topic);
+        let config = topic.map_or_else(LogConfig::default, |topic| log_configs.log_config(metadata, topic));
+        Self { segment_bytes: config.segment_bytes, now_ms }
+    }
 }
 
 impl StoreError {
@@ -48,16 +63,23 @@ pub(in crate::local) enum SyncError {
     Failed(StoreError),
 }
 
+/// When a log goes on in a new segment.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::local) struct Rolling {
+    pub(in crate::local) segment_bytes: u64,
+    /// The wall clock.
+    pub(in crate::local) now_ms: i64,
+}
+
 /// Writes segments, and makes them durable when asked.
 pub(in crate::local) struct SegmentStore {
     disk: Arc<dyn Disk>,
     topics: PathBuf,
-    segment_bytes: u64,
     index_interval_bytes: u64,
     /// The most recently used last.
     open: VecDeque<OpenSegment>,
     /// Written since the last sync; the flag says whether the index was written too.
-    dirty: BTreeMap<(PartitionId, i64), bool>,
+    dirty: BTreeMap<(PartitionId, SegmentName), bool>,
     /// Folders with new names in them.
     renamed: BTreeSet<PathBuf>,
     /// Partitions whose folders hold no remains of a crash.
@@ -67,22 +89,16 @@ pub(in crate::local) struct SegmentStore {
 
 struct OpenSegment {
     partition: PartitionId,
-    base_offset: i64,
+    name: SegmentName,
     log: Arc<dyn DiskFile>,
     index: Arc<dyn DiskFile>,
 }
 
 impl SegmentStore {
-    pub(in crate::local) fn new(
-        disk: Arc<dyn Disk>,
-        topics: PathBuf,
-        segment_bytes: u64,
-        index_interval_bytes: u64,
-    ) -> Self {
+    pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf, index_interval_bytes: u64) -> Self {
         Self {
             disk,
             topics,
-            segment_bytes,
             index_interval_bytes: index_interval_bytes.max(1),
             open: VecDeque::new(),
             dirty: BTreeMap::new(),
@@ -109,15 +125,16 @@ impl SegmentStore {
         partition: PartitionId,
         segments: &SegmentList,
         batches: &[LogBatch],
+        rolling: Rolling,
     ) -> Result<Vec<SegmentMeta>, StoreError> {
         self.tidy(partition, segments)?;
         let mut written: Vec<SegmentMeta> = segments.active.into_iter().collect();
         let mut rest = batches;
         while let Some(first) = rest.first() {
-            let room = written.last().map_or(0, |active| self.segment_bytes.saturating_sub(active.bytes));
+            let room = written.last().map_or(0, |active| rolling.segment_bytes.saturating_sub(active.bytes));
             let is_empty = written.last().is_some_and(|active| active.bytes == FIRST_BATCH_AT);
             if first.bytes.len() as u64 > room && !is_empty {
-                written.push(self.create(partition, first.base_offset)?);
+                written.push(self.create(partition, first.base_offset, rolling.now_ms)?);
                 continue;
             }
             let fitting = batches_within(rest, room.min(STAGED_BYTES as u64));
@@ -132,9 +149,9 @@ impl SegmentStore {
 
     /// Makes all that was written durable. What is not flushed yet when an error comes is so with the next call.
     pub(in crate::local) fn sync(&mut self) -> Result<(), SyncError> {
-        while let Some((&(partition, base_offset), &index_too)) = self.dirty.first_key_value() {
-            self.sync_segment(partition, base_offset, index_too)?;
-            self.dirty.remove(&(partition, base_offset));
+        while let Some((&(partition, name), &index_too)) = self.dirty.first_key_value() {
+            self.sync_segment(partition, name, index_too)?;
+            self.dirty.remove(&(partition, name));
         }
         while let Some(folder) = self.renamed.first().cloned() {
             let failed = StoreError::at(&folder, "flush");
@@ -148,9 +165,9 @@ impl SegmentStore {
         Ok(())
     }
 
-    fn sync_segment(&mut self, partition: PartitionId, base_offset: i64, index_too: bool) -> Result<(), SyncError> {
-        let path = log_path(&partition_folder(&self.topics, partition), base_offset);
-        let segment = match self.opened(partition, base_offset) {
+    fn sync_segment(&mut self, partition: PartitionId, name: SegmentName, index_too: bool) -> Result<(), SyncError> {
+        let path = name.log_path(&partition_folder(&self.topics, partition));
+        let segment = match self.opened(partition, name) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => opened.map_err(|error| SyncError::NotBegun(StoreError::at(&path, "open")(error)))?,
         };
@@ -163,8 +180,8 @@ impl SegmentStore {
     pub(in crate::local) fn remove(&mut self, partition: PartitionId, removed: &[SegmentMeta]) {
         let folder = partition_folder(&self.topics, partition);
         for meta in removed {
-            self.forget(|open_partition, base| open_partition == partition && base == meta.base_offset);
-            for path in [log_path(&folder, meta.base_offset), index_path(&folder, meta.base_offset)] {
+            self.forget(|open_partition, name| open_partition == partition && name == meta.name());
+            for path in [meta.name().log_path(&folder), meta.name().index_path(&folder)] {
                 self.remove_file(&path);
             }
         }
@@ -196,9 +213,9 @@ impl SegmentStore {
         self.open.clear();
     }
 
-    fn forget(&mut self, goes: impl Fn(PartitionId, i64) -> bool) {
-        self.open.retain(|segment| !goes(segment.partition, segment.base_offset));
-        self.dirty.retain(|(partition, base_offset), _| !goes(*partition, *base_offset));
+    fn forget(&mut self, goes: impl Fn(PartitionId, SegmentName) -> bool) {
+        self.open.retain(|segment| !goes(segment.partition, segment.name));
+        self.dirty.retain(|(partition, name), _| !goes(*partition, *name));
     }
 
     fn remove_file(&self, path: &Path) {
@@ -227,8 +244,7 @@ impl SegmentStore {
             listed => listed.map_err(StoreError::at(&folder, "list"))?,
         };
         for entry in entries {
-            let base_offset = entry.name.split_once('.').and_then(|(base, _)| base.parse().ok());
-            if base_offset.is_some_and(|base| !segments.has(base)) {
+            if SegmentName::of_file(&entry.name).is_some_and(|name| !segments.has(name)) {
                 self.remove_file(&folder.join(&entry.name));
             }
         }
@@ -236,26 +252,30 @@ impl SegmentStore {
         Ok(())
     }
 
-    fn create(&mut self, partition: PartitionId, base_offset: i64) -> Result<SegmentMeta, StoreError> {
+    fn create(&mut self, partition: PartitionId, base_offset: i64, created_ms: i64) -> Result<SegmentMeta, StoreError> {
+        let name = SegmentName { base_offset, generation: 0 };
         let folder = partition_folder(&self.topics, partition);
         let make = |path: PathBuf, kind| {
             let failed = StoreError::at(&path, "create");
             let file = self.disk.open(&path, OpenHow::CREATE_EMPTY).map_err(&failed)?;
-            file.write_at(&header(kind, partition, base_offset), 0, false).map_err(&failed)?;
+            file.write_at(&header(kind, partition, name), 0, false).map_err(&failed)?;
             Ok(file)
         };
-        let log = make(log_path(&folder, base_offset), FileKind::Log)?;
-        let index = make(index_path(&folder, base_offset), FileKind::Index)?;
-        self.keep_open(OpenSegment { partition, base_offset, log, index });
-        self.dirty.insert((partition, base_offset), true);
+        let log = make(name.log_path(&folder), FileKind::Log)?;
+        let index = make(name.index_path(&folder), FileKind::Index)?;
+        self.keep_open(OpenSegment { partition, name, log, index });
+        self.dirty.insert((partition, name), true);
         self.renamed.insert(folder);
         Ok(SegmentMeta {
             base_offset,
             end_offset: base_offset,
+            generation: 0,
             bytes: FIRST_BATCH_AT,
             index_entries: 0,
             indexed_bytes: FIRST_BATCH_AT,
+            first_timestamp_ms: i64::MIN,
             max_timestamp_ms: i64::MIN,
+            created_ms,
         })
     }
 
@@ -265,11 +285,11 @@ impl SegmentStore {
         mut meta: SegmentMeta,
         piece: &[LogBatch],
     ) -> Result<SegmentMeta, StoreError> {
-        let path = log_path(&partition_folder(&self.topics, partition), meta.base_offset);
+        let path = meta.name().log_path(&partition_folder(&self.topics, partition));
         let failed = StoreError::at(&path, "write");
         let (start, first_new_entry) = (meta.bytes, meta.index_entries);
         let interval = self.index_interval_bytes;
-        let segment = self.opened(partition, meta.base_offset).map_err(&failed)?;
+        let segment = self.opened(partition, meta.name()).map_err(&failed)?;
         let size = segment.log.size().map_err(&failed)?;
         if size < start {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is shorter than it was")));
@@ -292,23 +312,23 @@ impl SegmentStore {
         if !entries.is_empty() {
             segment.index.write_at(&entries, entry_at(first_new_entry), false).map_err(&failed)?;
         }
-        *self.dirty.entry((partition, meta.base_offset)).or_default() |= !entries.is_empty();
+        *self.dirty.entry((partition, meta.name())).or_default() |= !entries.is_empty();
         self.unsynced_bytes += meta.bytes - start;
         Ok(meta)
     }
 
-    fn opened(&mut self, partition: PartitionId, base_offset: i64) -> io::Result<&OpenSegment> {
-        let is_it = |open: &OpenSegment| open.partition == partition && open.base_offset == base_offset;
+    fn opened(&mut self, partition: PartitionId, name: SegmentName) -> io::Result<&OpenSegment> {
+        let is_it = |open: &OpenSegment| open.partition == partition && open.name == name;
         if let Some(at) = self.open.iter().position(is_it) {
             if let Some(segment) = self.open.remove(at) {
                 self.open.push_back(segment);
             }
         } else {
             let folder = partition_folder(&self.topics, partition);
-            let log = self.disk.open(&log_path(&folder, base_offset), OpenHow::WRITE)?;
+            let log = self.disk.open(&name.log_path(&folder), OpenHow::WRITE)?;
             // An index that is lost begins anew; what it misses is found by reading the segment.
-            let index = self.disk.open(&index_path(&folder, base_offset), OpenHow::CREATE)?;
-            self.keep_open(OpenSegment { partition, base_offset, log, index });
+            let index = self.disk.open(&name.index_path(&folder), OpenHow::CREATE)?;
+            self.keep_open(OpenSegment { partition, name, log, index });
         }
         self.open.back().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
@@ -329,6 +349,9 @@ impl SegmentMeta {
             IndexEntry { offset, position, max_timestamp_before_ms: self.max_timestamp_ms }.put(entries);
             self.index_entries += 1;
             self.indexed_bytes = self.bytes;
+        }
+        if self.bytes == FIRST_BATCH_AT {
+            self.first_timestamp_ms = batch.max_timestamp_ms;
         }
         self.bytes += batch.bytes.len() as u64;
         self.end_offset = batch.last_offset + 1;

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::local::fields::{Fields, Malformed, put_bytes, put_count};
-use crate::{PartitionId, Topic, TopicId};
+use crate::{ConfigResource, LogStartCause, PartitionId, Topic, TopicId};
 
 pub(in crate::local) const RECORDS: u16 = 1;
 pub(in crate::local) const TOPIC_CREATED: u16 = 2;
 pub(in crate::local) const TOPIC_DELETED: u16 = 3;
 pub(in crate::local) const PRODUCER_IDS: u16 = 4;
 pub(in crate::local) const LOG_START: u16 = 5;
+pub(in crate::local) const CONFIGS_ALTERED: u16 = 6;
+pub(in crate::local) const PARTITIONS_CREATED: u16 = 7;
 
 /// Size of what stands before the batches in a payload of [`RECORDS`].
 pub(in crate::local) const RECORDS_HEAD_BYTES: usize = 16 + 4;
@@ -27,7 +29,11 @@ pub(in crate::local) enum Entry<'a> {
     /// Producer ids below this one may have been handed out.
     ProducerIds { next: i64 },
     /// The log of a partition starts here.
-    LogStart { partition: PartitionId, offset: i64 },
+    LogStart { partition: PartitionId, offset: i64, cause: LogStartCause },
+    /// These are all configs of a resource.
+    ConfigsAltered { resource: ConfigResource, configs: BTreeMap<String, String> },
+    /// A topic has so many partitions in all.
+    PartitionsCreated { topic: TopicId, total: i32 },
 }
 
 /// What stands before the batches in a payload of [`RECORDS`].
@@ -39,10 +45,82 @@ pub(in crate::local) fn records_head(partition: PartitionId) -> [u8; RECORDS_HEA
 }
 
 /// The payload of [`LOG_START`].
-pub(in crate::local) fn log_start(partition: PartitionId, offset: i64) -> Vec<u8> {
+pub(in crate::local) fn log_start(partition: PartitionId, offset: i64, cause: LogStartCause) -> Vec<u8> {
     let mut payload = records_head(partition).to_vec();
     payload.extend_from_slice(&offset.to_be_bytes());
+    payload.push(match cause {
+        LogStartCause::DeleteRecords => 1,
+        LogStartCause::Retention => 2,
+    });
     payload
+}
+
+fn take_log_start<'a>(fields: &mut Fields<'_>) -> Result<Entry<'a>, Malformed> {
+    let (partition, offset) = (take_partition(fields)?, fields.offset()?);
+    let cause = match fields.u8()? {
+        1 => LogStartCause::DeleteRecords,
+        2 => LogStartCause::Retention,
+        _ => return Err(Malformed),
+    };
+    Ok(Entry::LogStart { partition, offset, cause })
+}
+
+/// The payload of [`PARTITIONS_CREATED`].
+pub(in crate::local) fn partitions_created(topic: TopicId, total: i32) -> Vec<u8> {
+    [&topic.0[..], &total.to_be_bytes()].concat()
+}
+
+fn take_partitions_created<'a>(fields: &mut Fields<'_>) -> Result<Entry<'a>, Malformed> {
+    let (topic, total) = (TopicId(fields.array()?), fields.i32()?);
+    if total < 1 { Err(Malformed) } else { Ok(Entry::PartitionsCreated { topic, total }) }
+}
+
+/// Appends a resource with all its configs: the payload of [`CONFIGS_ALTERED`], and how the manifest writes them.
+pub(in crate::local) fn put_resource(out: &mut Vec<u8>, resource: &ConfigResource, configs: &BTreeMap<String, String>) {
+    match resource {
+        ConfigResource::Topic(id) => {
+            out.push(1);
+            out.extend_from_slice(&id.0);
+        }
+        ConfigResource::Broker(name) => {
+            out.push(2);
+            put_bytes(out, name.as_bytes());
+        }
+        ConfigResource::Group(name) => {
+            out.push(3);
+            put_bytes(out, name.as_bytes());
+        }
+    }
+    put_configs(out, configs);
+}
+
+/// Reads what [`put_resource`] wrote.
+pub(in crate::local) fn take_resource(
+    fields: &mut Fields<'_>,
+) -> Result<(ConfigResource, BTreeMap<String, String>), Malformed> {
+    let resource = match fields.u8()? {
+        1 => ConfigResource::Topic(TopicId(fields.array()?)),
+        2 => ConfigResource::Broker(Arc::from(fields.text()?)),
+        3 => ConfigResource::Group(Arc::from(fields.text()?)),
+        _ => return Err(Malformed),
+    };
+    Ok((resource, take_configs(fields)?))
+}
+
+fn put_configs(out: &mut Vec<u8>, configs: &BTreeMap<String, String>) {
+    put_count(out, configs.len());
+    for (name, value) in configs {
+        put_bytes(out, name.as_bytes());
+        put_bytes(out, value.as_bytes());
+    }
+}
+
+fn take_configs(fields: &mut Fields<'_>) -> Result<BTreeMap<String, String>, Malformed> {
+    let mut configs = BTreeMap::new();
+    for _ in 0..fields.count(8)? {
+        configs.insert(fields.text()?.to_owned(), fields.text()?.to_owned());
+    }
+    Ok(configs)
 }
 
 /// Appends a topic; also how the manifest writes one.
@@ -50,11 +128,7 @@ pub(in crate::local) fn put_topic(out: &mut Vec<u8>, topic: &Topic) {
     out.extend_from_slice(&topic.id.0);
     put_bytes(out, topic.name.as_bytes());
     out.extend_from_slice(&topic.partitions.to_be_bytes());
-    put_count(out, topic.configs.len());
-    for (name, value) in &topic.configs {
-        put_bytes(out, name.as_bytes());
-        put_bytes(out, value.as_bytes());
-    }
+    put_configs(out, &topic.configs);
 }
 
 /// Reads what [`put_topic`] wrote.
@@ -65,11 +139,7 @@ pub(in crate::local) fn take_topic(fields: &mut Fields<'_>) -> Result<Topic, Mal
     if partitions < 1 {
         return Err(Malformed);
     }
-    let mut configs = BTreeMap::new();
-    for _ in 0..fields.count(8)? {
-        configs.insert(fields.text()?.to_owned(), fields.text()?.to_owned());
-    }
-    Ok(Topic { id, name, partitions, configs })
+    Ok(Topic { id, name, partitions, configs: take_configs(fields)? })
 }
 
 /// Reads a partition's id.
@@ -89,7 +159,12 @@ impl<'a> Entry<'a> {
             TOPIC_CREATED => Entry::TopicCreated(take_topic(&mut fields)?),
             TOPIC_DELETED => Entry::TopicDeleted(TopicId(fields.array()?)),
             PRODUCER_IDS => Entry::ProducerIds { next: fields.offset()? },
-            LOG_START => Entry::LogStart { partition: take_partition(&mut fields)?, offset: fields.offset()? },
+            LOG_START => take_log_start(&mut fields)?,
+            CONFIGS_ALTERED => {
+                let (resource, configs) = take_resource(&mut fields)?;
+                Entry::ConfigsAltered { resource, configs }
+            }
+            PARTITIONS_CREATED => take_partitions_created(&mut fields)?,
             _ => return Err(Malformed),
         };
         fields.end()?;
@@ -115,11 +190,29 @@ mod tests {
         let partition = PartitionId { topic: TopicId([9; 16]), index: 4 };
         let mut created = Vec::new();
         put_topic(&mut created, &topic());
-        let cases: [(u16, Vec<u8>, Entry<'_>); 4] = [
+        let configs = topic().configs;
+        let altered = |resource: &ConfigResource| {
+            let mut payload = Vec::new();
+            put_resource(&mut payload, resource, &configs);
+            (CONFIGS_ALTERED, payload, Entry::ConfigsAltered { resource: resource.clone(), configs: configs.clone() })
+        };
+        let starts =
+            |cause| (LOG_START, log_start(partition, 77, cause), Entry::LogStart { partition, offset: 77, cause });
+        let topic_id = TopicId([9; 16]);
+        let cases: [(u16, Vec<u8>, Entry<'_>); 9] = [
             (TOPIC_CREATED, created, Entry::TopicCreated(topic())),
             (TOPIC_DELETED, vec![9; 16], Entry::TopicDeleted(TopicId([9; 16]))),
             (PRODUCER_IDS, 5000_i64.to_be_bytes().to_vec(), Entry::ProducerIds { next: 5000 }),
-            (LOG_START, log_start(partition, 77), Entry::LogStart { partition, offset: 77 }),
+            starts(LogStartCause::DeleteRecords),
+            starts(LogStartCause::Retention),
+            altered(&ConfigResource::Topic(topic_id)),
+            altered(&ConfigResource::Broker(Arc::from(""))),
+            altered(&ConfigResource::Group(Arc::from("billing"))),
+            (
+                PARTITIONS_CREATED,
+                partitions_created(topic_id, 12),
+                Entry::PartitionsCreated { topic: topic_id, total: 12 },
+            ),
         ];
         for (kind, payload, entry) in &cases {
             assert_eq!(Entry::read(*kind, payload).as_ref(), Ok(entry));

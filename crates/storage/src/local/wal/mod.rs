@@ -17,8 +17,8 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 pub(super) use entry::{
-    Entry, LOG_START, PRODUCER_IDS, RECORDS, RECORDS_HEAD_BYTES, TOPIC_CREATED, TOPIC_DELETED, log_start, put_topic,
-    records_head, take_topic,
+    CONFIGS_ALTERED, Entry, LOG_START, PARTITIONS_CREATED, PRODUCER_IDS, RECORDS, RECORDS_HEAD_BYTES, TOPIC_CREATED,
+    TOPIC_DELETED, log_start, partitions_created, put_resource, put_topic, records_head, take_resource, take_topic,
 };
 pub(super) use frame::FRAME_HEADER_BYTES;
 pub(super) use recovery::{Chain, NotApplied, replay};
