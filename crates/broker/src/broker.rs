@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ottla_storage::{Engine, Topic, TopicId};
 
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, CurrentConfig};
 use crate::failure::Failure;
 use crate::fetch::FetchState;
 use crate::groups::Groups;
@@ -37,7 +37,7 @@ pub struct Parts {
 /// A broker: what handlers share. Started with [`crate::start`].
 pub struct Broker {
     identity: Identity,
-    config: BrokerConfig,
+    pub(crate) config: Arc<CurrentConfig>,
     parts: Parts,
     pub(crate) fetches: Arc<FetchState>,
     pub(crate) groups: Groups,
@@ -51,6 +51,7 @@ pub struct Broker {
 impl Broker {
     /// The state of a broker that is not listening yet.
     pub(crate) fn new(identity: Identity, config: BrokerConfig, parts: Parts) -> Self {
+        let current = CurrentConfig::new(&config, identity.node_id, &parts.engine.metadata());
         let settings = config.settings();
         Broker {
             fetches: Arc::new(FetchState::new(settings.fetch_session_cache_slots)),
@@ -61,7 +62,7 @@ impl Broker {
             creations: Creations::default(),
             stop: Stop::default(),
             identity,
-            config,
+            config: Arc::new(current),
             parts,
         }
     }
@@ -71,9 +72,9 @@ impl Broker {
         &self.identity
     }
 
-    /// Its configuration.
-    pub fn config(&self) -> &BrokerConfig {
-        &self.config
+    /// The configuration that holds now.
+    pub fn config(&self) -> BrokerConfig {
+        self.config.now()
     }
 
     /// Where everything is kept.

@@ -80,8 +80,12 @@ pub(crate) static APIS: &[Api] = &[
     api!(DeleteTopics 1-6, delete_topics),
     api!(DeleteRecords 0-2, delete_records),
     api!(InitProducerId 0-5, init_producer_id),
+    api!(OffsetForLeaderEpoch 2-4, offset_for_leader_epoch),
     api!(DescribeConfigs 1-4, describe_configs),
+    api!(AlterConfigs 0-2, alter_configs),
+    api!(CreatePartitions 0-3, create_partitions),
     api!(DeleteGroups 0-2, delete_groups),
+    api!(IncrementalAlterConfigs 0-1, incremental_alter_configs),
     api!(OffsetDelete 0-0, offset_delete),
     api!(DescribeCluster 0-2, describe_cluster),
 ];

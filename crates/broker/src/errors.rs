@@ -68,3 +68,14 @@ pub(crate) fn of_metadata(error: &MetadataError) -> ErrorCode {
         MetadataError::Unavailable(unavailable) | MetadataError::Unknown(unavailable) => of_unavailable(unavailable),
     }
 }
+
+/// A sentence for the client, where the code alone does not say it all; else empty.
+pub(crate) fn message_of_metadata(error: &MetadataError) -> String {
+    match error {
+        MetadataError::Unavailable(why) | MetadataError::Unknown(why) => why.to_string(),
+        MetadataError::TopicExists
+        | MetadataError::UnknownTopic
+        | MetadataError::Changed
+        | MetadataError::NotMorePartitions { .. } => String::new(),
+    }
+}

@@ -5,6 +5,7 @@
 //! the handler in one table, a file of `handlers` answers it.
 
 mod advertised;
+mod alteration;
 mod broker;
 pub mod config;
 mod connection;

@@ -2,23 +2,29 @@
 
 use std::sync::Arc;
 
-use ottla_storage::{LogStartCause, Observer, PartitionId, Unavailable};
+use ottla_storage::{LogStartCause, Metadata, Observer, PartitionId, Unavailable};
 
 use crate::Broker;
+use crate::config::CurrentConfig;
 use crate::failure::Failure;
 use crate::fetch::FetchState;
 
-/// Wakes fetches, and ends the broker when its storage ends.
+/// Wakes fetches, follows changed configs, and ends the broker when its storage ends.
 #[derive(Debug)]
 pub(crate) struct BrokerObserver {
     fetches: Arc<FetchState>,
     failure: Arc<Failure>,
+    config: Arc<CurrentConfig>,
 }
 
 impl BrokerObserver {
     /// An observer for this broker; it does not keep the broker alive.
     pub(crate) fn new(broker: &Broker) -> Self {
-        BrokerObserver { fetches: broker.fetches.clone(), failure: broker.failure.clone() }
+        BrokerObserver {
+            fetches: broker.fetches.clone(),
+            failure: broker.failure.clone(),
+            config: broker.config.clone(),
+        }
     }
 }
 
@@ -30,6 +36,10 @@ impl Observer for BrokerObserver {
     fn log_start_moved(&self, partition: PartitionId, from: i64, to: i64, cause: LogStartCause) {
         tracing::debug!(?partition, from, to, ?cause, "log start moved");
         self.fetches.changed(&[partition]);
+    }
+
+    fn metadata_changed(&self, metadata: &Arc<Metadata>) {
+        self.config.follow(metadata);
     }
 
     fn poisoned(&self, why: &Unavailable) {

@@ -71,7 +71,8 @@ pub(crate) fn colliding<'a>(metadata: &'a Metadata, name: &str) -> Option<&'a Ar
 /// Creation is switched off or not allowed, the name is no name for a topic, or the engine refuses.
 pub(crate) async fn auto_create(context: &Context, name: &str) -> Result<Arc<Topic>, ErrorCode> {
     let broker = context.broker();
-    let settings = broker.config().settings();
+    let config = broker.config();
+    let settings = config.settings();
     if !settings.auto_create_topics {
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
@@ -95,7 +96,8 @@ pub(crate) async fn auto_create(context: &Context, name: &str) -> Result<Arc<Top
 /// # Errors
 /// The engine refuses.
 pub(crate) async fn offsets_topic(broker: &Arc<Broker>) -> Result<Arc<Topic>, ErrorCode> {
-    let settings = broker.config().settings();
+    let config = broker.config();
+    let settings = config.settings();
     let configs = [
         ("cleanup.policy", "compact".to_owned()),
         ("compression.type", "producer".to_owned()),

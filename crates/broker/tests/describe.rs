@@ -54,7 +54,7 @@ async fn a_topic_shows_all_its_configs_with_their_sources() {
     broker.topic("t", 1, &[("max.message.bytes", "77"), ("min.insync.replicas", "2")]).await;
     for version in 1..=4 {
         let configs = by_name(describe(&mut client, TOPIC, "t", None, version).await);
-        assert_eq!(configs.len(), 33, "as many as Kafka 4.3 shows");
+        assert_eq!(configs.len(), 33 + 1, "as many as Kafka 4.3 shows, and ottla.durability");
         let own = &configs["max.message.bytes"];
         assert_eq!((own.value.as_deref(), own.config_source, own.read_only), (Some("77"), 1, false));
         let expected = [
@@ -83,7 +83,7 @@ async fn only_what_was_asked_for_is_shown() {
     let some = describe(&mut client, TOPIC, "t", Some(&["flush.ms", "no.such", "segment.ms"]), 4).await;
     assert_eq!(by_name(some).into_keys().collect::<Vec<_>>(), ["flush.ms", "segment.ms"]);
     let none_named = describe(&mut client, TOPIC, "t", Some(&[]), 4).await;
-    assert_eq!(by_name(none_named).len(), 33, "an empty list means all, as in Kafka");
+    assert_eq!(by_name(none_named).len(), 33 + 1, "an empty list means all, as in Kafka");
     let plain = DescribeConfigsRequest {
         resources: vec![DescribeConfigsResource {
             resource_type: TOPIC,
@@ -108,7 +108,7 @@ async fn the_broker_shows_what_it_serves_and_what_was_given() {
     let expected = [("num.partitions".to_owned(), "3".to_owned(), 4), ("num.partitions".to_owned(), "1".to_owned(), 5)];
     assert_eq!(synonyms(partitions), expected);
     let default = &configs["ottla.durability"];
-    assert_eq!((default.value.as_deref(), default.config_source, default.read_only), (Some("flush"), 5, true));
+    assert_eq!((default.value.as_deref(), default.config_source, default.read_only), (Some("flush"), 5, false));
     let secret = &configs["ssl.key.password"];
     assert!(secret.is_sensitive && secret.value.is_none());
     assert_eq!(synonyms(secret), [("ssl.key.password".to_owned(), "null".to_owned(), 4)]);

@@ -4,10 +4,12 @@ mod client;
 
 use client::{Client, TestBroker, WALL_MS, batch};
 use ottla_protocol::messages::{
-    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic, MetadataRequest, MetadataRequestTopic, MetadataResponse,
+    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic, MetadataRequest, MetadataRequestTopic,
+    MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderPartition, OffsetForLeaderTopic,
 };
 use ottla_protocol::records::BatchBuilder;
 use ottla_protocol::{ErrorCode, Uuid};
+use ottla_storage::PartitionId;
 
 fn by_name(name: &str) -> MetadataRequestTopic<'_> {
     MetadataRequestTopic { topic_id: Uuid::ZERO, name: Some(name.into()) }
@@ -109,4 +111,59 @@ async fn offsets_are_listed_as_the_reference_does() {
     }
     client.produce("t", 0, &batch(&["now"])).await;
     assert_eq!(list(&mut client, WALL_MS, 7).await, (none, 3, WALL_MS));
+}
+
+#[tokio::test]
+async fn a_partition_named_twice_is_refused_once() {
+    let broker = TestBroker::start(&[]).await;
+    broker.topic("t", 2, &[]).await;
+    let mut client = broker.connect().await;
+    let asked = |name: &'static str, partitions: &[i32]| ListOffsetsTopic {
+        name: name.into(),
+        partitions: partitions
+            .iter()
+            .map(|&partition_index| ListOffsetsPartition { partition_index, timestamp: -1, ..Default::default() })
+            .collect(),
+    };
+    let topics = vec![asked("t", &[0, 1, 0]), asked("u", &[4, 4]), asked("t", &[0])];
+    let response = client.call(&ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }, 9).await;
+    let answers = response.topics.iter().map(|topic| {
+        topic.partitions.iter().map(|partition| (partition.partition_index, partition.error_code)).collect::<Vec<_>>()
+    });
+    let twice = ErrorCode::INVALID_REQUEST;
+    let expected = [vec![(0, twice), (1, ErrorCode::NONE)], vec![(4, twice)], vec![]];
+    assert_eq!(answers.collect::<Vec<_>>(), expected);
+}
+
+/// Each line as Apache Kafka 4.3.1 answers a log of five records that begins at offset 2.
+#[tokio::test]
+async fn the_only_epoch_ends_where_the_log_ends() {
+    let broker = TestBroker::start(&[]).await;
+    let topic = broker.topic("t", 2, &[]).await;
+    let mut client = broker.connect().await;
+    client.produce("t", 0, &batch(&["a", "b", "c", "d", "e"])).await;
+    broker.engine.delete_records(PartitionId { topic: topic.id, index: 0 }, 2).await.expect("it moves");
+    let none = ErrorCode::NONE;
+    let cases = [
+        ((0, -1, 0), (none, 0, 5)),
+        ((0, 0, 0), (none, 0, 5)),
+        ((1, -1, 0), (none, 0, 0)),
+        ((0, -1, -1), (none, -1, -1)),
+        ((0, -1, 5), (none, -1, -1)),
+        ((0, -1, i32::MAX), (none, -1, -1)),
+        ((0, -1, -5), (none, -5, 2)),
+        ((0, 5, 0), (ErrorCode::UNKNOWN_LEADER_EPOCH, -1, -1)),
+        ((0, -2, 0), (ErrorCode::FENCED_LEADER_EPOCH, -1, -1)),
+        ((7, 5, 0), (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, -1, -1)),
+    ];
+    for ((partition, current_leader_epoch, leader_epoch), expected) in cases {
+        for version in 2..=4 {
+            let asked = OffsetForLeaderPartition { partition, current_leader_epoch, leader_epoch };
+            let topics = vec![OffsetForLeaderTopic { topic: "t".into(), partitions: vec![asked] }];
+            let response = client.call(&OffsetForLeaderEpochRequest { topics, ..Default::default() }, version).await;
+            let answer = &response.topics[0].partitions[0];
+            let told = (answer.error_code, answer.leader_epoch, answer.end_offset);
+            assert_eq!((answer.partition, told), (partition, expected), "{current_leader_epoch} {leader_epoch}");
+        }
+    }
 }

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla_broker::config::{BrokerConfig, BrokerSettings, ConfigError, Layers, StorageKind};
+use ottla_broker::config::{BrokerConfig, BrokerSettings, ConfigError, Layers, StorageKind, TopicLogs};
 use ottla_broker::{Entropy, Identity, Parts, RunningBroker};
 use ottla_storage::local::disk::SystemDisk;
 use ottla_storage::local::{LocalEngine, LocalOptions};
-use ottla_storage::memory::MemoryEngine;
-use ottla_storage::{Engine, LogConfig, MonotonicMs};
+use ottla_storage::memory::{MemoryEngine, MemoryOptions};
+use ottla_storage::{Engine, MonotonicMs};
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::{select, task, time};
@@ -95,7 +95,7 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let opening = {
         let (config, entropy) = (config.clone(), entropy.clone());
-        task::spawn_blocking(move || open(config.settings(), clock, &*entropy))
+        task::spawn_blocking(move || open(&config, clock, &*entropy))
     };
     // Recovery may take a while, and whoever is tired of it may stop it: nothing was acknowledged yet.
     let (engine, identity) = select! {
@@ -128,22 +128,26 @@ async fn serve(
 
 /// Opens the engine and finds out whose data it is.
 fn open(
-    settings: &BrokerSettings,
+    config: &BrokerConfig,
     clock: SystemClock,
     entropy: &dyn Entropy,
 ) -> Result<(Arc<dyn Engine>, Identity), Failure> {
     let node_id = NODE_ID;
+    let settings = config.settings();
     if settings.storage == StorageKind::Memory {
         let cluster_id = data_folder::new_cluster_id(entropy);
-        return Ok((Arc::new(MemoryEngine::new()), Identity { cluster_id, node_id }));
+        let log_configs = TopicLogs::new(config.clone(), node_id);
+        let options = MemoryOptions { log_configs, wall_ms: Arc::new(move || ottla_broker::Clock::wall_ms(&clock)) };
+        return Ok((Arc::new(MemoryEngine::with(options)), Identity { cluster_id, node_id }));
     }
-    let engine = LocalEngine::open(local_options(settings, clock, entropy), Arc::new(SystemDisk))
+    let engine = LocalEngine::open(local_options(config, clock, entropy), Arc::new(SystemDisk))
         .map_err(|error| Failure::Runtime(error.to_string()))?;
     let cluster_id = data_folder::cluster_id(&settings.data_dir, node_id, entropy)?;
     Ok((Arc::new(engine), Identity { cluster_id, node_id }))
 }
 
-fn local_options(settings: &BrokerSettings, clock: SystemClock, entropy: &dyn Entropy) -> LocalOptions {
+fn local_options(config: &BrokerConfig, clock: SystemClock, entropy: &dyn Entropy) -> LocalOptions {
+    let settings = config.settings();
     let mut random = [0; 8];
     entropy.fill(&mut random);
     let monotonic_ms: MonotonicMs = Arc::new(move || ottla_broker::Clock::monotonic_ms(&clock));
@@ -151,7 +155,7 @@ fn local_options(settings: &BrokerSettings, clock: SystemClock, entropy: &dyn En
     options.wal_max_bytes = settings.wal_max_bytes;
     options.checkpoint_interval_ms = settings.checkpoint_interval_ms;
     options.tail_bytes = settings.tail_bytes;
-    options.log_configs = Arc::new(LogConfig { segment_bytes: settings.segment_bytes, ..LogConfig::default() });
+    options.log_configs = TopicLogs::new(config.clone(), NODE_ID);
     options.producer_expiration_ms = Some(settings.producer_id_expiration_ms);
     options.wall_ms = Arc::new(move || ottla_broker::Clock::wall_ms(&clock));
     plant(&mut options);

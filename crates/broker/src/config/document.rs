@@ -24,7 +24,8 @@ There are three kinds of names:
 - **unknown**: an error with the nearest valid name.
 
 What is set is seen with DescribeConfigs (`kafka-configs.sh --describe`), with its source. A broker property takes effect at
-the next start.
+the next start; a *dynamic* one can also be changed while the broker runs (`kafka-configs.sh --alter`), for this broker (its id, 1) or as the
+default of all (`--entity-default`). What is set so wins over everything else, this broker before all, and stays over restarts.
 
 ";
 
@@ -51,13 +52,14 @@ fn rows(page: &mut String, properties: &[Property]) {
 /// One line of a table: `more` stands between default and effect, with the bar that ends it.
 fn row(page: &mut String, property: &Property, more: &str) {
     let (name, kind, default, effect) = (property.name, &property.kind, default(property), effect(property.class));
-    let _ =
-        writeln!(page, "| `{name}` | {kind} | {default} |{more} {effect} | {} |", escape(&property.documentation()));
+    let dynamic = if more.is_empty() { dynamic(property) } else { "" };
+    let text = escape(&property.documentation());
+    let _ = writeln!(page, "| `{name}` | {kind} | {default} |{more} {effect}{dynamic} | {text} |");
 }
 
 fn topics(page: &mut String) {
     page.push_str(
-        "## Topic configs\n\nGiven when a topic is created. A name that is not in this table is refused with INVALID_CONFIG. \
+        "## Topic configs\n\nGiven when a topic is created, or changed later (`kafka-configs.sh --alter`). A name that is not in this table is refused with INVALID_CONFIG. \
          Where a topic has no value of\nits own, the broker's property counts. All are kept and shown by DescribeConfigs.\n\n\
          | config | value | default | broker's property | effect | |\n|---|---|---|---|---|---|\n",
     );
@@ -89,6 +91,14 @@ fn effect(class: Class) -> &'static str {
         Class::Served => "served",
         Class::NotYet => "later",
         Class::WithoutMeaning => "none",
+    }
+}
+
+/// What stands behind the effect of what can change while the broker runs.
+fn dynamic(property: &Property) -> &'static str {
+    match property.change {
+        Change::WhileRunning => ", dynamic",
+        Change::AtStart => "",
     }
 }
 

@@ -1,4 +1,5 @@
-//! Layers of configuration: flags before `--set` before the file before defaults, each value with where it came from.
+//! Layers of configuration: what is set while brokers run before flags before `--set` before the file before defaults, each
+//! value with where it came from.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::BrokerConfig;
+use super::dynamic::Dynamic;
 use super::error::ConfigError;
 use super::listener::parse_address;
 use super::nearest::nearest;
@@ -201,6 +203,31 @@ impl Layers {
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Values {
     given: BTreeMap<&'static str, Vec<Given>>,
+    dynamic: Dynamic,
+}
+
+/// From where a value comes that counts, or would count if the ones before it were not there; the first wins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// Set on this broker while it ran.
+    ThisBroker,
+    /// Set for all brokers while they ran.
+    AllBrokers,
+    /// Given when the broker started.
+    Static,
+    /// Nobody set it.
+    Default,
+}
+
+/// A value with the property that it was given for, which may be a coarser one.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Candidate<'a> {
+    /// The property.
+    pub(crate) name: &'static str,
+    /// As it was given for that property.
+    pub(crate) value: &'a str,
+    /// By whom.
+    pub(crate) source: Source,
 }
 
 /// The value that counts.
@@ -208,35 +235,53 @@ pub(crate) struct Values {
 pub(crate) struct Effective<'a> {
     /// The value; `None` where nobody set it and there is no default.
     pub(crate) value: Option<Cow<'a, str>>,
-    /// Where it was written, and under which name (a coarser property may have given it); `None` for the default.
-    pub(crate) origin: Option<(&'static str, &'a Origin)>,
+    /// From where.
+    pub(crate) source: Source,
 }
 
 impl Values {
-    /// Everything given for one property, the highest layer first.
+    /// The same under what is set while brokers run.
+    pub(super) fn under(&self, dynamic: Dynamic) -> Values {
+        Values { given: self.given.clone(), dynamic }
+    }
+
+    /// What is set while brokers run.
+    pub(crate) fn dynamic(&self) -> &Dynamic {
+        &self.dynamic
+    }
+
+    /// Everything given for one property before the start, the highest layer first.
     pub(crate) fn given(&self, name: &str) -> &[Given] {
         self.given.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// What counts for a property: what was given for it, or for a coarser one, or its default.
+    /// Whether anybody set the property, before the start or since.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        !self.given(name).is_empty() || self.dynamic.candidates(name).next().is_some()
+    }
+
+    /// What was set for a property and its coarser ones, the first one counts; without the default.
+    pub(crate) fn candidates(&self, property: &Property) -> impl Iterator<Item = Candidate<'_>> {
+        let names = || std::iter::once(property.name).chain(property.coarser.iter().map(|coarser| coarser.name));
+        let fixed = names().flat_map(|name| {
+            self.given(name).iter().map(move |given| Candidate { name, value: &given.value, source: Source::Static })
+        });
+        self.dynamic.candidates(property.name).chain(fixed.collect::<Vec<_>>())
+    }
+
+    /// What counts for a property: what was set for it, or for a coarser one, or its default.
     pub(crate) fn effective(&self, property: &Property) -> Effective<'_> {
-        if let Some(given) = self.given(property.name).first() {
-            return Effective {
-                value: Some(Cow::Borrowed(&given.value)),
-                origin: Some((property.name, &given.origin)),
-            };
-        }
-        for coarser in property.coarser {
-            if let Some(given) = self.given(coarser.name).first() {
-                let value = match given.value.parse::<i64>() {
-                    Ok(count) if count >= 0 => count.saturating_mul(coarser.factor),
-                    _ => -1,
-                };
-                let value = Some(Cow::Owned(value.to_string()));
-                return Effective { value, origin: Some((coarser.name, &given.origin)) };
-            }
-        }
-        Effective { value: property.default.map(Cow::Borrowed), origin: None }
+        let Some(Candidate { name, value, source }) = self.candidates(property).next() else {
+            return Effective { value: property.default.map(Cow::Borrowed), source: Source::Default };
+        };
+        let value = match property.coarser.iter().find(|coarser| coarser.name == name) {
+            None => Cow::Borrowed(value),
+            Some(coarser) => match value.parse::<i64>() {
+                Ok(count) if count >= 0 => Cow::Owned(count.saturating_mul(coarser.factor).to_string()),
+                _ => Cow::Borrowed("-1"),
+            },
+        };
+        Effective { value: Some(value), source }
     }
 
     /// The text that counts, empty where there is none.

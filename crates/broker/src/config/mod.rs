@@ -3,7 +3,9 @@
 //! The tables ([`table`] for the broker, [`topic`] for topics) give every property its type, range, default, help and
 //! class; checks, typed settings, DescribeConfigs and `docs/configuration.md` are read off them.
 
+pub(crate) mod change;
 mod document;
+mod dynamic;
 mod error;
 mod kind;
 mod layers;
@@ -17,18 +19,22 @@ pub(crate) mod topic;
 
 use std::sync::Arc;
 
+use ottla_storage::LogConfig;
+
 pub use document::document;
+pub use dynamic::TopicLogs;
+pub(crate) use dynamic::{CurrentConfig, Dynamic};
 pub use error::ConfigError;
 pub(crate) use error::Shown;
 pub use kind::Kind;
-pub(crate) use layers::Values;
 pub use layers::{Given, Layers, Origin};
+pub(crate) use layers::{Source, Values};
 pub use listener::{Listener, parse_address};
 pub use property::{Change, Class, Coarser, Property, Subject};
 pub use settings::{BrokerSettings, GroupSettings, StorageKind};
 pub use topic::{Compression, TimestampType, TopicSettings, TopicSettingsCache};
 
-/// A broker's whole configuration. Cheap to clone.
+/// A broker's whole configuration at one moment. Cheap to clone; it never changes, another one takes its place.
 #[derive(Clone, Debug)]
 pub struct BrokerConfig(Arc<Inner>);
 
@@ -38,13 +44,33 @@ struct Inner {
     settings: BrokerSettings,
     warnings: Vec<String>,
     topic_settings: TopicSettingsCache,
+    /// What holds for the log of a topic without configs of its own.
+    log_config: LogConfig,
 }
 
 impl BrokerConfig {
     fn new(values: Values, warnings: Vec<String>) -> Result<BrokerConfig, ConfigError> {
         let settings = BrokerSettings::of(&values)?;
+        Ok(BrokerConfig::with(values, settings, warnings))
+    }
+
+    fn with(values: Values, settings: BrokerSettings, warnings: Vec<String>) -> BrokerConfig {
         let topic_settings = TopicSettingsCache::default();
-        Ok(BrokerConfig(Arc::new(Inner { values, settings, warnings, topic_settings })))
+        let log_config = topic::inherited_log_config(&values);
+        BrokerConfig(Arc::new(Inner { values, settings, warnings, topic_settings, log_config }))
+    }
+
+    /// The same with other values set while running.
+    fn under(&self, dynamic: Dynamic) -> BrokerConfig {
+        let values = self.0.values.under(dynamic);
+        // What is set while running was checked one by one; should it not fit together, what was typed before stays.
+        let settings = BrokerSettings::of(&values).unwrap_or_else(|_| self.0.settings.clone());
+        BrokerConfig::with(values, settings, self.0.warnings.clone())
+    }
+
+    /// What holds for the log of a topic without configs of its own.
+    pub(crate) fn log_config(&self) -> LogConfig {
+        self.0.log_config
     }
 
     /// A configuration out of these pairs over the defaults, for tests.

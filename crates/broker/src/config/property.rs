@@ -49,7 +49,7 @@ pub enum Class {
 pub enum Change {
     /// At the next start.
     AtStart,
-    /// While running, once the broker serves the requests that change configs.
+    /// While running, by the requests that change configs.
     WhileRunning,
 }
 

@@ -96,10 +96,7 @@ impl BrokerSettings {
                 "memory" => StorageKind::Memory,
                 _ => StorageKind::Local,
             },
-            durability: match &*values.text(&s::OTTLA_DURABILITY) {
-                "os" => Durability::Os,
-                _ => Durability::Flush,
-            },
+            durability: super::topic::durability(&values.text(&s::OTTLA_DURABILITY)),
             wal_max_bytes: values.get(&s::OTTLA_WAL_MAX_BYTES)?,
             checkpoint_interval_ms: values.get(&s::OTTLA_CHECKPOINT_INTERVAL_MS)?,
             tail_bytes: values.get(&s::OTTLA_TAIL_BYTES)?,

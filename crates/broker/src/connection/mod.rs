@@ -120,7 +120,8 @@ impl Turn {
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(stream: TcpStream, connection: Arc<Connection>) {
-    let settings = connection.broker.config().settings();
+    let config = connection.broker.config();
+    let settings = config.settings();
     let idle_limit = settings.connections_max_idle_ms.map_or(NEVER, Duration::from_millis);
     let max_frame_bytes = settings.socket_request_max_bytes;
     let peer = connection.peer;

@@ -15,7 +15,7 @@ use crate::memory::Charge;
 use crate::{Broker, errors};
 
 /// The leader epoch of every partition: leadership never moves here.
-const LEADER_EPOCH: i32 = 0;
+pub(crate) const LEADER_EPOCH: i32 = 0;
 
 /// What a fetch asks for as a whole.
 #[derive(Clone, Copy, Debug)]

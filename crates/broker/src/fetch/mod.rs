@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ottla_storage::{PartitionId, Topic};
 
-pub(crate) use self::collect::{Found, Limits, check_leader_epoch, collect};
+pub(crate) use self::collect::{Found, LEADER_EPOCH, Limits, check_leader_epoch, collect};
 pub(crate) use self::sessions::{Opened, SessionCache, SessionRequest};
 pub(crate) use self::view::{TopicKey, Want};
 use self::waiters::Waiters;

@@ -139,7 +139,7 @@ fn plan(context: &Context, metadata: &Metadata, topic: &CreatableTopic<'_>) -> R
         return Err(Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, reason));
     }
     let configs = topic.configs.iter().map(|config| (&*config.name, config.value.as_deref()));
-    let configs = config::topic::check(configs, broker.config())
+    let configs = config::topic::check(configs, &broker.config())
         .map_err(|reason| Refusal::new(ErrorCode::INVALID_CONFIG, reason))?;
     let partitions = match topic.assignments.is_empty() {
         true => counted_partitions(broker, topic)?,
@@ -220,17 +220,10 @@ async fn finish<'a>(context: &Context, begun: Vec<Step<'a>>, timeout_ms: i32) ->
         results.push(match outcome {
             Ok(topic) => created(context, name, &topic),
             Err(MetadataError::TopicExists) => refused(name, exists(name)),
-            Err(error) => refused(name, Refusal::new(errors::of_metadata(&error), explained(&error))),
+            Err(error) => refused(name, Refusal::new(errors::of_metadata(&error), errors::message_of_metadata(&error))),
         });
     }
     results
-}
-
-fn explained(error: &MetadataError) -> String {
-    match error {
-        MetadataError::Unavailable(why) | MetadataError::Unknown(why) => why.to_string(),
-        _ => String::new(),
-    }
 }
 
 fn refused(name: &str, refusal: Refusal) -> CreatableTopicResult<'_> {
@@ -268,5 +261,5 @@ fn shown_configs(context: &Context, configs: &BTreeMap<String, String>) -> Vec<C
         config_source: config.source,
         is_sensitive: false,
     };
-    topic_configs(configs, context.broker().config()).map(shown).collect()
+    topic_configs(configs, &context.broker().config()).map(shown).collect()
 }

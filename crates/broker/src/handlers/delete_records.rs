@@ -69,7 +69,7 @@ fn find(context: &Context, name: &str) -> Result<TopicId, ErrorCode> {
     if topics::is_internal(name) {
         return Err(ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
-    match &*config::topic::effective("cleanup.policy", &topic.configs, broker.config()) == "compact" {
+    match &*config::topic::effective("cleanup.policy", &topic.configs, &broker.config()) == "compact" {
         true => Err(ErrorCode::POLICY_VIOLATION),
         false => Ok(topic.id),
     }

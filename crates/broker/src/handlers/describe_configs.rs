@@ -3,8 +3,8 @@
 //! Version 1 adds sources and synonyms (KIP-226), 3 types and documentation (KIP-569), 4 the flexible encoding.
 //!
 //! Served for topics (type 2) and this broker (type 4). Of the broker it shows what is served, and what else was given; Kafka
-//! shows all of its some 300 properties. Flags, `--set` and the file are all "static broker config". Not done: broker loggers,
-//! client metrics and groups (INVALID_REQUEST).
+//! shows all of its some 300 properties. Flags, `--set` and the file are all "static broker config". The empty name shows what is set
+//! for all brokers while they run. Not done: broker loggers, client metrics and groups (INVALID_REQUEST).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,21 +16,29 @@ use ottla_protocol::messages::{
 };
 
 use crate::config::topic::{self, table::TOPIC};
-use crate::config::{BrokerConfig, Change, Class, Property, table};
+use crate::config::{BrokerConfig, Change, Class, Property, Source, Values, table};
 use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 use crate::topics::check_topic_name;
 
-const TOPIC_RESOURCE: i8 = 2;
-const BROKER_RESOURCE: i8 = 4;
+/// DescribeConfigs' number for topics.
+pub(crate) const TOPIC_RESOURCE: i8 = 2;
+/// DescribeConfigs' number for brokers.
+pub(crate) const BROKER_RESOURCE: i8 = 4;
 
 /// The value was set on the topic itself.
 const SOURCE_TOPIC: i8 = 1;
-/// The value was given to this broker when it started.
-const SOURCE_STATIC_BROKER: i8 = 4;
-/// Nobody set it.
-const SOURCE_DEFAULT: i8 = 5;
+
+/// Where a broker's value comes from, by DescribeConfigs' numbers.
+const fn source_code(source: Source) -> i8 {
+    match source {
+        Source::ThisBroker => 2,
+        Source::AllBrokers => 3,
+        Source::Static => 4,
+        Source::Default => 5,
+    }
+}
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: DescribeConfigsRequest<'_> = decode_question(&request)?;
@@ -94,7 +102,8 @@ fn describe_topic(
     let broker = context.broker();
     let metadata = broker.engine().metadata();
     let topic = metadata.by_name(name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "no such topic".into()))?;
-    let described = topic_configs(&topic.configs, broker.config())
+    let config = broker.config();
+    let described = topic_configs(&topic.configs, &config)
         .filter(|config| is_asked_for(resource, config.property.name))
         .map(|config| config.described(wanted));
     Ok(described.collect())
@@ -110,45 +119,56 @@ fn describe_broker(
     }
     let broker = context.broker();
     let node_id = broker.identity().node_id;
+    let config = broker.config();
+    let values = config.values();
     match resource.resource_name.parse::<i32>() {
-        // The empty name means what is set for all brokers while they run; nothing is.
-        _ if resource.resource_name.is_empty() => return Ok(Vec::new()),
+        _ if resource.resource_name.is_empty() => return Ok(all_brokers(values, resource, wanted)),
         Ok(id) if id == node_id => {}
         _ => {
             let reason = format!("there is only broker {node_id} here");
             return Err((ErrorCode::INVALID_REQUEST, reason.into()));
         }
     }
-    let values = broker.config().values();
     let described = table::all()
-        .filter(|property| property.class == Class::Served || !values.given(property.name).is_empty())
+        .filter(|property| property.class == Class::Served || values.is_set(property.name))
         .filter(|property| is_asked_for(resource, property.name))
-        .map(|property| broker_property(property, broker.config(), wanted));
+        .map(|property| broker_property(property, values, wanted));
     Ok(described.collect())
+}
+
+/// What is set for all brokers while they run, and nothing else.
+fn all_brokers(values: &Values, resource: &DescribeConfigsResource<'_>, wanted: Wanted) -> Configs {
+    let set = values.dynamic().all_brokers().filter(|set| is_asked_for(resource, set.name));
+    let described = set.filter_map(|set| {
+        let source = source_code(set.source);
+        let synonyms = if wanted.synonyms { vec![synonym(set.name, set.value, source)] } else { Vec::new() };
+        let value = Some(Cow::Owned(set.value.to_owned()));
+        Some(described(table::find(set.name)?, value, source, synonyms, wanted))
+    });
+    described.collect()
 }
 
 fn broker_property(
     property: &'static Property,
-    config: &BrokerConfig,
+    values: &Values,
     wanted: Wanted,
 ) -> DescribeConfigsResourceResult<'static> {
-    let effective = config.values().effective(property);
-    let source = if effective.origin.is_some() { SOURCE_STATIC_BROKER } else { SOURCE_DEFAULT };
+    let effective = values.effective(property);
     let value = effective.value.map(|value| Cow::Owned(value.into_owned()));
-    let synonyms = if wanted.synonyms { broker_synonyms(property, config) } else { Vec::new() };
-    described(property, value, source, synonyms, wanted)
+    let synonyms = if wanted.synonyms { broker_synonyms(property, values) } else { Vec::new() };
+    described(property, value, source_code(effective.source), synonyms, wanted)
 }
 
-/// What was given for a broker's property and its coarser ones, layer by layer, and the default at the end.
-fn broker_synonyms(property: &'static Property, config: &BrokerConfig) -> Vec<DescribeConfigsSynonym<'static>> {
-    let mut synonyms = Vec::new();
-    let names = std::iter::once(property.name).chain(property.coarser.iter().map(|coarser| coarser.name));
-    for name in names {
-        for given in config.values().given(name) {
-            synonyms.push(synonym(name, &given.value, SOURCE_STATIC_BROKER));
-        }
-    }
-    synonyms.extend(property.default.map(|default| synonym(property.name, default, SOURCE_DEFAULT)));
+/// What was set for a broker's property and its coarser ones, the first one counts, and the default at the end: of the
+/// coarsest, where there are several units, as in Kafka.
+fn broker_synonyms(property: &'static Property, values: &Values) -> Vec<DescribeConfigsSynonym<'static>> {
+    let set = values.candidates(property).map(|set| synonym(set.name, set.value, source_code(set.source)));
+    let default = match property.coarser.last() {
+        Some(coarsest) => table::find(coarsest.name).and_then(|coarsest| Some((coarsest.name, coarsest.default?))),
+        None => property.default.map(|default| (property.name, default)),
+    };
+    let default = default.map(|(name, default)| synonym(name, default, source_code(Source::Default)));
+    let mut synonyms: Vec<_> = set.chain(default).collect();
     if property.kind.is_sensitive() {
         synonyms.iter_mut().for_each(|synonym| synonym.value = None);
     }
@@ -200,11 +220,12 @@ pub(super) fn topic_configs<'a>(
     TOPIC.iter().map(move |known| {
         let property = &known.property;
         let own = configs.get(property.name).filter(|own| property.kind.check(own).is_ok());
-        let (inherited, given) = topic::inherited(known, config);
-        let (value, source) = match (own, given) {
-            (Some(own), _) => (Cow::Borrowed(own.as_str()), SOURCE_TOPIC),
-            (None, Some(_)) => (inherited, SOURCE_STATIC_BROKER),
-            (None, None) => (inherited, SOURCE_DEFAULT),
+        let (value, source) = match own {
+            Some(own) => (Cow::Borrowed(own.as_str()), SOURCE_TOPIC),
+            None => {
+                let (inherited, source) = topic::inherited(known, config.values());
+                (inherited, source_code(source))
+            }
         };
         TopicConfig { property, value, source, own, broker: known.broker, config }
     })
@@ -219,7 +240,7 @@ impl TopicConfig<'_> {
     /// The topic's own value, then what the broker's property has.
     fn synonyms(&self) -> Vec<DescribeConfigsSynonym<'static>> {
         let own = self.own.map(|own| synonym(self.property.name, own, SOURCE_TOPIC));
-        let broker = self.broker.and_then(table::find).map(|property| broker_synonyms(property, self.config));
+        let broker = self.broker.and_then(table::find).map(|property| broker_synonyms(property, self.config.values()));
         own.into_iter().chain(broker.into_iter().flatten()).collect()
     }
 }

@@ -74,7 +74,8 @@ impl Drop for UnansweredSession<'_> {
 }
 
 fn limits_of(context: &Context, message: &FetchRequest<'_>) -> Limits {
-    let settings = context.broker().config().settings();
+    let config = context.broker().config();
+    let settings = config.settings();
     let wait = Duration::from_millis(u64::try_from(message.max_wait_ms).unwrap_or(0)).min(LONGEST_WAIT);
     let max_bytes = size(message.max_bytes).min(settings.fetch_max_bytes);
     Limits {

@@ -6,13 +6,15 @@
 //! There is no tiered storage: the local log is the whole log, and the tiered one has no end (offset -1), as on a Kafka node
 //! without it. The timeout is not used: nothing here waits for another machine.
 
+use std::collections::{HashMap, HashSet};
+
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::list_offsets::{
     EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIERED_TIMESTAMP,
     LATEST_TIMESTAMP, MAX_TIMESTAMP,
 };
 use ottla_protocol::messages::{
-    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
     ListOffsetsTopicResponse,
 };
 use ottla_storage::{Isolation, OffsetSpec, PartitionId, Topic};
@@ -30,6 +32,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         _ => Isolation::ReadCommitted,
     };
     let metadata = context.broker().engine().metadata();
+    let mut again = named_again(&message);
     let mut topics = Vec::with_capacity(message.topics.len());
     for asked in &message.topics {
         let topic = if context.authorize(Operation::Describe, Resource::Topic(&asked.name)) {
@@ -40,6 +43,12 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         let mut partitions = Vec::with_capacity(asked.partitions.len());
         for partition in &asked.partitions {
             let answer = match &topic {
+                _ if again.contains_key(&(&*asked.name, partition.partition_index)) => {
+                    if again.insert((&asked.name, partition.partition_index), true) == Some(true) {
+                        continue;
+                    }
+                    Err(ErrorCode::INVALID_REQUEST)
+                }
                 Ok(topic) => look_up(&context, topic, partition, isolation, request.version).await,
                 Err(error) => Err(*error),
             };
@@ -52,6 +61,14 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         topics.push(ListOffsetsTopicResponse { name: asked.name.clone(), partitions });
     }
     request.respond(&ListOffsetsResponse { throttle_time_ms: 0, topics })
+}
+
+/// The partitions that are named more than once, none of them told yet: as in Kafka each is answered once, with an error.
+fn named_again<'m>(message: &'m ListOffsetsRequest<'_>) -> HashMap<(&'m str, i32), bool> {
+    let named =
+        |topic: &'m ListOffsetsTopic<'_>| topic.partitions.iter().map(|asked| (&*topic.name, asked.partition_index));
+    let mut seen = HashSet::new();
+    message.topics.iter().flat_map(named).filter(|key| !seen.insert(*key)).map(|key| (key, false)).collect()
 }
 
 async fn look_up(

@@ -19,12 +19,12 @@ use ottla_protocol::{ErrorCode, Uuid};
 use ottla_storage::{Topic, TopicId};
 
 use crate::context::{Context, Operation, Resource};
+use crate::fetch::LEADER_EPOCH;
 use crate::groups::wire::decode_question;
 use crate::operations;
 use crate::request::{Handled, Request};
 use crate::{advertised, topics};
 
-const LEADER_EPOCH: i32 = 0;
 /// Version 0 cannot say "all" with a null, so that an empty list says it.
 const FIRST_VERSION_WITH_NULL_TOPICS: i16 = 1;
 const FIRST_VERSION_WITH_LOOKUP_BY_ID: i16 = 12;

@@ -191,12 +191,11 @@ impl Plan {
         if self.batches.is_empty() {
             return ottla_storage::Pending::ready(Ok(Vec::new()));
         }
-        let durability = context.broker().config().settings().durability;
         let append = |planned: &Planned| Append {
             partition: planned.partition,
             batches: planned.batch.clone(),
             expected_end: None,
-            durability,
+            durability: planned.settings.durability,
         };
         context.broker().engine().append(self.batches.iter().map(append).collect())
     }

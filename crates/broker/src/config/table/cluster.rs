@@ -16,9 +16,9 @@ const REPLICAS_WHY: &str = "every partition has one replica";
 const REPLICAS: &[Property] = &[
     known("alter.log.dirs.replication.quota.window.num", Kind::int(1), Some("11"), REPLICAS_WHY),
     known("alter.log.dirs.replication.quota.window.size.seconds", Kind::int(1), Some("1"), REPLICAS_WHY),
-    known("min.insync.replicas", Kind::int(1), Some("1"), REPLICAS_WHY),
+    known("min.insync.replicas", Kind::int(1), Some("1"), REPLICAS_WHY).while_running(),
     known("num.replica.alter.log.dirs.threads", Kind::INT, None, REPLICAS_WHY),
-    known("num.replica.fetchers", Kind::int(1), Some("1"), REPLICAS_WHY),
+    known("num.replica.fetchers", Kind::int(1), Some("1"), REPLICAS_WHY).while_running(),
     known("offsets.topic.replication.factor", Kind::short(1), Some("3"), REPLICAS_WHY),
     known("replica.fetch.backoff.ms", Kind::int(0), Some("1000"), REPLICAS_WHY),
     known("replica.fetch.max.bytes", Kind::int(0), Some("1048576"), REPLICAS_WHY),
@@ -31,7 +31,7 @@ const REPLICAS: &[Property] = &[
     known("replica.socket.timeout.ms", Kind::INT, Some("30000"), REPLICAS_WHY),
     known("replication.quota.window.num", Kind::int(1), Some("11"), REPLICAS_WHY),
     known("replication.quota.window.size.seconds", Kind::int(1), Some("1"), REPLICAS_WHY),
-    known("unclean.leader.election.enable", Kind::Boolean, Some("false"), REPLICAS_WHY),
+    known("unclean.leader.election.enable", Kind::Boolean, Some("false"), REPLICAS_WHY).while_running(),
     known("unclean.leader.election.interval.ms", Kind::long(1), Some("300000"), REPLICAS_WHY),
 ];
 
@@ -82,22 +82,25 @@ const QUORUM: &[Property] = &[
 const TIERED_WHY: &str = "there is no tiered storage";
 
 const TIERED: &[Property] = &[
-    known("follower.fetch.last.tiered.offset.enable", Kind::Boolean, Some("false"), TIERED_WHY),
-    known("log.local.retention.bytes", Kind::long(-2), Some("-2"), TIERED_WHY),
-    known("log.local.retention.ms", Kind::long(-2), Some("-2"), TIERED_WHY),
-    known("remote.fetch.max.wait.ms", Kind::int(1), Some("500"), TIERED_WHY),
-    known("remote.list.offsets.request.timeout.ms", Kind::long(1), Some("30000"), TIERED_WHY),
-    known("remote.log.index.file.cache.total.size.bytes", Kind::long(1), Some("1073741824"), TIERED_WHY),
+    known("follower.fetch.last.tiered.offset.enable", Kind::Boolean, Some("false"), TIERED_WHY).while_running(),
+    known("log.local.retention.bytes", Kind::long(-2), Some("-2"), TIERED_WHY).while_running(),
+    known("log.local.retention.ms", Kind::long(-2), Some("-2"), TIERED_WHY).while_running(),
+    known("remote.fetch.max.wait.ms", Kind::int(1), Some("500"), TIERED_WHY).while_running(),
+    known("remote.list.offsets.request.timeout.ms", Kind::long(1), Some("30000"), TIERED_WHY).while_running(),
+    known("remote.log.index.file.cache.total.size.bytes", Kind::long(1), Some("1073741824"), TIERED_WHY)
+        .while_running(),
     known("remote.log.index.file.cache.ttl.ms", Kind::long(-1), Some("900000"), TIERED_WHY),
-    known("remote.log.manager.copier.thread.pool.size", Kind::int(1), Some("10"), TIERED_WHY),
-    known("remote.log.manager.copy.max.bytes.per.second", Kind::long(1), Some("9223372036854775807"), TIERED_WHY),
+    known("remote.log.manager.copier.thread.pool.size", Kind::int(1), Some("10"), TIERED_WHY).while_running(),
+    known("remote.log.manager.copy.max.bytes.per.second", Kind::long(1), Some("9223372036854775807"), TIERED_WHY)
+        .while_running(),
     known("remote.log.manager.copy.quota.window.num", Kind::int(1), Some("11"), TIERED_WHY),
     known("remote.log.manager.copy.quota.window.size.seconds", Kind::int(1), Some("1"), TIERED_WHY),
-    known("remote.log.manager.expiration.thread.pool.size", Kind::int(1), Some("10"), TIERED_WHY),
-    known("remote.log.manager.fetch.max.bytes.per.second", Kind::long(1), Some("9223372036854775807"), TIERED_WHY),
+    known("remote.log.manager.expiration.thread.pool.size", Kind::int(1), Some("10"), TIERED_WHY).while_running(),
+    known("remote.log.manager.fetch.max.bytes.per.second", Kind::long(1), Some("9223372036854775807"), TIERED_WHY)
+        .while_running(),
     known("remote.log.manager.fetch.quota.window.num", Kind::int(1), Some("11"), TIERED_WHY),
     known("remote.log.manager.fetch.quota.window.size.seconds", Kind::int(1), Some("1"), TIERED_WHY),
-    known("remote.log.manager.follower.thread.pool.size", Kind::int(1), Some("2"), TIERED_WHY),
+    known("remote.log.manager.follower.thread.pool.size", Kind::int(1), Some("2"), TIERED_WHY).while_running(),
     known("remote.log.manager.task.interval.ms", Kind::long(1), Some("30000"), TIERED_WHY),
     known("remote.log.manager.task.retry.backoff.max.ms", Kind::long(1), Some("30000"), TIERED_WHY),
     known("remote.log.manager.task.retry.backoff.ms", Kind::long(1), Some("500"), TIERED_WHY),
@@ -114,7 +117,7 @@ const TIERED: &[Property] = &[
     known("remote.log.metadata.manager.impl.prefix", Kind::Text, Some("rlmm.config."), TIERED_WHY),
     known("remote.log.metadata.manager.listener.name", Kind::Text, None, TIERED_WHY),
     known("remote.log.reader.max.pending.tasks", Kind::int(1), Some("100"), TIERED_WHY),
-    known("remote.log.reader.threads", Kind::int(1), Some("10"), TIERED_WHY),
+    known("remote.log.reader.threads", Kind::int(1), Some("10"), TIERED_WHY).while_running(),
     known("remote.log.storage.manager.class.name", Kind::Text, None, TIERED_WHY),
     known("remote.log.storage.manager.class.path", Kind::Text, None, TIERED_WHY),
     known("remote.log.storage.manager.impl.prefix", Kind::Text, Some("rsm.config."), TIERED_WHY),

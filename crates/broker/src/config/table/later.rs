@@ -18,7 +18,7 @@ const TRANSACTIONS: &[Property] = &[
     later("add.partitions.to.txn.retry.backoff.max.ms", Kind::int(0), Some("100"), TRANSACTIONS_WHY),
     later("add.partitions.to.txn.retry.backoff.ms", Kind::int(1), Some("20"), TRANSACTIONS_WHY),
     later("transaction.abort.timed.out.transaction.cleanup.interval.ms", Kind::int(1), Some("10000"), TRANSACTIONS_WHY),
-    later("transaction.partition.verification.enable", Kind::Boolean, Some("true"), TRANSACTIONS_WHY),
+    later("transaction.partition.verification.enable", Kind::Boolean, Some("true"), TRANSACTIONS_WHY).while_running(),
     later(
         "transaction.remove.expired.transaction.cleanup.interval.ms",
         Kind::int(1),
@@ -45,7 +45,7 @@ const QUOTAS: &[Property] = &[
 const CONSUMER_WHY: &str = "the consumer group protocol of KIP-848 is not served yet";
 
 const CONSUMER: &[Property] = &[
-    later("group.consumer.assignment.interval.ms", Kind::int(0), Some("1000"), CONSUMER_WHY),
+    later("group.consumer.assignment.interval.ms", Kind::int(0), Some("1000"), CONSUMER_WHY).while_running(),
     later("group.consumer.assignors", Kind::List, Some("uniform,range"), CONSUMER_WHY),
     later("group.consumer.heartbeat.interval.ms", Kind::int(1), Some("5000"), CONSUMER_WHY),
     later("group.consumer.max.assignment.interval.ms", Kind::int(0), Some("15000"), CONSUMER_WHY),
@@ -74,7 +74,7 @@ const CONSUMER: &[Property] = &[
 const SHARE_WHY: &str = "share groups are not served yet";
 
 const SHARE: &[Property] = &[
-    later("group.share.assignment.interval.ms", Kind::int(0), Some("1000"), SHARE_WHY),
+    later("group.share.assignment.interval.ms", Kind::int(0), Some("1000"), SHARE_WHY).while_running(),
     later("group.share.assignors", Kind::List, Some("simple"), SHARE_WHY),
     later("group.share.delivery.count.limit", Kind::Int { min: 2, max: 10 }, Some("5"), SHARE_WHY),
     later("group.share.heartbeat.interval.ms", Kind::int(1), Some("5000"), SHARE_WHY),
@@ -103,7 +103,7 @@ const SHARE: &[Property] = &[
     later("group.share.record.lock.duration.ms", Kind::Int { min: 1000, max: 3600000 }, Some("30000"), SHARE_WHY),
     later("group.share.session.timeout.ms", Kind::int(1), Some("45000"), SHARE_WHY),
     later("share.coordinator.append.linger.ms", Kind::int(-1), Some("-1"), SHARE_WHY),
-    later("share.coordinator.cached.buffer.max.bytes", Kind::int(524288), Some("1048588"), SHARE_WHY),
+    later("share.coordinator.cached.buffer.max.bytes", Kind::int(524288), Some("1048588"), SHARE_WHY).while_running(),
     later("share.coordinator.cold.partition.snapshot.interval.ms", Kind::int(1), Some("300000"), SHARE_WHY),
     later("share.coordinator.load.buffer.size", Kind::int(1), Some("5242880"), SHARE_WHY),
     later(
@@ -126,7 +126,7 @@ const SHARE: &[Property] = &[
 const STREAMS_WHY: &str = "streams groups are not served yet";
 
 const STREAMS: &[Property] = &[
-    later("group.streams.assignment.interval.ms", Kind::int(0), Some("1000"), STREAMS_WHY),
+    later("group.streams.assignment.interval.ms", Kind::int(0), Some("1000"), STREAMS_WHY).while_running(),
     later("group.streams.heartbeat.interval.ms", Kind::int(1), Some("5000"), STREAMS_WHY),
     later("group.streams.initial.rebalance.delay.ms", Kind::int(0), Some("3000"), STREAMS_WHY),
     later("group.streams.max.assignment.interval.ms", Kind::int(0), Some("15000"), STREAMS_WHY),

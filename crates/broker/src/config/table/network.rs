@@ -86,13 +86,14 @@ declare! { NETWORK:
     )
     .not_yet();
     MAX_CONNECTIONS =
-        Property::served("max.connections", Kind::int(0), "2147483647", "how many connections may be open").not_yet();
+        Property::served("max.connections", Kind::int(0), "2147483647", "how many connections may be open").while_running().not_yet();
     MAX_CONNECTIONS_PER_IP = Property::served(
         "max.connections.per.ip",
         Kind::int(0),
         "2147483647",
         "how many connections may be open from one address",
     )
+    .while_running()
     .not_yet();
     MAX_CONNECTIONS_PER_IP_OVERRIDES = Property::served(
         "max.connections.per.ip.overrides",
@@ -100,6 +101,7 @@ declare! { NETWORK:
         "",
         "other limits for some addresses, as HOST:COUNT with commas between them",
     )
+    .while_running()
     .not_yet();
     MAX_CONNECTION_CREATION_RATE = Property::served(
         "max.connection.creation.rate",
@@ -107,6 +109,7 @@ declare! { NETWORK:
         "2147483647",
         "how many connections may be opened in a second",
     )
+    .while_running()
     .not_yet();
     MAX_REQUEST_PARTITION_SIZE_LIMIT = Property::served(
         "max.request.partition.size.limit",

@@ -3,6 +3,9 @@
 use crate::config::kind::Kind;
 use crate::config::property::{Property, declare};
 
+/// What an acknowledgement may mean.
+pub(crate) const DURABILITY: Kind = Kind::Choice(&["flush", "os"]);
+
 declare! { STORAGE:
     LOG_DIRS = Property::unset("log.dirs", Kind::List, "the data folder; wins over log.dir")
         .more("Kafka allows several; here it is one. `--data DIR` is the short form.");
@@ -17,14 +20,16 @@ declare! { STORAGE:
     .more("`--storage memory` is the short form.");
     OTTLA_DURABILITY = Property::served(
         "ottla.durability",
-        Kind::Choice(&["flush", "os"]),
+        DURABILITY,
         "flush",
         "what an acknowledgement of acks=1 or acks=all means: flush (on disk) or os (with the operating system)",
     )
     .more(
         "With `flush` acknowledged records survive a power cut. With `os` they survive the death of the broker, but not \
-         that of the machine. Topics, groups and committed offsets are always flushed.",
-    );
+         that of the machine. Topics, groups and committed offsets are always flushed. A topic's own \
+         `ottla.durability` wins.",
+    )
+    .while_running();
     OTTLA_WAL_MAX_BYTES = Property::served(
         "ottla.wal.max.bytes",
         Kind::Long { min: 16 << 20, max: 1 << 40 },

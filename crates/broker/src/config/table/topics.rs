@@ -50,25 +50,29 @@ declare! { TOPICS:
         Kind::int(0),
         "1048588",
         "the largest record batch, compressed as it comes; a topic's max.message.bytes wins",
-    );
+    )
+    .while_running();
     LOG_MESSAGE_TIMESTAMP_TYPE = Property::served(
         "log.message.timestamp.type",
         TIMESTAMP_TYPE,
         "CreateTime",
         "whose clock stamps a record: CreateTime (the producer's) or LogAppendTime (the broker's)",
-    );
+    )
+    .while_running();
     LOG_MESSAGE_TIMESTAMP_BEFORE_MAX_MS = Property::served(
         "log.message.timestamp.before.max.ms",
         Kind::long(0),
         "9223372036854775807",
         "how far in the past a producer's timestamp may lie, in milliseconds",
-    );
+    )
+    .while_running();
     LOG_MESSAGE_TIMESTAMP_AFTER_MAX_MS = Property::served(
         "log.message.timestamp.after.max.ms",
         Kind::long(0),
         "3600000",
         "how far in the future a producer's timestamp may lie, in milliseconds",
-    );
+    )
+    .while_running();
     COMPRESSION_TYPE = Property::served(
         "compression.type",
         COMPRESSION,
@@ -76,17 +80,19 @@ declare! { TOPICS:
         "how records are stored compressed; producer keeps what the producer sent",
     )
     .more("Batches are stored as they come so far, whatever this says.")
+    .while_running()
     .not_yet();
     COMPRESSION_GZIP_LEVEL =
-        Property::served("compression.gzip.level", GZIP_LEVEL, "-1", "how hard gzip tries; -1 is its own default").not_yet();
-    COMPRESSION_LZ4_LEVEL = Property::served("compression.lz4.level", LZ4_LEVEL, "9", "how hard lz4 tries").not_yet();
-    COMPRESSION_ZSTD_LEVEL = Property::served("compression.zstd.level", ZSTD_LEVEL, "3", "how hard zstd tries").not_yet();
+        Property::served("compression.gzip.level", GZIP_LEVEL, "-1", "how hard gzip tries; -1 is its own default").while_running().not_yet();
+    COMPRESSION_LZ4_LEVEL = Property::served("compression.lz4.level", LZ4_LEVEL, "9", "how hard lz4 tries").while_running().not_yet();
+    COMPRESSION_ZSTD_LEVEL = Property::served("compression.zstd.level", ZSTD_LEVEL, "3", "how hard zstd tries").while_running().not_yet();
     LOG_SEGMENT_BYTES = Property::served(
         "log.segment.bytes",
         SEGMENT_BYTES,
         "1073741824",
         "size at which a partition's log goes on in a new file",
-    );
+    )
+    .while_running();
     LOG_ROLL_MS = Property::served(
         "log.roll.ms",
         Kind::long(1),
@@ -94,6 +100,7 @@ declare! { TOPICS:
         "age at which a partition's log goes on in a new file, in milliseconds",
     )
     .coarser(&[Coarser { name: "log.roll.hours", factor: HOUR_MS }])
+    .while_running()
     .not_yet();
     LOG_ROLL_HOURS = Property::served("log.roll.hours", Kind::int(1), "168", "log.roll.ms in hours, where log.roll.ms is not set").not_yet();
     LOG_ROLL_JITTER_MS = Property::served(
@@ -103,6 +110,7 @@ declare! { TOPICS:
         "by how much log.roll.ms varies from segment to segment, in milliseconds",
     )
     .coarser(&[Coarser { name: "log.roll.jitter.hours", factor: HOUR_MS }])
+    .while_running()
     .not_yet();
     LOG_ROLL_JITTER_HOURS =
         Property::served("log.roll.jitter.hours", Kind::int(0), "0", "log.roll.jitter.ms in hours, where log.roll.jitter.ms is not set").not_yet();
@@ -117,6 +125,7 @@ declare! { TOPICS:
         Coarser { name: "log.retention.minutes", factor: MINUTE_MS },
         Coarser { name: "log.retention.hours", factor: HOUR_MS },
     ])
+    .while_running()
     .not_yet();
     LOG_RETENTION_MINUTES =
         Property::unset("log.retention.minutes", Kind::INT, "log.retention.ms in minutes, where log.retention.ms is not set").not_yet();
@@ -133,6 +142,7 @@ declare! { TOPICS:
         "-1",
         "how many bytes of a partition are kept; -1 sets no bound",
     )
+    .while_running()
     .not_yet();
     LOG_RETENTION_CHECK_INTERVAL_MS = Property::served(
         "log.retention.check.interval.ms",
@@ -147,6 +157,7 @@ declare! { TOPICS:
         "delete",
         "how old records go: delete (by age and size), compact (the last of every key stays), or both",
     )
+    .while_running()
     .not_yet();
     LOG_CLEANER_ENABLE = Property::served(
         "log.cleaner.enable",
@@ -161,6 +172,7 @@ declare! { TOPICS:
         "86400000",
         "how long a compacted topic keeps the marks of deleted keys, in milliseconds",
     )
+    .while_running()
     .not_yet();
     LOG_CLEANER_MIN_COMPACTION_LAG_MS = Property::served(
         "log.cleaner.min.compaction.lag.ms",
@@ -168,6 +180,7 @@ declare! { TOPICS:
         "0",
         "how long a record stays at least before compaction may remove it, in milliseconds",
     )
+    .while_running()
     .not_yet();
     LOG_CLEANER_MAX_COMPACTION_LAG_MS = Property::served(
         "log.cleaner.max.compaction.lag.ms",
@@ -175,6 +188,7 @@ declare! { TOPICS:
         "9223372036854775807",
         "after how long at the latest a record is compacted, in milliseconds",
     )
+    .while_running()
     .not_yet();
     LOG_CLEANER_MIN_CLEANABLE_RATIO = Property::served(
         "log.cleaner.min.cleanable.ratio",
@@ -182,5 +196,6 @@ declare! { TOPICS:
         "0.5",
         "which share of a log must be new before it is compacted",
     )
+    .while_running()
     .not_yet();
 }

@@ -1,15 +1,18 @@
 //! Topic configs: what a topic may be told, and what holds where it is told nothing.
 
+mod log;
 mod settings;
 pub(crate) mod table;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+pub(super) use log::{durability, inherited_log_config, log_config};
 pub use settings::{Compression, TimestampType, TopicSettings, TopicSettingsCache};
 
+use super::layers::{Effective, Source};
 use super::nearest::nearest;
-use super::{BrokerConfig, Shown, table as broker_table};
+use super::{BrokerConfig, Shown, Values, table as broker_table};
 use table::{TOPIC, TopicProperty, find};
 
 /// Checks the configs of a new topic and answers them as they are stored.
@@ -24,24 +27,25 @@ pub(crate) fn check<'a>(
     for (name, value) in configs {
         let Some(known) = find(name) else { return Err(unknown(name)) };
         let value = value.ok_or_else(|| format!("the topic config {name} has no value (null)"))?;
-        let stored = known
-            .property
-            .kind
-            .check(value)
-            .map_err(|reason| format!("the topic config {name}={} {reason}", Shown(value)))?;
+        let stored = known.property.kind.check(value).map_err(|reason| misfit(name, value, &reason))?;
         checked.insert(name.to_owned(), stored);
     }
     check_together(&checked, config)?;
     Ok(checked)
 }
 
-fn unknown(name: &str) -> String {
+pub(super) fn misfit(name: &str, value: &str, reason: &str) -> String {
+    format!("the topic config {name}={} {reason}", Shown(value))
+}
+
+pub(super) fn unknown(name: &str) -> String {
     let near = nearest(name, TOPIC.iter().map(|config| &config.property));
     let hint = near.map(|near| format!("; did you mean {}?", near.name)).unwrap_or_default();
     format!("unknown topic config {}{hint}", Shown(name))
 }
 
-fn check_together(configs: &BTreeMap<String, String>, config: &BrokerConfig) -> Result<(), String> {
+/// That values fit together, right as each may be by itself.
+pub(super) fn check_together(configs: &BTreeMap<String, String>, config: &BrokerConfig) -> Result<(), String> {
     let number = |name| effective(name, configs, config).parse::<i64>().unwrap_or(0);
     let (min, max) = (number("min.compaction.lag.ms"), number("max.compaction.lag.ms"));
     if min > max {
@@ -63,16 +67,15 @@ pub(crate) fn effective<'a>(
     let Some(known) = find(name) else { return Cow::Borrowed("") };
     match configs.get(name) {
         Some(own) if known.property.kind.check(own).is_ok() => Cow::Borrowed(own),
-        _ => inherited(known, config).0,
+        _ => inherited(known, config.values()).0,
     }
 }
 
-/// What holds for topics without a value of their own; with the broker property that was given, where one was.
-pub(crate) fn inherited<'a>(known: &TopicProperty, config: &'a BrokerConfig) -> (Cow<'a, str>, Option<&'static str>) {
-    let broker = known.broker.and_then(broker_table::find).map(|property| config.values().effective(property));
-    match broker {
-        Some(super::layers::Effective { value: Some(value), origin }) => (value, origin.map(|(name, _)| name)),
-        _ => (Cow::Borrowed(known.property.default.unwrap_or_default()), None),
+/// What holds for topics without a value of their own, and from where that comes.
+pub(crate) fn inherited<'a>(known: &TopicProperty, values: &'a Values) -> (Cow<'a, str>, Source) {
+    match known.broker.and_then(broker_table::find).map(|property| values.effective(property)) {
+        Some(Effective { value: Some(value), source }) => (value, source),
+        _ => (Cow::Borrowed(known.property.default.unwrap_or_default()), Source::Default),
     }
 }
 
@@ -125,7 +128,7 @@ mod tests {
             let property = &known.property;
             let default = property.default.expect("topic configs have defaults");
             assert!(property.kind.check(default).is_ok(), "{}={default}", property.name);
-            assert_eq!(inherited(known, &config), (default.into(), None), "{}", property.name);
+            assert_eq!(inherited(known, config.values()), (default.into(), Source::Default), "{}", property.name);
             let Some(name) = known.broker else { continue };
             let broker = broker_table::find(name).unwrap_or_else(|| panic!("{name} is no broker property"));
             let silent = |class| class != Class::Served;

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ottla_storage::{Topic, TopicId};
+use ottla_storage::{Durability, Topic, TopicId};
 
 use super::effective;
+use super::log::durability;
 use crate::config::BrokerConfig;
 
 /// Whose clock stamps a topic's records (`message.timestamp.type`).
@@ -49,6 +50,8 @@ pub struct TopicSettings {
     pub compression: Compression,
     /// `cleanup.policy` has `compact`: every record needs a key.
     pub compacted: bool,
+    /// `ottla.durability`: what an acknowledgement of producers means.
+    pub durability: Durability,
 }
 
 impl TopicSettings {
@@ -72,6 +75,7 @@ impl TopicSettings {
                 _ => Compression::Producer,
             },
             compacted: text("cleanup.policy").split(',').any(|policy| policy == "compact"),
+            durability: durability(&text("ottla.durability")),
         }
     }
 }

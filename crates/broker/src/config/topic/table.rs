@@ -2,6 +2,7 @@
 
 use crate::config::kind::Kind;
 use crate::config::property::Property;
+use crate::config::table::storage::DURABILITY;
 use crate::config::table::topics as broker;
 
 /// A topic config.
@@ -144,6 +145,13 @@ pub(crate) const TOPIC: &[TopicProperty] = &[
     )
     .not_yet(),
     over("min.insync.replicas", "min.insync.replicas", Kind::int(1), "1", ONE_REPLICA).without_meaning(),
+    over(
+        "ottla.durability",
+        "ottla.durability",
+        DURABILITY,
+        "flush",
+        "what an acknowledgement of acks=1 or acks=all means: flush (on disk) or os (with the operating system)",
+    ),
     over("log.preallocate", "preallocate", Kind::Boolean, "false", OWN_FILES).without_meaning(),
     only("remote.log.copy.disable", Kind::Boolean, "false", NO_TIERS),
     only("remote.log.delete.on.disable", Kind::Boolean, "false", NO_TIERS),

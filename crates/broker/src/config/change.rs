@@ -1,0 +1,159 @@
+//! From what is set on a topic or a broker, and what somebody wants to change about it, to what shall be set: no more than a
+//! function.
+//!
+//! The rules are Kafka's (KIP-339), as observed: what is appended to or subtracted from starts with Kafka's own default where
+//! nothing is set; a word is never twice in a list; deleting what is not set is fine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::kind::{Kind, split_list};
+use super::nearest::nearest;
+use super::property::{Change, Property};
+use super::{BrokerConfig, Shown, table, topic};
+
+/// What is set: values by property.
+pub(crate) type Configs = BTreeMap<String, String>;
+
+/// Whose configs they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Owner {
+    /// A topic.
+    Topic,
+    /// One broker, or all.
+    Broker,
+}
+
+/// What shall become of one property.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Operation<'a> {
+    /// It gets this value.
+    Set(&'a str),
+    /// It is not set any more.
+    Delete,
+    /// These words are added to its list.
+    Append(&'a str),
+    /// These words are taken out of its list.
+    Subtract(&'a str),
+}
+
+/// Why nothing is changed: a sentence.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Refusal {
+    /// What is asked for cannot be asked (Kafka's INVALID_REQUEST).
+    Request(String),
+    /// The config cannot be so (Kafka's INVALID_CONFIG).
+    Config(String),
+}
+
+/// What shall be set after these operations on `current`.
+///
+/// # Errors
+/// The first operation that cannot be done; then nothing is changed.
+pub(crate) fn changed(
+    owner: Owner,
+    current: &Configs,
+    operations: &[(&str, Operation<'_>)],
+    config: &BrokerConfig,
+) -> Result<Configs, Refusal> {
+    let mut seen = BTreeSet::new();
+    if let Some((name, _)) = operations.iter().find(|(name, _)| !seen.insert(*name)) {
+        return Err(Refusal::Request(format!("the request names the config {} more than once", Shown(name))));
+    }
+    let mut configs = current.clone();
+    for (name, operation) in operations {
+        match operation {
+            // As in Kafka the name need not even exist: whoever cleans up may find what a later version has left.
+            Operation::Delete => {
+                configs.remove(*name);
+            }
+            Operation::Set(value) => {
+                configs.insert((*name).to_owned(), checked(owner, find(owner, name)?, value)?);
+            }
+            Operation::Append(words) => {
+                let property = list(owner, name, "appended to")?;
+                let value = appended(&present(property, current), words);
+                configs.insert((*name).to_owned(), checked(owner, property, &value)?);
+            }
+            Operation::Subtract(words) => {
+                let property = list(owner, name, "subtracted from")?;
+                let value = subtracted(&present(property, current), words);
+                configs.insert((*name).to_owned(), checked(owner, property, &value)?);
+            }
+        }
+    }
+    if owner == Owner::Topic {
+        topic::check_together(&configs, config).map_err(Refusal::Config)?;
+    }
+    Ok(configs)
+}
+
+/// A property that can be set while running.
+fn find(owner: Owner, name: &str) -> Result<&'static Property, Refusal> {
+    if owner == Owner::Topic {
+        let known = topic::table::find(name).ok_or_else(|| Refusal::Config(topic::unknown(name)))?;
+        return Ok(&known.property);
+    }
+    let fixed = || {
+        Refusal::Request(format!(
+            "{} cannot be changed while the broker runs; restart it with another value",
+            Shown(name)
+        ))
+    };
+    let property = match table::find(name) {
+        Some(property) => property,
+        None if table::PREFIXES.iter().any(|prefix| name.starts_with(prefix)) => return Err(fixed()),
+        None => return Err(Refusal::Config(unknown(name))),
+    };
+    match property.change {
+        Change::WhileRunning => Ok(property),
+        Change::AtStart => Err(fixed()),
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let changeable = table::all().filter(|property| property.change == Change::WhileRunning);
+    let near = nearest(name, changeable).or_else(|| nearest(name, table::all()));
+    let hint = near.map(|near| format!("; did you mean {}?", near.name)).unwrap_or_default();
+    format!("unknown broker config {}{hint}", Shown(name))
+}
+
+/// The value as it is stored. Kafka answers a value that does not fit with another code for brokers than for topics.
+fn checked(owner: Owner, property: &Property, value: &str) -> Result<String, Refusal> {
+    property.kind.check(value).map_err(|reason| match owner {
+        Owner::Topic => Refusal::Config(topic::misfit(property.name, value, &reason)),
+        Owner::Broker => Refusal::Request(format!("{}={} {reason}", property.name, Shown(value))),
+    })
+}
+
+fn list(owner: Owner, name: &str, what: &str) -> Result<&'static Property, Refusal> {
+    let property = find(owner, name)?;
+    match property.kind {
+        Kind::List | Kind::ListOf(_) | Kind::Replicas => Ok(property),
+        _ => Err(Refusal::Config(format!("{name} cannot be {what}: it is no list; set it instead"))),
+    }
+}
+
+/// The list as it is set, else Kafka's default.
+fn present(property: &Property, current: &Configs) -> String {
+    let set = current.get(property.name).map(String::as_str);
+    set.or(property.default).unwrap_or_default().to_owned()
+}
+
+fn appended(present: &str, words: &str) -> String {
+    let mut all: Vec<&str> = Vec::new();
+    for word in split_list(present).chain(split_list(words)) {
+        if !all.contains(&word) {
+            all.push(word);
+        }
+    }
+    all.join(",")
+}
+
+fn subtracted(present: &str, words: &str) -> String {
+    let stays = |word: &&str| !split_list(words).any(|gone| gone == *word);
+    split_list(present).filter(stays).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+#[path = "change_tests.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+//! Configs that are changed while the broker runs: kept in the engine's metadata, over everything that was given at the start.
+//!
+//! A [`BrokerConfig`] never changes. When the metadata say something else, a new one takes its place ([`CurrentConfig`]), with
+//! nothing remembered of what held before.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use ottla_storage::{ConfigResource, LogConfig, LogConfigs, Metadata, Topic, TopicId};
+
+use super::layers::{Candidate, Source};
+use super::property::Change;
+use super::{BrokerConfig, table};
+
+/// The name under which the configs of all brokers are kept.
+const ALL_BROKERS: &str = "";
+
+/// What is set for this broker and for all brokers. A name or value that this version cannot use (a later one may have
+/// written it) is not in here.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Dynamic {
+    this_broker: BTreeMap<&'static str, String>,
+    all_brokers: BTreeMap<&'static str, String>,
+}
+
+impl Dynamic {
+    /// What the metadata have for this broker.
+    pub(super) fn of(metadata: &Metadata, node_id: i32) -> Dynamic {
+        if metadata.configured().len() == 0 {
+            return Dynamic::default();
+        }
+        let usable = |name: String| {
+            let configs = metadata.configs(&ConfigResource::Broker(name.into()))?;
+            let usable = configs.iter().filter_map(|(name, value)| {
+                let property = table::find(name).filter(|property| property.change == Change::WhileRunning)?;
+                Some((property.name, property.kind.check(value).ok()?))
+            });
+            Some(usable.collect())
+        };
+        Dynamic {
+            this_broker: usable(node_id.to_string()).unwrap_or_default(),
+            all_brokers: usable(ALL_BROKERS.to_owned()).unwrap_or_default(),
+        }
+    }
+
+    /// What is set for a property: the first one counts.
+    pub(super) fn candidates(&self, name: &str) -> impl Iterator<Item = Candidate<'_>> {
+        let layers = [(&self.this_broker, Source::ThisBroker), (&self.all_brokers, Source::AllBrokers)];
+        layers.into_iter().filter_map(move |(layer, source)| {
+            let (name, value) = layer.get_key_value(name)?;
+            Some(Candidate { name, value, source })
+        })
+    }
+
+    /// What is set for all brokers, by name.
+    pub(crate) fn all_brokers(&self) -> impl Iterator<Item = Candidate<'_>> {
+        self.all_brokers.iter().map(|(name, value)| Candidate { name, value, source: Source::AllBrokers })
+    }
+}
+
+/// The configuration that holds now.
+#[derive(Debug)]
+pub(crate) struct CurrentConfig {
+    node_id: i32,
+    now: RwLock<BrokerConfig>,
+}
+
+impl CurrentConfig {
+    /// What was given at the start, under what the metadata have.
+    pub(crate) fn new(given: &BrokerConfig, node_id: i32, metadata: &Metadata) -> CurrentConfig {
+        CurrentConfig { node_id, now: RwLock::new(given.under(Dynamic::of(metadata, node_id))) }
+    }
+
+    /// What holds now.
+    pub(crate) fn now(&self) -> BrokerConfig {
+        self.now.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes over what the metadata have; called in the order of the changes.
+    pub(crate) fn follow(&self, metadata: &Metadata) {
+        let dynamic = Dynamic::of(metadata, self.node_id);
+        let now = self.now();
+        if *now.values().dynamic() != dynamic {
+            *self.now.write().unwrap_or_else(PoisonError::into_inner) = now.under(dynamic);
+        }
+    }
+}
+
+/// Tells the engine what holds for each topic's log.
+#[derive(Debug)]
+pub struct TopicLogs {
+    node_id: i32,
+    given: BrokerConfig,
+    known: Mutex<Known>,
+}
+
+/// What was worked out last. Everything in it belongs to `config`.
+#[derive(Debug)]
+struct Known {
+    config: BrokerConfig,
+    /// By topic, with the configs of its own that it was worked out from.
+    topics: HashMap<TopicId, (BTreeMap<String, String>, LogConfig)>,
+}
+
+impl TopicLogs {
+    /// By this configuration, under what the metadata have for the broker.
+    pub fn new(given: BrokerConfig, node_id: i32) -> Arc<TopicLogs> {
+        let known = Mutex::new(Known { config: given.clone(), topics: HashMap::new() });
+        Arc::new(TopicLogs { node_id, given, known })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogConfigs for TopicLogs {
+    fn log_config(&self, metadata: &Metadata, topic: &Topic) -> LogConfig {
+        let dynamic = Dynamic::of(metadata, self.node_id);
+        let mut known = self.known();
+        if *known.config.values().dynamic() != dynamic {
+            *known = Known { config: self.given.under(dynamic), topics: HashMap::new() };
+        }
+        if topic.configs.is_empty() {
+            return known.config.log_config();
+        }
+        match known.topics.get(&topic.id) {
+            Some((configs, config)) if *configs == topic.configs => *config,
+            _ => {
+                let config = super::topic::log_config(topic, &known.config);
+                known.topics.retain(|id, _| metadata.by_id(*id).is_some());
+                known.topics.insert(topic.id, (topic.configs.clone(), config));
+                config
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "dynamic_tests.rs"]
+mod tests;
