@@ -11,6 +11,7 @@
 pub mod batches;
 mod boundary;
 mod clock;
+pub mod compaction;
 pub mod conformance;
 pub mod decide;
 pub mod local;

@@ -30,6 +30,7 @@ pub(super) const COMPRESSION_MASK: i16 = 0b111;
 const LOG_APPEND_TIME: i16 = 1 << 3;
 pub(super) const TRANSACTIONAL: i16 = 1 << 4;
 pub(super) const CONTROL: i16 = 1 << 5;
+pub(super) const DELETE_HORIZON: i16 = 1 << 6;
 
 /// The fields of a batch's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +45,7 @@ pub struct BatchHeader {
     pub magic: i8,
     /// CRC-32C of everything behind it.
     pub crc: u32,
-    /// Compression, timestamp type, transactional, control.
+    /// Compression, timestamp type, transactional, control, delete horizon.
     pub attributes: i16,
     /// Offset of the last record, relative to the first.
     pub last_offset_delta: i32,

@@ -10,6 +10,7 @@ mod builder;
 mod compression;
 mod encoding;
 mod error;
+mod horizon;
 mod lz4;
 mod open;
 mod rebuild;

@@ -12,7 +12,7 @@ pub struct OpenBatch<'a> {
     /// Its header.
     pub header: BatchHeader,
     /// The records, decompressed.
-    records: Cow<'a, [u8]>,
+    pub(super) records: Cow<'a, [u8]>,
 }
 
 /// Opens one batch, decompressing its records to at most `max_bytes`. Uncompressed records are borrowed and not bounded.

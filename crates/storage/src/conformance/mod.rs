@@ -16,7 +16,7 @@
 
 mod cases;
 mod harness;
-mod random;
+pub(crate) mod random;
 mod sample;
 mod trial;
 mod twin;

@@ -1,0 +1,127 @@
+//! The second half of a cleaning: what stays of each batch.
+
+use bytes::Bytes;
+use ottla_protocol::records::{BatchError, BatchHeader, Encoding, OpenBatch, Record};
+
+use super::{Survey, is_compacted, open};
+
+/// What becomes of a batch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// It stays as it is.
+    Keep,
+    /// This takes its place.
+    Replace(Bytes),
+    /// It goes.
+    Remove,
+}
+
+/// What a cleaning did.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counts {
+    /// Records that stay.
+    pub records_kept: u64,
+    /// Records that go.
+    pub records_removed: u64,
+    /// Batches that could not be opened or not be written again; they stay as they are.
+    pub batches_not_opened: u64,
+}
+
+/// Says what stays of the batches before the end of a survey.
+pub struct Filter<'a> {
+    survey: &'a Survey,
+    now_ms: i64,
+    delete_retention_ms: u64,
+    counts: Counts,
+}
+
+/// What there is to do about one opened batch.
+#[derive(Default)]
+struct Judged {
+    kept: u64,
+    removed: u64,
+    keeps_tombstones: bool,
+}
+
+impl<'a> Filter<'a> {
+    /// One that goes by that survey. `now_ms` is the wall clock; `delete_retention_ms` counts from it for tombstones that no
+    /// cleaning saw before.
+    pub fn new(survey: &'a Survey, now_ms: i64, delete_retention_ms: u64) -> Self {
+        Self { survey, now_ms, delete_retention_ms, counts: Counts::default() }
+    }
+
+    /// What became of the batches so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Decides about one batch.
+    pub fn apply(&mut self, batch: &[u8]) -> Fate {
+        let Ok(header) = BatchHeader::parse(batch) else { return self.keep_unopened() };
+        if !is_compacted(&header) || header.base_offset >= self.survey.end_offset() {
+            return Fate::Keep;
+        }
+        let Ok(opened) = open(batch) else { return self.keep_unopened() };
+        let judged = self.judge(&opened);
+        let fate = match self.fate(opened, &judged) {
+            Ok(fate) => fate,
+            Err(_) => return self.keep_unopened(),
+        };
+        self.counts.records_kept += judged.kept;
+        self.counts.records_removed += judged.removed;
+        fate
+    }
+
+    fn keep_unopened(&mut self) -> Fate {
+        self.counts.batches_not_opened += 1;
+        Fate::Keep
+    }
+
+    fn judge(&self, opened: &OpenBatch<'_>) -> Judged {
+        let mut judged = Judged::default();
+        for record in opened.records().flatten() {
+            if self.keeps(&opened.header, &record) {
+                judged.kept += 1;
+                judged.keeps_tombstones |= record.value.is_none();
+            } else {
+                judged.removed += 1;
+            }
+        }
+        judged
+    }
+
+    fn keeps(&self, header: &BatchHeader, record: &Record<'_>) -> bool {
+        if record.offset >= self.survey.end_offset() {
+            return true;
+        }
+        let is_newest = record.key.is_some_and(|key| self.survey.is_newest(key, record.offset));
+        let has_passed = header.delete_horizon_ms().is_some_and(|horizon_ms| self.now_ms >= horizon_ms);
+        is_newest && (record.value.is_some() || !has_passed)
+    }
+
+    fn fate(&self, opened: OpenBatch<'_>, judged: &Judged) -> Result<Fate, BatchError> {
+        let header = opened.header;
+        if judged.kept == 0 {
+            let is_last = header.next_offset() == self.survey.end_offset();
+            return match (is_last, judged.removed) {
+                (false, _) => Ok(Fate::Remove),
+                (true, 0) => Ok(Fate::Keep),
+                (true, _) => Ok(Fate::Replace(opened.rebuild(Encoding::None, |_| false)?)),
+            };
+        }
+        let needs_horizon = judged.keeps_tombstones && header.delete_horizon_ms().is_none();
+        if judged.removed == 0 && !needs_horizon {
+            return Ok(Fate::Keep);
+        }
+        let encoding = Encoding::of(header.compression()?);
+        // The records are judged by the horizon that the batch came with: a new one does not end before this cleaning does.
+        let keep = |record: &Record<'_>| self.keeps(&header, record);
+        let rebuilt = if needs_horizon {
+            let horizon_ms = self.now_ms.saturating_add_unsigned(self.delete_retention_ms);
+            opened.with_delete_horizon(horizon_ms)?.rebuild(encoding, keep)?
+        } else {
+            opened.rebuild(encoding, keep)?
+        };
+        Ok(Fate::Replace(rebuilt))
+    }
+}

@@ -1,0 +1,58 @@
+//! The first half of a cleaning: which key was seen last where.
+
+use ottla_protocol::records::BatchHeader;
+
+use super::key_map::KeyMap;
+use super::{is_compacted, open};
+
+/// The newest offset of each key in a part of a log.
+pub struct Survey {
+    keys: KeyMap,
+    end_offset: i64,
+}
+
+impl Survey {
+    /// One that has read nothing, from `start_offset` on, and takes at most about `max_bytes` (`log.cleaner.dedupe.buffer.size`).
+    pub fn new(start_offset: i64, max_bytes: usize) -> Self {
+        Self { keys: KeyMap::new(max_bytes), end_offset: start_offset }
+    }
+
+    /// Reads the next batch of the log. False where it does not fit: then the survey ends before that batch. A batch that no
+    /// empty survey could hold is passed over, which only means that its keys make nothing else go.
+    pub fn add(&mut self, batch: &[u8]) -> bool {
+        let Ok(header) = BatchHeader::parse(batch) else { return true };
+        let was_empty = self.keys.is_empty();
+        let fits = !is_compacted(&header) || self.add_records(batch);
+        if fits || was_empty {
+            self.end_offset = self.end_offset.max(header.next_offset());
+        }
+        fits || was_empty
+    }
+
+    /// Says that everything up to there was read; behind the last batch there may be offsets without records.
+    pub fn read_up_to(&mut self, end_offset: i64) {
+        self.end_offset = self.end_offset.max(end_offset);
+    }
+
+    /// The offset after all that was read: where the cleaning ends.
+    pub fn end_offset(&self) -> i64 {
+        self.end_offset
+    }
+
+    /// Whether a record is the newest of its key, as far as the survey read.
+    pub(super) fn is_newest(&self, key: &[u8], offset: i64) -> bool {
+        self.keys.get(key).is_none_or(|newest| offset >= newest)
+    }
+
+    /// All of a batch's records or none: what lies behind the end must not make anything go.
+    fn add_records(&mut self, batch: &[u8]) -> bool {
+        // One that cannot be opened says nothing of its keys, so whatever it might replace stays.
+        let Ok(opened) = open(batch) else { return true };
+        let keyed = || opened.records().flatten().filter_map(|record| Some((record.key?, record.offset)));
+        let fits = self.keys.has_room(keyed().map(|(key, _)| key));
+        if fits {
+            keyed().for_each(|(key, offset)| self.keys.put(key, offset));
+        }
+        fits
+    }
+}
