@@ -6,6 +6,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::cleaner::CleanerQueue;
 use super::disk::{Disk, LockHeld};
 use super::flusher::Snapshot;
 use super::health::{Health, closed, failed_flush, not_now};
@@ -38,7 +39,11 @@ struct Todo {
     waiting: Vec<Completer<(), Unavailable>>,
     /// Who waits for the end.
     closing: Vec<Completer<(), Unavailable>>,
+    /// Who waits for a checkpoint after a cleaning.
+    cleaned: Vec<Completer<(), Unavailable>>,
     removed_topics: Vec<TopicId>,
+    /// Whose active segment is to be sealed.
+    rolls: BTreeSet<PartitionId>,
     trimmed: BTreeSet<PartitionId>,
     /// The flusher is done.
     flusher_closed: bool,
@@ -50,7 +55,8 @@ struct Todo {
 impl Todo {
     fn is_empty(&self) -> bool {
         let flags = self.write || self.checkpoint || self.flusher_closed || self.stopped;
-        !flags && self.waiting.is_empty() && self.removed_topics.is_empty() && self.trimmed.is_empty()
+        let nobody_waits = self.waiting.is_empty() && self.cleaned.is_empty();
+        !flags && nobody_waits && self.removed_topics.is_empty() && self.trimmed.is_empty() && self.rolls.is_empty()
     }
 }
 
@@ -70,11 +76,26 @@ impl Signal {
         self.change(|todo| todo.checkpoint = true);
     }
 
-    /// Asks for a checkpoint and tells when it is done.
+    /// Asks for a checkpoint, for a cleaning of what is due by then, and for another checkpoint, and tells when all that is done.
     pub(super) fn wait_for_checkpoint(&self, waiter: Completer<(), Unavailable>) {
         self.change(|todo| match todo.ended {
             Some(_) => waiter.complete(Err(closed())),
             None => todo.waiting.push(waiter),
+        });
+    }
+
+    /// The cleaning is done that these wait for.
+    pub(super) fn finish_cleaning(&self, waiting: Vec<Completer<(), Unavailable>>) {
+        self.change(|todo| match todo.ended {
+            Some(_) => waiting.into_iter().for_each(|waiter| waiter.complete(Err(closed()))),
+            None => todo.cleaned.extend(waiting),
+        });
+    }
+
+    /// Asks to seal a partition's active segment.
+    pub(super) fn request_roll(&self, partition: PartitionId) {
+        self.change(|todo| {
+            todo.rolls.insert(partition);
         });
     }
 
@@ -133,7 +154,9 @@ impl Signal {
     fn end(&self, result: &Result<(), Unavailable>) {
         let mut todo = self.lock();
         todo.ended = Some(result.clone());
-        let (closing, waiting) = (std::mem::take(&mut todo.closing), std::mem::take(&mut todo.waiting));
+        let closing = std::mem::take(&mut todo.closing);
+        let mut waiting = std::mem::take(&mut todo.waiting);
+        waiting.append(&mut todo.cleaned);
         drop(todo);
         closing.into_iter().for_each(|waiter| waiter.complete(result.clone()));
         waiting.into_iter().for_each(|waiter| waiter.complete(Err(closed())));
@@ -175,6 +198,7 @@ pub(super) struct Background {
     pub(super) slots: Arc<SlotPool>,
     pub(super) store: SegmentStore,
     pub(super) snapshots: SnapshotSource,
+    pub(super) cleaning: Arc<CleanerQueue>,
     pub(super) monotonic_ms: MonotonicMs,
     pub(super) wall_ms: WallMs,
     pub(super) log_configs: Arc<dyn LogConfigs>,
@@ -197,6 +221,13 @@ impl Background {
     pub(super) fn begin(&mut self) {
         let metadata = self.tail.metadata();
         self.store.remove_strangers(|topic| metadata.by_id(topic).is_some());
+        for topic in metadata.topics() {
+            for index in 0..topic.partitions {
+                let partition = PartitionId { topic: topic.id, index };
+                let segments = self.tail.segments(partition).unwrap_or_default();
+                self.store.tidy_compacted(partition, &segments);
+            }
+        }
     }
 
     /// One turn of the thread, if there is anything to do. Answers whether there was, and whether there will be another turn.
@@ -212,7 +243,11 @@ impl Background {
     #[cfg(feature = "simulation")]
     pub(super) fn wants_snapshot(&self) -> bool {
         let todo = self.signal.lock();
-        todo.checkpoint || !todo.waiting.is_empty() || todo.flusher_closed || self.is_checkpoint_due()
+        todo.checkpoint
+            || !todo.waiting.is_empty()
+            || !todo.cleaned.is_empty()
+            || todo.flusher_closed
+            || self.is_checkpoint_due()
     }
 
     /// Does what is to do; answers whether there will be another turn.
@@ -221,11 +256,14 @@ impl Background {
             return false;
         }
         todo.removed_topics.into_iter().for_each(|topic| self.store.remove_topic(topic));
+        todo.rolls.into_iter().for_each(|partition| self.tail.seal_active(partition));
         todo.trimmed.into_iter().for_each(|partition| self.remove_before_start(partition));
-        if todo.checkpoint || self.is_checkpoint_due() || !todo.waiting.is_empty() {
+        let somebody_waits = !todo.waiting.is_empty() || !todo.cleaned.is_empty();
+        if todo.checkpoint || self.is_checkpoint_due() || somebody_waits {
             let result = self.checkpoint();
             self.last_checkpoint_ms = (self.monotonic_ms)();
-            todo.waiting.into_iter().for_each(|waiter| waiter.complete(result.clone()));
+            todo.cleaned.into_iter().for_each(|waiter| waiter.complete(result.clone()));
+            self.go_on_cleaning(todo.waiting, &result);
         } else if todo.write {
             self.write_behind();
         }
@@ -247,6 +285,7 @@ impl Background {
 
     /// The end: everything goes to its place, and the folder is free for another broker.
     fn close(&mut self) {
+        self.cleaning.stop_and_wait();
         let result = self.checkpoint();
         self.store.close();
         self.lock = None;
@@ -291,10 +330,41 @@ impl Background {
         Rolling::of(&*self.log_configs, &self.tail.metadata(), partition, (self.wall_ms)())
     }
 
-    /// Brings everything up to one place in the log into segment files, says so in the manifest, and frees the log before.
+    /// Those who asked for a checkpoint wait for a cleaning next, where there may be one.
+    fn go_on_cleaning(&mut self, waiting: Vec<Completer<(), Unavailable>>, result: &Result<(), Unavailable>) {
+        let waiting = match result {
+            Ok(()) if !waiting.is_empty() && self.has_compacted_topics() => {
+                self.cleaning.request(waiting).err().unwrap_or_default()
+            }
+            _ => waiting,
+        };
+        waiting.into_iter().for_each(|waiter| waiter.complete(result.clone()));
+    }
+
+    fn has_compacted_topics(&self) -> bool {
+        let metadata = self.tail.metadata();
+        metadata.topics().any(|topic| self.log_configs.log_config(&metadata, topic).compact)
+    }
+
+    /// A checkpoint, after which the files go that compaction has replaced.
     fn checkpoint(&mut self) -> Result<(), Unavailable> {
+        // Taken first: whatever replaced these is in the list that the manifest is made of.
+        let compacted = self.tail.take_compacted();
+        let result = self.write_checkpoint(compacted.is_some());
+        match (&result, compacted) {
+            (Ok(()), Some(replaced)) => {
+                replaced.iter().for_each(|(partition, meta)| self.store.remove(*partition, std::slice::from_ref(meta)));
+            }
+            (Err(_), Some(replaced)) => self.tail.put_back_compacted(replaced),
+            (_, None) => {}
+        }
+        result
+    }
+
+    /// Brings everything up to one place in the log into segment files, says so in the manifest, and frees the log before.
+    fn write_checkpoint(&mut self, has_compacted: bool) -> Result<(), Unavailable> {
         let snapshot = self.snapshot()?;
-        if snapshot.wal.next_sequence == self.checkpointed {
+        if snapshot.wal.next_sequence == self.checkpointed && !has_compacted {
             return Ok(());
         }
         for (topic, partitions) in &snapshot.topics {
@@ -333,6 +403,7 @@ impl Background {
             PartitionRecord {
                 log_start_offset: state.log_start_offset,
                 end_offset: state.end_offset,
+                clean_end: segments.clean_end,
                 segments: segments.all().copied().collect(),
                 producers: state.producers.clone(),
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::background::Signal;
+use super::cleaner::CleanerQueue;
 use super::group::ProducerIds;
 use super::health::{Health, closed};
 use super::inbox::{Command, Inbox, Prepared};
@@ -33,6 +34,7 @@ pub struct LocalEngine {
     /// Look-ups by time have a thread of their own: one may read and open a lot, and no read shall wait for that.
     pub(super) look_ups: Arc<ReadQueue>,
     pub(super) lookup: Lookup,
+    pub(super) cleaning: Arc<CleanerQueue>,
     pub(super) folder: PathBuf,
     pub(super) threads: Vec<JoinHandle<()>>,
 }
@@ -164,7 +166,8 @@ impl Engine for LocalEngine {
         self.health.subscribe(observer);
     }
 
-    /// A checkpoint, whatever the budget: it is not divisible, and cheap where little changed.
+    /// A checkpoint, a cleaning of all logs that are due, and another checkpoint, whatever the budget: checkpoints are not
+    /// divisible, and cheap where little changed.
     fn maintain(&self, _budget_bytes: usize) -> Pending<(), Unavailable> {
         let (completer, pending) = Pending::waiting();
         self.signal.wait_for_checkpoint(completer);
@@ -184,6 +187,7 @@ impl Drop for LocalEngine {
     fn drop(&mut self) {
         self.inbox.stop();
         self.signal.stop();
+        self.cleaning.stop();
         self.slots.stop();
         self.reads.stop();
         self.look_ups.stop();

@@ -18,17 +18,21 @@ pub(super) struct Lookup {
 }
 
 impl Lookup {
-    /// Reads from the segment that the tail named. Where its file went away in the meantime, the tail is asked again.
+    /// Reads from the segment that the tail named. Where its file went away in the meantime, the tail is asked again; where
+    /// nothing is left of it at the offset or after, for what comes next, be it in another segment or in memory.
     pub(super) fn read(&self, read: &Read, mut meta: SegmentMeta) -> Result<ReadOutcome, ReadError> {
-        for _ in 0..ATTEMPTS {
-            let Read { partition, offset, max_bytes, at_least_one_batch, .. } = *read;
+        let (mut read, mut gone) = (*read, 0);
+        while gone < ATTEMPTS {
+            let Read { partition, offset, max_bytes, at_least_one_batch, .. } = read;
             match self.segments.read(partition, &meta, offset, max_bytes, at_least_one_batch) {
-                Ok(batches) => return Ok(ReadOutcome { batches, bounds: self.tail.bounds(partition)? }),
-                Err(SegmentReadError::Gone) => match self.tail.read(read)? {
-                    Found::Here(outcome) => return Ok(outcome),
-                    Found::InSegment(again) => meta = again,
-                },
+                Ok(Some(batches)) => return Ok(ReadOutcome { batches, bounds: self.tail.bounds(partition)? }),
+                Ok(None) => read.offset = meta.end_offset,
+                Err(SegmentReadError::Gone) => gone += 1,
                 Err(error) => return Err(read_error(error)),
+            }
+            match self.tail.read(&read)? {
+                Found::Here(outcome) => return Ok(outcome),
+                Found::InSegment(again) => meta = again,
             }
         }
         Err(lost_segment(&meta))
@@ -134,19 +138,13 @@ impl Lookup {
         let may_hold = |meta: &&SegmentMeta| meta.end_offset > from_offset && meta.max_timestamp_ms >= timestamp_ms;
         for meta in segments.all().filter(may_hold) {
             let found = self.segments.batch_at_or_after(partition, meta, timestamp_ms, from_offset)?;
-            let batch = found.and_then(|bytes| as_log_batch(&bytes));
+            let batch = found.and_then(LogBatch::of);
             if batch.is_some() {
                 return Ok(batch);
             }
         }
         Ok(in_memory)
     }
-}
-
-fn as_log_batch(bytes: &bytes::Bytes) -> Option<LogBatch> {
-    let span = *crate::batches::split(bytes).ok()?.first()?;
-    let (base_offset, last_offset) = (span.base_offset, span.end_offset() - 1);
-    Some(LogBatch { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes: bytes.clone() })
 }
 
 fn read_error(error: SegmentReadError) -> ReadError {

@@ -9,7 +9,7 @@
 //!   wal position            number: u64, incarnation: u64, offset: u64, next sequence: u64
 //!   next producer id: i64
 //!   topics                  count: u32, each: as in the log's frames, then its partitions in the order of the index
-//!   partition               log start: i64, end offset: i64, segments (count: u32), producers (length: u32, snapshot)
+//!   partition               log start: i64, end offset: i64, clean end: i64, segments (count: u32), producers (length: u32, snapshot)
 //!   segment                 base offset: i64, end offset: i64, generation: u32, bytes: u64, index entries: u32,
 //!                           indexed bytes: u64, first timestamp: i64, max timestamp: i64, created: i64
 //!   configs                 of brokers and groups, count: u32, each: as in the log's frames
@@ -38,7 +38,7 @@ const MANIFEST_FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"OTTLAMAN";
 const HEAD_BYTES: usize = 8 + 4 + 4 + 8;
 const SEGMENT_BYTES: usize = 8 + 8 + 4 + 8 + 4 + 8 + 8 + 8 + 8;
-const PARTITION_BYTES: usize = 8 + 8 + 4 + 4;
+const PARTITION_BYTES: usize = 8 + 8 + 8 + 4 + 4;
 
 /// The state as of a place in the write-ahead log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,6 +56,8 @@ pub(super) struct Manifest {
 pub(super) struct PartitionRecord {
     pub(super) log_start_offset: i64,
     pub(super) end_offset: i64,
+    /// Up to where the log was compacted.
+    pub(super) clean_end: i64,
     pub(super) segments: Vec<SegmentMeta>,
     pub(super) producers: Arc<ProducerTable>,
 }
@@ -198,6 +200,7 @@ impl PartitionRecord {
     fn put(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.log_start_offset.to_be_bytes());
         out.extend_from_slice(&self.end_offset.to_be_bytes());
+        out.extend_from_slice(&self.clean_end.to_be_bytes());
         put_count(out, self.segments.len());
         for segment in &self.segments {
             put_segment(out, segment);
@@ -208,11 +211,11 @@ impl PartitionRecord {
     }
 
     fn take(fields: &mut Fields<'_>) -> Result<Self, Malformed> {
-        let (log_start_offset, end_offset) = (fields.offset()?, fields.offset()?);
+        let (log_start_offset, end_offset, clean_end) = (fields.offset()?, fields.offset()?, fields.offset()?);
         let count = fields.count(SEGMENT_BYTES)?;
         let segments = (0..count).map(|_| take_segment(fields)).collect::<Result<_, _>>()?;
         let producers = ProducerTable::decode(fields.bytes()?).map_err(|_| Malformed)?;
-        Ok(Self { log_start_offset, end_offset, segments, producers: Arc::new(producers) })
+        Ok(Self { log_start_offset, end_offset, clean_end, segments, producers: Arc::new(producers) })
     }
 }
 
@@ -270,8 +273,13 @@ mod tests {
             max_timestamp_ms: -1,
             created_ms: 1_000,
         };
-        let first =
-            PartitionRecord { log_start_offset: 4, end_offset: 9, segments: vec![segment], ..Default::default() };
+        let first = PartitionRecord {
+            log_start_offset: 4,
+            end_offset: 9,
+            clean_end: 8,
+            segments: vec![segment],
+            ..Default::default()
+        };
         Manifest {
             wal: WalPosition { number: 1, incarnation: 2, offset: 8192, next_sequence: 4 },
             next_producer_id: 1000,

@@ -16,6 +16,7 @@
 
 mod background;
 mod changes;
+mod cleaner;
 pub mod disk;
 mod engine;
 mod fields;
@@ -39,4 +40,4 @@ mod wal;
 pub use engine::LocalEngine;
 #[cfg(feature = "planted-bugs")]
 pub use options::PlantedBug;
-pub use options::{LocalOptions, OpenError};
+pub use options::{CleanerOptions, LocalOptions, OpenError};

@@ -1,6 +1,6 @@
 //! Opening a data folder: the lock, the manifest, the write-ahead log's tail, then the threads.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 
 use super::background::{Background, Signal, asks_flusher};
+use super::cleaner::{Cleaner, CleanerQueue};
 use super::disk::{AlignedBuffer, BLOCK_BYTES, Disk, LockHeld, OpenHow};
 use super::engine::LocalEngine;
 use super::flusher::Flusher;
@@ -19,7 +20,7 @@ use super::lookup::Lookup;
 use super::manifest::Manifest;
 use super::options::{LocalOptions, OpenError};
 use super::readers::ReadQueue;
-use super::segments::{Rolling, SegmentReader, SegmentStore, StoreError};
+use super::segments::{CompactedFiles, Rolling, SegmentReader, SegmentStore, StoreError};
 use super::state::{DurableState, log_batches};
 use super::tail::{Advance, PartitionView, SegmentList, Tail};
 use super::wal::{Chain, Entry, NotApplied, SlotPool, SlotRules, WalWriter, WalWriterStart, replay};
@@ -44,6 +45,7 @@ pub(super) struct Recovered {
     pub(super) engine: LocalEngine,
     pub(super) flusher: Flusher,
     pub(super) background: Background,
+    pub(super) cleaner: Cleaner,
 }
 
 /// Opens the folder and reads everything that a start reads.
@@ -121,7 +123,7 @@ impl Recovery {
                     log_start_offset: record.log_start_offset,
                     high_watermark: record.end_offset,
                     written_end: record.end_offset,
-                    segments: SegmentList::from_all(record.segments.clone()),
+                    segments: SegmentList::from_all(record.segments.clone(), record.clean_end),
                 };
                 tail.add_partition(PartitionId { topic: topic.id, index }, view);
             }
@@ -296,6 +298,23 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         backlog: VecDeque::new(),
         blocked: false,
     };
+    let cleaning = Arc::new(CleanerQueue::default());
+    let reader = SegmentReader::new(disk.clone(), folder.join("topics"));
+    let topics = folder.join("topics");
+    let cleaner = Cleaner {
+        queue: cleaning.clone(),
+        background: signal.clone(),
+        tail: tail.clone(),
+        health: health.clone(),
+        reader: reader.clone(),
+        files: CompactedFiles::new(disk.clone(), topics, options.index_interval_bytes, store.shared_tidy()),
+        log_configs: options.log_configs.clone(),
+        wall_ms: options.wall_ms.clone(),
+        options: options.cleaner.clone(),
+        damaged: BTreeSet::new(),
+        short: false,
+        unpaced_bytes: 0,
+    };
     let background = Background {
         disk: disk.clone(),
         folder: folder.clone(),
@@ -306,6 +325,7 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         slots: slots.clone(),
         store,
         snapshots: asks_flusher(inbox.clone()),
+        cleaning: cleaning.clone(),
         last_checkpoint_ms: (options.monotonic_ms)(),
         monotonic_ms: options.monotonic_ms,
         wall_ms: options.wall_ms,
@@ -314,22 +334,38 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         checkpointed,
         lock: Some(lock),
     };
-    let lookup = Lookup { tail: tail.clone(), segments: SegmentReader::new(disk, folder.join("topics")) };
+    let lookup = Lookup { tail: tail.clone(), segments: reader };
     let threads = Vec::new();
-    let engine =
-        LocalEngine { inbox, tail, health, slots, signal, producer_ids, reads, look_ups, lookup, folder, threads };
-    Recovered { engine, flusher, background }
+    let engine = LocalEngine {
+        inbox,
+        tail,
+        health,
+        slots,
+        signal,
+        producer_ids,
+        reads,
+        look_ups,
+        lookup,
+        cleaning,
+        folder,
+        threads,
+    };
+    Recovered { engine, flusher, background, cleaner }
 }
 
 impl Recovered {
     /// Each role runs on a thread of its own: a loop that waits for something to do and then does one turn.
     fn start_threads(self, readers: usize) -> Result<LocalEngine, OpenError> {
-        let Recovered { mut engine, flusher, background } = self;
+        let Recovered { mut engine, flusher, background, cleaner } = self;
         let (slots, look_ups) = (engine.slots.clone(), engine.look_ups.clone());
         engine.spawn("ottla-wal-space", move || slots.prepare())?;
         engine.spawn("ottla-flusher", move || flusher.run())?;
         engine.spawn("ottla-segments", move || background.run())?;
         engine.spawn("ottla-look-ups", move || look_ups.run())?;
+        if cleaner.options.enable {
+            engine.cleaning.begin();
+            engine.spawn("ottla-cleaner", move || cleaner.run())?;
+        }
         for _ in 0..readers {
             let reads = engine.reads.clone();
             engine.spawn("ottla-reader", move || reads.run())?;

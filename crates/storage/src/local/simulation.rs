@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
 
 use super::background::Background;
+use super::cleaner::Cleaner;
 use super::disk::Disk;
 use super::engine::LocalEngine;
 use super::flusher::Flusher;
@@ -28,11 +29,14 @@ pub enum Role {
     Reader,
     /// Looks up offsets by time.
     LookUps,
+    /// Compacts logs. Without a thread it does so only where it is asked ([`Engine::maintain`](crate::Engine::maintain)).
+    Cleaner,
 }
 
 impl Role {
     /// All of them.
-    pub const ALL: [Role; 5] = [Role::Flusher, Role::Background, Role::WalSpace, Role::Reader, Role::LookUps];
+    pub const ALL: [Role; 6] =
+        [Role::Flusher, Role::Background, Role::WalSpace, Role::Reader, Role::LookUps, Role::Cleaner];
 }
 
 /// An engine whose turns are taken from outside.
@@ -44,6 +48,7 @@ pub struct SteppedEngine {
     background_ended: AtomicBool,
     making_space: Mutex<()>,
     looking_up: Mutex<()>,
+    cleaner: Mutex<Cleaner>,
 }
 
 impl SteppedEngine {
@@ -52,7 +57,10 @@ impl SteppedEngine {
     /// # Errors
     /// The same.
     pub fn open(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
-        let Recovered { engine, flusher, mut background } = recover(options, disk)?;
+        let Recovered { engine, flusher, mut background, cleaner } = recover(options, disk)?;
+        if cleaner.options.enable {
+            engine.cleaning.begin_stepped();
+        }
         let flusher = Arc::new(Mutex::new(flusher));
         let asked = flusher.clone();
         background.snapshots = Box::new(move || asked.try_lock().ok()?.snapshot());
@@ -64,6 +72,7 @@ impl SteppedEngine {
             background_ended: AtomicBool::new(false),
             making_space: Mutex::new(()),
             looking_up: Mutex::new(()),
+            cleaner: Mutex::new(cleaner),
         })
     }
 
@@ -82,6 +91,7 @@ impl SteppedEngine {
             Role::WalSpace => self.making_space.try_lock().is_ok_and(|_alone| self.engine.slots.try_turn()),
             // There are several of these threads, so one read may begin while another is under way.
             Role::Reader => self.engine.reads.try_turn(),
+            Role::Cleaner => self.cleaner.try_lock().is_ok_and(|mut cleaner| cleaner.try_turn()),
             Role::LookUps => self.looking_up.try_lock().is_ok_and(|_alone| self.engine.look_ups.try_turn()),
         }
     }

@@ -24,6 +24,13 @@ pub(super) struct LogBatch {
 }
 
 impl LogBatch {
+    /// One stored batch; `None` where the bytes are none.
+    pub(super) fn of(bytes: Bytes) -> Option<Self> {
+        let span = *crate::batches::split(&bytes).ok()?.first()?;
+        let (base_offset, last_offset) = (span.base_offset, span.end_offset() - 1);
+        Some(Self { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes })
+    }
+
     fn memory_bytes(&self) -> usize {
         self.bytes.len() + BATCH_OVERHEAD_BYTES
     }
@@ -36,13 +43,15 @@ pub(super) struct SegmentList {
     pub(super) sealed: Arc<Vec<SegmentMeta>>,
     /// The one that grows.
     pub(super) active: Option<SegmentMeta>,
+    /// The offset up to which the log was compacted (Kafka's cleaner checkpoint).
+    pub(super) clean_end: i64,
 }
 
 impl SegmentList {
     /// From what a manifest says: the last one is active.
-    pub(super) fn from_all(mut all: Vec<SegmentMeta>) -> Self {
+    pub(super) fn from_all(mut all: Vec<SegmentMeta>, clean_end: i64) -> Self {
         let active = all.pop();
-        Self { sealed: Arc::new(all), active }
+        Self { sealed: Arc::new(all), active, clean_end }
     }
 
     /// All, by offset.
@@ -69,6 +78,17 @@ impl SegmentList {
             Arc::make_mut(&mut self.sealed).extend(written);
         }
         self.active = Some(active);
+    }
+
+    /// Puts others in the place of sealed segments; false, and nothing is done, where not all of these are there.
+    fn replace_sealed(&mut self, replaced: &[SegmentMeta], others: Vec<SegmentMeta>) -> bool {
+        let Some(first) = replaced.first() else { return false };
+        let start = self.sealed.partition_point(|meta| meta.base_offset < first.base_offset);
+        let there = self.sealed.get(start..).is_some_and(|rest| rest.starts_with(replaced));
+        if there {
+            Arc::make_mut(&mut self.sealed).splice(start..start + replaced.len(), others);
+        }
+        there
     }
 
     /// Takes out the segments that end at or before `log_start`.
@@ -136,7 +156,13 @@ struct State {
     order: VecDeque<PartitionId>,
     bytes: usize,
     unwritten_bytes: usize,
+    /// What compaction has done since this was last taken.
+    compacted: Option<Compacted>,
 }
+
+/// Segments that compaction has replaced, whose files are to go once a manifest names their successors. Empty where only the
+/// place up to which a log is clean has moved.
+pub(super) type Compacted = Vec<(PartitionId, SegmentMeta)>;
 
 impl Tail {
     pub(super) fn new(limit_bytes: usize) -> Self {
@@ -274,6 +300,54 @@ impl Tail {
         log.view.segments.take_before(log.view.log_start_offset)
     }
 
+    /// Seals the segment that grows; the next batch begins a new one. Only for the thread that writes segments.
+    pub(super) fn seal_active(&self, partition: PartitionId) {
+        let mut state = self.lock();
+        let Some(log) = state.partitions.get_mut(&partition) else { return };
+        let segments = &mut log.view.segments;
+        if let Some(sealed) = segments.active.take() {
+            Arc::make_mut(&mut segments.sealed).push(sealed);
+        }
+    }
+
+    /// Puts what compaction made of sealed segments in their place; false, and nothing is done, where not all of these are
+    /// there any more. The others must be flushed. What memory still holds of the old ones goes as well, so that all readers
+    /// see the same.
+    pub(super) fn replace_segments(
+        &self,
+        partition: PartitionId,
+        replaced: &[SegmentMeta],
+        others: Vec<SegmentMeta>,
+    ) -> bool {
+        let mut state = self.lock();
+        let Some(log) = state.partitions.get_mut(&partition) else { return false };
+        let done = log.view.segments.replace_sealed(replaced, others);
+        if done {
+            state.forget_before(partition, replaced.last().map_or(0, |meta| meta.end_offset));
+            let retired = replaced.iter().map(|meta| (partition, *meta));
+            state.compacted.get_or_insert_default().extend(retired);
+        }
+        done
+    }
+
+    /// Notes up to where a log is compacted.
+    pub(super) fn set_clean_end(&self, partition: PartitionId, clean_end: i64) {
+        let mut state = self.lock();
+        let Some(log) = state.partitions.get_mut(&partition) else { return };
+        log.view.segments.clean_end = log.view.segments.clean_end.max(clean_end);
+        state.compacted.get_or_insert_default();
+    }
+
+    /// What compaction has done since this was last asked, for the next manifest; `None` where it did nothing.
+    pub(super) fn take_compacted(&self) -> Option<Compacted> {
+        self.lock().compacted.take()
+    }
+
+    /// Says that there was no manifest after all.
+    pub(super) fn put_back_compacted(&self, compacted: Compacted) {
+        self.lock().compacted.get_or_insert_default().extend(compacted);
+    }
+
     /// Forgets a partition's segments, whose files are gone; answers where they ended.
     pub(super) fn forget_segments(&self, partition: PartitionId) -> Option<i64> {
         let mut state = self.lock();
@@ -333,6 +407,21 @@ impl Tail {
 }
 
 impl State {
+    /// Drops a partition's batches that end at or before an offset; they are in segment files.
+    fn forget_before(&mut self, partition: PartitionId, end_offset: i64) {
+        let Some(log) = self.partitions.get_mut(&partition) else { return };
+        let mut count = log.tail.partition_point(|batch| batch.last_offset < end_offset.min(log.view.written_end));
+        if count > 0 {
+            self.bytes -= log.tail.drain(..count).map(|batch| batch.memory_bytes()).sum::<usize>();
+            // The order has one entry for each batch.
+            self.order.retain(|other| {
+                let goes = *other == partition && count > 0;
+                count -= usize::from(goes);
+                !goes
+            });
+        }
+    }
+
     /// Drops the oldest batches that are in segment files, while there is more in memory than `limit_bytes`.
     fn evict(&mut self, limit_bytes: usize) {
         while self.bytes > limit_bytes

@@ -3,6 +3,7 @@
 //! Every call is answered at once, on the calling thread, under one lock; observers are called after the lock is let go.
 //! "Durable" means here: until the process ends.
 
+mod compaction;
 mod options;
 mod partition;
 
@@ -20,7 +21,6 @@ pub use options::MemoryOptions;
 /// An engine that keeps everything in memory.
 #[derive(Default)]
 pub struct MemoryEngine {
-    #[expect(dead_code, reason = "read by retention, which comes next")]
     options: MemoryOptions,
     /// Held while metadata change and observers hear of it, so that they hear in the order of the changes.
     changing: Mutex<()>,
@@ -132,6 +132,19 @@ impl State {
         partition.delete_records(before)
     }
 
+    /// Compacts the logs of all topics that are.
+    fn compact(&mut self, options: &MemoryOptions) {
+        let now_ms = (options.wall_ms)();
+        for topic in self.metadata.topics() {
+            let config = options.log_configs.log_config(&self.metadata, topic);
+            for index in (0..topic.partitions).filter(|_| config.compact) {
+                if let Some(partition) = self.partitions.get_mut(&PartitionId { topic: topic.id, index }) {
+                    partition.compact(&config, now_ms);
+                }
+            }
+        }
+    }
+
     fn init_producer(&mut self) -> Result<i64, Unavailable> {
         self.open()?;
         let id = self.next_producer_id;
@@ -209,6 +222,7 @@ impl Engine for MemoryEngine {
     }
 
     fn maintain(&self, _budget_bytes: usize) -> Pending<(), Unavailable> {
+        self.state().compact(&self.options);
         Pending::ready(Ok(()))
     }
 

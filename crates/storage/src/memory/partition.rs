@@ -16,14 +16,24 @@ const NO_CLOCK_MS: i64 = 0;
 pub(super) struct Partition {
     log_start_offset: i64,
     end_offset: i64,
-    batches: VecDeque<StoredBatch>,
+    pub(super) batches: VecDeque<StoredBatch>,
+    /// The offset up to which the log was compacted.
+    pub(super) clean_end: i64,
     producers: ProducerTable,
 }
 
-struct StoredBatch {
-    end_offset: i64,
-    max_timestamp_ms: i64,
-    bytes: Bytes,
+pub(super) struct StoredBatch {
+    pub(super) end_offset: i64,
+    pub(super) max_timestamp_ms: i64,
+    pub(super) bytes: Bytes,
+}
+
+impl StoredBatch {
+    /// A batch with its offsets; `None` where the bytes are none.
+    pub(super) fn of(bytes: Bytes) -> Option<Self> {
+        let span = *batches::split(&bytes).ok()?.first()?;
+        Some(Self { end_offset: span.end_offset(), max_timestamp_ms: span.max_timestamp_ms, bytes })
+    }
 }
 
 impl Partition {

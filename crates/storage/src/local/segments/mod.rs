@@ -4,15 +4,20 @@
 //! `BASE_OFFSET.index` beside it leads to them by offset and by time. What of a file counts is said by the manifest and by
 //! the state in memory: bytes after that are the remains of a crash and are written over.
 
+mod compacted;
 mod header;
 mod index;
 mod read;
 mod store;
+mod tidy;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::disk::Disk;
 use crate::{PartitionId, TopicId};
 
+pub(super) use compacted::{CompactedFiles, CompactedWriter};
 pub(super) use read::{SegmentReadError, SegmentReader};
 pub(super) use store::{Rolling, SegmentStore, StoreError, SyncError};
 
@@ -74,6 +79,21 @@ pub(super) struct SegmentName {
 }
 
 impl SegmentMeta {
+    /// Of a segment with nothing in it but the header.
+    fn empty(base_offset: i64, created_ms: i64) -> Self {
+        Self {
+            base_offset,
+            end_offset: base_offset,
+            generation: 0,
+            bytes: header::FIRST_BATCH_AT,
+            index_entries: 0,
+            indexed_bytes: header::FIRST_BATCH_AT,
+            first_timestamp_ms: i64::MIN,
+            max_timestamp_ms: i64::MIN,
+            created_ms,
+        }
+    }
+
     pub(super) fn name(&self) -> SegmentName {
         SegmentName { base_offset: self.base_offset, generation: self.generation }
     }
@@ -102,6 +122,15 @@ impl SegmentName {
         let (generation, kind) = rest.split_once('.').unwrap_or(("0", rest));
         matches!(kind, "log" | "index").then_some(())?;
         Some(Self { base_offset: base.parse().ok()?, generation: generation.parse().ok()? })
+    }
+}
+
+fn remove_file(disk: &dyn Disk, path: &Path) {
+    match disk.remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(file = %path.display(), %error, "a file that holds nothing any more could not be removed");
+        }
+        _ => {}
     }
 }
 

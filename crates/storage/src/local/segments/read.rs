@@ -61,7 +61,8 @@ impl SegmentReader {
         Self { disk, topics }
     }
 
-    /// Reads batches from the one that holds `offset` on; see [`crate::Read`] for the limits.
+    /// Reads batches from the first that ends after `offset` on; see [`crate::Read`] for the limits. `None` where the segment
+    /// has none: what lay there was compacted away.
     pub(in crate::local) fn read(
         &self,
         partition: PartitionId,
@@ -69,19 +70,19 @@ impl SegmentReader {
         offset: i64,
         max_bytes: usize,
         at_least_one_batch: bool,
-    ) -> Result<Vec<Bytes>, SegmentReadError> {
+    ) -> Result<Option<Vec<Bytes>>, SegmentReadError> {
         let mut scan = self.open(partition, meta)?;
         let start = scan.indexed(|entry| entry.offset <= offset)?;
         scan.position = start.position;
         let wanted = max_bytes.clamp(SCAN_BYTES, CHUNK_BYTES);
         let Some(first) = scan.find(wanted, |head| head.last_offset >= offset)? else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         if first.size > max_bytes && !at_least_one_batch {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         scan.load(first.size.max(max_bytes.min(CHUNK_BYTES)))?;
-        scan.whole_batches(max_bytes)
+        scan.whole_batches(max_bytes).map(Some)
     }
 
     /// The first batch with a record of at least that timestamp, by its header, that ends at or after `from_offset`.

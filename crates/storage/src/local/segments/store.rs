@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::header::{FIRST_BATCH_AT, FileKind, header};
 use super::index::{IndexEntry, entry_at};
-use super::{SegmentMeta, SegmentName, partition_folder, topic_folder};
+use super::tidy::Tidy;
+use super::{SegmentMeta, SegmentName, partition_folder, remove_file, topic_folder};
 use crate::local::disk::{Disk, DiskFile, OpenHow, remove_tree};
 use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
@@ -43,7 +44,7 @@ impl Rolling {
 }
 
 impl StoreError {
-    fn at(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> Self {
+    pub(super) fn at(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> Self {
         let path = path.to_owned();
         move |error| Self { path: path.clone(), doing, error }
     }
@@ -82,8 +83,7 @@ pub(in crate::local) struct SegmentStore {
     dirty: BTreeMap<(PartitionId, SegmentName), bool>,
     /// Folders with new names in them.
     renamed: BTreeSet<PathBuf>,
-    /// Partitions whose folders hold no remains of a crash.
-    tidy: BTreeSet<PartitionId>,
+    tidy: Arc<Tidy>,
     unsynced_bytes: u64,
 }
 
@@ -96,6 +96,7 @@ struct OpenSegment {
 
 impl SegmentStore {
     pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf, index_interval_bytes: u64) -> Self {
+        let tidy = Arc::new(Tidy::new(disk.clone(), topics.clone()));
         Self {
             disk,
             topics,
@@ -103,7 +104,7 @@ impl SegmentStore {
             open: VecDeque::new(),
             dirty: BTreeMap::new(),
             renamed: BTreeSet::new(),
-            tidy: BTreeSet::new(),
+            tidy,
             unsynced_bytes: 0,
         }
     }
@@ -111,6 +112,11 @@ impl SegmentStore {
     /// A partition's folder.
     pub(in crate::local) fn folder(&self, partition: PartitionId) -> PathBuf {
         partition_folder(&self.topics, partition)
+    }
+
+    /// For others that make files in the partitions' folders.
+    pub(in crate::local) fn shared_tidy(&self) -> Arc<Tidy> {
+        self.tidy.clone()
     }
 
     /// How much was written since the last sync.
@@ -182,7 +188,7 @@ impl SegmentStore {
         for meta in removed {
             self.forget(|open_partition, name| open_partition == partition && name == meta.name());
             for path in [meta.name().log_path(&folder), meta.name().index_path(&folder)] {
-                self.remove_file(&path);
+                remove_file(&*self.disk, &path);
             }
         }
     }
@@ -190,7 +196,7 @@ impl SegmentStore {
     /// Removes a topic's folder.
     pub(in crate::local) fn remove_topic(&mut self, topic: TopicId) {
         self.forget(|partition, _| partition.topic == topic);
-        self.tidy.retain(|partition| partition.topic != topic);
+        self.tidy.forget(topic);
         let folder = topic_folder(&self.topics, topic);
         self.renamed.retain(|renamed| !renamed.starts_with(&folder));
         if let Err(error) = remove_tree(&*self.disk, &folder) {
@@ -208,6 +214,16 @@ impl SegmentStore {
         }
     }
 
+    /// Removes the remains of a crash where compaction may have left some: other partitions are tidied when they are next
+    /// written, which for a log that nobody writes to any more is never.
+    pub(in crate::local) fn tidy_compacted(&mut self, partition: PartitionId, segments: &SegmentList) {
+        if segments.all().any(|meta| meta.generation > 0)
+            && let Err(error) = self.tidy(partition, segments)
+        {
+            tracing::warn!(problem = error.clause(), "what a crash left of a compaction could not be removed");
+        }
+    }
+
     /// Closes all files.
     pub(in crate::local) fn close(&mut self) {
         self.open.clear();
@@ -218,37 +234,12 @@ impl SegmentStore {
         self.dirty.retain(|(partition, name), _| !goes(*partition, *name));
     }
 
-    fn remove_file(&self, path: &Path) {
-        match self.disk.remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                tracing::warn!(file = %path.display(), %error, "a file that holds nothing any more could not be removed");
-            }
-            _ => {}
-        }
-    }
-
-    /// Removes the remains of a crash from a partition's folder, once: files that the manifest did not come to know.
+    /// Removes the remains of a crash from a partition's folder, and makes it where it is missing.
     fn tidy(&mut self, partition: PartitionId, segments: &SegmentList) -> Result<(), StoreError> {
-        if self.tidy.contains(&partition) {
-            return Ok(());
+        if self.tidy.tidy(partition, segments)? {
+            let topic = topic_folder(&self.topics, partition.topic);
+            self.renamed.extend([self.topics.clone(), topic, self.folder(partition)]);
         }
-        let folder = partition_folder(&self.topics, partition);
-        let entries = match self.disk.list(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.disk.create_folder(&folder).map_err(StoreError::at(&folder, "create"))?;
-                let topic = topic_folder(&self.topics, partition.topic);
-                self.renamed.extend([self.topics.clone(), topic, folder]);
-                self.tidy.insert(partition);
-                return Ok(());
-            }
-            listed => listed.map_err(StoreError::at(&folder, "list"))?,
-        };
-        for entry in entries {
-            if SegmentName::of_file(&entry.name).is_some_and(|name| !segments.has(name)) {
-                self.remove_file(&folder.join(&entry.name));
-            }
-        }
-        self.tidy.insert(partition);
         Ok(())
     }
 
@@ -266,17 +257,7 @@ impl SegmentStore {
         self.keep_open(OpenSegment { partition, name, log, index });
         self.dirty.insert((partition, name), true);
         self.renamed.insert(folder);
-        Ok(SegmentMeta {
-            base_offset,
-            end_offset: base_offset,
-            generation: 0,
-            bytes: FIRST_BATCH_AT,
-            index_entries: 0,
-            indexed_bytes: FIRST_BATCH_AT,
-            first_timestamp_ms: i64::MIN,
-            max_timestamp_ms: i64::MIN,
-            created_ms,
-        })
+        Ok(SegmentMeta::empty(base_offset, created_ms))
     }
 
     fn write_piece(
@@ -343,7 +324,7 @@ impl SegmentStore {
 
 impl SegmentMeta {
     /// Counts a batch in, with an index entry where one is due.
-    fn add(&mut self, batch: &LogBatch, interval_bytes: u64, entries: &mut Vec<u8>) {
+    pub(super) fn add(&mut self, batch: &LogBatch, interval_bytes: u64, entries: &mut Vec<u8>) {
         if self.bytes - self.indexed_bytes >= interval_bytes {
             let (offset, position) = (batch.base_offset, self.bytes);
             IndexEntry { offset, position, max_timestamp_before_ms: self.max_timestamp_ms }.put(entries);
