@@ -122,7 +122,7 @@ fn some_records(random: &mut Random) -> Vec<Record> {
     let one = |random: &mut Random| {
         let key = (random.next() % 12) as u8;
         let length = (random.next() % 900) as usize;
-        (key, (random.next() % 8 > 0).then_some(length))
+        (key, (!random.next().is_multiple_of(8)).then_some(length))
     };
     (0..count).map(|_| one(random)).collect()
 }
