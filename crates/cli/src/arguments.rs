@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Kafka's consumer model in one small broker.
 #[derive(Parser, Debug)]
@@ -19,6 +19,88 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a broker until it is told to stop (Ctrl-C).
     Serve(ServeArguments),
+    /// Look at a data folder while no broker runs on it; nothing is changed
+    #[command(subcommand)]
+    Storage(StorageCommand),
+}
+
+/// How to look at a data folder.
+#[derive(Subcommand, Debug)]
+pub(crate) enum StorageCommand {
+    /// Say whether everything is there and intact, and what damage costs
+    #[command(after_help = "Exit code: 0 if all is intact, 1 if anything is damaged, 2 if it could not be looked at.")]
+    Check(CheckArguments),
+    /// Show what lies in it, a line for each thing
+    #[command(after_help = "Exit code: 0, 1 if anything could not be read, 2 if the folder could not be looked at.")]
+    Dump(DumpArguments),
+}
+
+/// What to check.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArguments {
+    /// The data folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+
+    /// How to say it
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(crate) output: Output,
+}
+
+/// What to show.
+#[derive(Args, Debug)]
+pub(crate) struct DumpArguments {
+    /// The data folder
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+
+    /// Which of its parts [default: all]
+    #[arg(value_enum)]
+    pub(crate) parts: Vec<DumpPart>,
+
+    /// Only this topic, by its name, or by its id in 32 hex digits
+    #[arg(long)]
+    pub(crate) topic: Option<String>,
+
+    /// Only this partition
+    #[arg(long)]
+    pub(crate) partition: Option<i32>,
+
+    /// Only batches and records from this offset on
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) from: Option<i64>,
+
+    /// Only batches and records up to this offset
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) to: Option<i64>,
+
+    /// The records in each batch too, with keys and values shortened
+    #[arg(long)]
+    pub(crate) records: bool,
+
+    /// How to say it: words, or one JSON object a line
+    #[arg(short, long, value_enum, default_value = "text")]
+    pub(crate) output: Output,
+}
+
+/// What can be shown of a data folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum DumpPart {
+    /// The state as of the last checkpoint: topics, partitions, segments
+    Manifest,
+    /// The frames of the write-ahead log
+    Wal,
+    /// The batches in segment files
+    Segments,
+}
+
+/// For whom output is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 /// How to run a broker. Flags win over --set, --set over the file, the file over the defaults.
@@ -66,7 +148,7 @@ mod tests {
     fn everything_repeatable_repeats() {
         let typed = "ottla serve --listen a:1 --listen [::1]:2 --set x=1 --set x=2 --advertise b:3";
         let arguments = Arguments::try_parse_from(typed.split(' ')).expect("proper arguments");
-        let Command::Serve(serve) = arguments.command;
+        let Command::Serve(serve) = arguments.command else { panic!("another command: {arguments:?}") };
         assert_eq!(serve.listen, ["a:1", "[::1]:2"]);
         assert_eq!(serve.set, ["x=1", "x=2"]);
         assert_eq!(serve.advertise, ["b:3"]);

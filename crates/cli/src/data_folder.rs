@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use ottla_broker::Entropy;
+use ottla_storage::local::inspect::Damage;
 
 use crate::exit::Failure;
 
@@ -57,15 +58,34 @@ pub(crate) fn cluster_id(folder: &Path, node_id: i32, entropy: &dyn Entropy) -> 
             return Err(Failure::Runtime(format!("could not read {path}: {error}; make it readable and start again")));
         }
     };
-    let value =
-        |key: &str| text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('=')).map(str::trim);
-    match (value("version"), value("cluster.id")) {
-        (Some(VERSION), Some(id)) if !id.is_empty() && id.len() <= 255 => Ok(id.to_string()),
-        _ => Err(Failure::Runtime(format!(
+    parse(&text).map(str::to_owned).ok_or_else(|| {
+        Failure::Runtime(format!(
             "{} does not name a cluster.id in version {VERSION}; restore the file, or choose another folder with --data",
             path.display()
-        ))),
-    }
+        ))
+    })
+}
+
+/// The cluster id that the file names.
+fn parse(text: &str) -> Option<&str> {
+    let value =
+        |key: &str| text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix('=')).map(str::trim);
+    let id = value("cluster.id").filter(|id| !id.is_empty() && id.len() <= 255);
+    id.filter(|_| value("version") == Some(VERSION))
+}
+
+/// What is wrong with the file, without changing it. It is no fault where a new folder has none yet.
+pub(crate) fn check(folder: &Path, is_new: bool) -> Option<Damage> {
+    let (what, prevents_start) = match fs::read_to_string(folder.join(FILE)) {
+        Ok(text) if parse(&text).is_some() => return None,
+        Ok(_) => (format!("it does not name a cluster.id in version {VERSION}"), true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && is_new => return None,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            ("it is missing, so the next start gives the cluster another id".to_owned(), false)
+        }
+        Err(error) => (format!("it cannot be read: {error}"), true),
+    };
+    Some(Damage { path: FILE.into(), byte: None, what, lost: Vec::new(), prevents_start })
 }
 
 /// Writes the file so that it is there whole or not at all, also after a power cut.

@@ -6,6 +6,7 @@ mod exit;
 mod logging;
 mod machine;
 mod serve;
+mod storage;
 
 use std::process::ExitCode;
 
@@ -19,10 +20,11 @@ fn main() -> ExitCode {
     // Wrong usage ends here, with clap's exit code 2.
     let arguments = Arguments::parse();
     let done = logging::start().and_then(|()| match &arguments.command {
-        Command::Serve(serve) => serve::run(serve, clock),
+        Command::Serve(serve) => serve::run(serve, clock).map(|()| ExitCode::SUCCESS),
+        Command::Storage(command) => storage::run(command),
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("error: {failure}");
             failure.code()

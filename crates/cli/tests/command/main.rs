@@ -7,3 +7,4 @@ mod hostile;
 mod neighbour;
 mod process;
 mod ready;
+mod storage;

@@ -140,7 +140,13 @@ impl Manifest {
     pub(super) fn read(disk: &dyn Disk, folder: &Path) -> Result<Option<Self>, OpenError> {
         let path = path(folder);
         let read = disk.open(&path, OpenHow::READ).and_then(|file| {
-            let mut bytes = vec![0; usize::try_from(file.size()?).unwrap_or(0)];
+            // No length of a file is taken for memory before its own head agrees with it.
+            let (mut head, size) = ([0; HEAD_BYTES], file.size()?);
+            let read = file.read_at(&mut head, 0)?;
+            if read < HEAD_BYTES || size != whole_bytes(&head) {
+                return Ok(head[..read].to_vec());
+            }
+            let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
             let length = file.read_at(&mut bytes, 0)?;
             bytes.truncate(length);
             Ok(bytes)
@@ -243,6 +249,12 @@ fn take_segment(fields: &mut Fields<'_>) -> Result<SegmentMeta, Malformed> {
         max_timestamp_ms: fields.i64()?,
         created_ms: fields.i64()?,
     })
+}
+
+/// How large a file with that head should be.
+fn whole_bytes(head: &[u8; HEAD_BYTES]) -> u64 {
+    let [.., a, b, c, d, _, _, _, _, _, _, _, _] = *head;
+    HEAD_BYTES as u64 + u64::from(u32::from_be_bytes([a, b, c, d]))
 }
 
 fn path(folder: &Path) -> PathBuf {

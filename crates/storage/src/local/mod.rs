@@ -24,6 +24,7 @@ mod flusher;
 mod group;
 mod health;
 mod inbox;
+pub mod inspect;
 mod lookup;
 mod manifest;
 mod open;

@@ -332,6 +332,7 @@ impl Disk for MemoryDisk {
         if !state.locked.insert(path.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
+        state.names.entry(path.to_owned()).or_insert_with(|| Node::File(Arc::default()));
         Ok(Box::new(Held { disk: self.clone(), path: path.to_owned() }))
     }
 }

@@ -23,7 +23,7 @@ const SEGMENT_FORMAT: u32 = 1;
 
 /// Which of the two files it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum FileKind {
+pub(in crate::local) enum FileKind {
     Log,
     Index,
 }
@@ -52,7 +52,7 @@ pub(super) fn header(kind: FileKind, partition: PartitionId, name: SegmentName) 
 }
 
 /// That bytes are the header of just this file; the clause says what is wrong.
-pub(super) fn check(
+pub(in crate::local) fn check(
     bytes: &[u8; FIRST_BATCH_AT as usize],
     kind: FileKind,
     partition: PartitionId,

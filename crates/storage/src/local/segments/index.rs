@@ -16,14 +16,15 @@ use super::header::FIRST_BATCH_AT;
 use crate::local::disk::DiskFile;
 use crate::local::fields::{Fields, Malformed, checksum};
 
-pub(super) const ENTRY_BYTES: usize = 32;
+/// Size of one entry.
+pub(in crate::local) const ENTRY_BYTES: usize = 32;
 
 /// One entry.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct IndexEntry {
-    pub(super) offset: i64,
-    pub(super) position: u64,
-    pub(super) max_timestamp_before_ms: i64,
+pub(in crate::local) struct IndexEntry {
+    pub(in crate::local) offset: i64,
+    pub(in crate::local) position: u64,
+    pub(in crate::local) max_timestamp_before_ms: i64,
 }
 
 impl IndexEntry {
@@ -41,7 +42,7 @@ impl IndexEntry {
         out.extend_from_slice(&sum.to_be_bytes());
     }
 
-    fn read(bytes: &[u8; ENTRY_BYTES]) -> Result<Self, Malformed> {
+    pub(in crate::local) fn read(bytes: &[u8; ENTRY_BYTES]) -> Result<Self, Malformed> {
         let mut fields = Fields::new(bytes);
         let entry = Self { offset: fields.i64()?, position: fields.u64()?, max_timestamp_before_ms: fields.i64()? };
         if fields.u64()? == checksum(&bytes[..24]) { Ok(entry) } else { Err(Malformed) }
@@ -49,7 +50,7 @@ impl IndexEntry {
 }
 
 /// Where entry `number` lies in the file.
-pub(super) fn entry_at(number: u32) -> u64 {
+pub(in crate::local) fn entry_at(number: u32) -> u64 {
     FIRST_BATCH_AT + u64::from(number) * ENTRY_BYTES as u64
 }
 

@@ -18,6 +18,8 @@ use super::disk::Disk;
 use crate::{PartitionId, TopicId};
 
 pub(super) use compacted::{CompactedFiles, CompactedWriter};
+pub(super) use header::{FIRST_BATCH_AT, FileKind, check as check_header};
+pub(super) use index::{ENTRY_BYTES, IndexEntry, entry_at};
 pub(super) use read::{SegmentReadError, SegmentReader};
 pub(super) use store::{Rolling, SegmentStore, StoreError, SyncError};
 
@@ -46,12 +48,17 @@ pub(super) struct SegmentMeta {
 
 /// A topic's folder. Named by the id, so that a topic made anew under an old name never sees old records.
 pub(super) fn topic_folder(topics: &Path, id: TopicId) -> PathBuf {
+    topics.join(hex(id))
+}
+
+/// A topic's id as its folder is named.
+pub(super) fn hex(id: TopicId) -> String {
     use std::fmt::Write;
     let mut name = String::with_capacity(32);
     for byte in id.0 {
         let _ = write!(name, "{byte:02x}");
     }
-    topics.join(name)
+    name
 }
 
 /// The topic that a folder's name stands for.
@@ -100,12 +107,19 @@ impl SegmentMeta {
 }
 
 impl SegmentName {
-    fn log_path(self, folder: &Path) -> PathBuf {
+    /// A segment's file.
+    pub(super) fn log_path(self, folder: &Path) -> PathBuf {
         self.path(folder, "log")
     }
 
-    fn index_path(self, folder: &Path) -> PathBuf {
+    /// A segment's index.
+    pub(super) fn index_path(self, folder: &Path) -> PathBuf {
         self.path(folder, "index")
+    }
+
+    /// The segment whose file this is by its name.
+    pub(super) fn of_log(name: &str) -> Option<Self> {
+        Self::of_file(name).filter(|_| name.ends_with(".log"))
     }
 
     fn path(self, folder: &Path, kind: &str) -> PathBuf {
@@ -117,7 +131,7 @@ impl SegmentName {
     }
 
     /// The segment that a file belongs to by its name; `None` where no segment has such files.
-    fn of_file(name: &str) -> Option<Self> {
+    pub(super) fn of_file(name: &str) -> Option<Self> {
         let (base, rest) = name.split_once('.')?;
         let (generation, kind) = rest.split_once('.').unwrap_or(("0", rest));
         matches!(kind, "log" | "index").then_some(())?;

@@ -20,8 +20,9 @@ pub(super) use entry::{
     CONFIGS_ALTERED, Entry, LOG_START, PARTITIONS_CREATED, PRODUCER_IDS, RECORDS, RECORDS_HEAD_BYTES, TOPIC_CREATED,
     TOPIC_DELETED, log_start, partitions_created, put_resource, put_topic, records_head, take_resource, take_topic,
 };
-pub(super) use frame::FRAME_HEADER_BYTES;
+pub(super) use frame::{FRAME_HEADER_BYTES, FrameHeader, peek_frame};
 pub(super) use recovery::{Chain, NotApplied, replay};
+pub(super) use segment::{FIRST_FRAME_AT, HeaderBlock, SegmentHeader, read_header};
 pub(super) use slots::{Slot, SlotPool, SlotRules, Take};
 pub(super) use writer::{WalWriter, WalWriterStart};
 
@@ -49,6 +50,6 @@ fn slot_path(folder: &Path, name: u64) -> PathBuf {
 }
 
 /// The slot that a file name stands for.
-fn slot_name(file: &str) -> Option<u64> {
+pub(super) fn slot_name(file: &str) -> Option<u64> {
     file.strip_suffix(".wal")?.parse().ok()
 }

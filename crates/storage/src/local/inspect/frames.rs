@@ -1,0 +1,129 @@
+//! Going through the files of the write-ahead log one by one, whatever recovery would say of them.
+
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::batches::{BatchWalk, Next, Offsets};
+use super::view::View;
+use crate::PartitionId;
+use crate::local::disk::{BLOCK_BYTES, Disk, OpenHow};
+use crate::local::fields::Fields;
+use crate::local::wal::{
+    Entry, FIRST_FRAME_AT, FRAME_HEADER_BYTES, FrameHeader, HeaderBlock, RECORDS, RECORDS_HEAD_BYTES, SegmentHeader,
+    peek_frame, read_header, slot_name,
+};
+
+/// Where a frame's checksum begins to cover it.
+const COVERED_FROM: u64 = 8;
+
+/// A file of the write-ahead log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct WalFile {
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+    pub(super) header: HeaderBlock,
+}
+
+impl WalFile {
+    /// What its header says, where that can be read.
+    pub(super) fn segment(&self) -> Option<SegmentHeader> {
+        match self.header {
+            HeaderBlock::Segment(header) => Some(header),
+            _ => None,
+        }
+    }
+}
+
+/// All files of a write-ahead log, in the order in which they were written; those without a header first.
+pub(super) fn wal_files(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<WalFile>> {
+    let mut files = Vec::new();
+    for entry in disk.list(folder)? {
+        if entry.is_folder || slot_name(&entry.name).is_none() {
+            continue;
+        }
+        let path = folder.join(&entry.name);
+        let file = disk.open(&path, OpenHow::READ)?;
+        let mut block = [0; BLOCK_BYTES];
+        let length = file.read_at(&mut block, 0)?;
+        files.push(WalFile { path, bytes: file.size()?, header: read_header(&block[..length]) });
+    }
+    files.sort_by_key(|file| file.segment().map_or(0, |header| header.number));
+    Ok(files)
+}
+
+/// A frame that is whole and matches its checksum.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct FrameAt {
+    pub(super) position: u64,
+    pub(super) header: FrameHeader,
+    pub(super) payload: Range<u64>,
+}
+
+/// A walk over the frames of one file that belong to its present use.
+pub(super) struct FrameWalk {
+    pub(super) view: View,
+    incarnation: u64,
+    position: u64,
+}
+
+impl FrameWalk {
+    pub(super) fn open(disk: &dyn Disk, file: &WalFile, header: SegmentHeader) -> io::Result<Self> {
+        let view = View::new(disk.open(&file.path, OpenHow::READ)?, file.bytes)?;
+        Ok(Self { view, incarnation: header.incarnation, position: FIRST_FRAME_AT })
+    }
+
+    /// The next frame. What lies between two frames is padding, or the remains of a crash, or damage: sequence numbers tell.
+    pub(super) fn next(&mut self) -> io::Result<Option<FrameAt>> {
+        while self.position < self.view.end() {
+            if let Some(frame) = self.look(self.position)? {
+                self.position = frame.payload.end;
+                return Ok(Some(frame));
+            }
+            self.position = (self.position + 1).next_multiple_of(BLOCK_BYTES as u64);
+        }
+        Ok(None)
+    }
+
+    /// The batches of a frame with records.
+    pub(super) fn batches(&self, frame: &FrameAt) -> io::Result<BatchWalk> {
+        let start = frame.payload.start + RECORDS_HEAD_BYTES as u64;
+        let offsets = Offsets { next: 0, end: i64::MAX, gaps: true };
+        Ok(BatchWalk::new(self.view.up_to(frame.payload.end)?, start, frame.payload.end, offsets))
+    }
+
+    /// The partition of a frame with records.
+    pub(super) fn partition_of(&mut self, frame: &FrameAt) -> io::Result<Option<PartitionId>> {
+        let head = self.view.at(frame.payload.start, RECORDS_HEAD_BYTES)?;
+        Ok(match Entry::read(RECORDS, head) {
+            Ok(Entry::Records { partition, .. }) => Some(partition),
+            _ => None,
+        })
+    }
+
+    /// The offset of the first record of a frame with records, and the offset after its last.
+    pub(super) fn offsets(&self, frame: &FrameAt) -> io::Result<(i64, i64)> {
+        let mut batches = self.batches(frame)?;
+        let mut offsets: Option<(i64, i64)> = None;
+        while let Some(next) = batches.next()? {
+            if let Next::Batch(batch) = next {
+                let first = offsets.map_or(batch.header.base_offset, |(first, _)| first);
+                offsets = Some((first, batch.header.next_offset()));
+            }
+        }
+        Ok(offsets.unwrap_or_default())
+    }
+
+    fn look(&mut self, position: u64) -> io::Result<Option<FrameAt>> {
+        let head = self.view.at(position, FRAME_HEADER_BYTES)?;
+        let Ok((header, size)) = peek_frame(head) else { return Ok(None) };
+        let stored = Fields::new(head).u64().ok();
+        let end = position + size as u64;
+        if header.incarnation != self.incarnation {
+            return Ok(None);
+        }
+        let sum = self.view.crc_64(position + COVERED_FROM..end)?;
+        let payload = position + FRAME_HEADER_BYTES as u64..end;
+        Ok((sum.is_some() && sum == stored).then_some(FrameAt { position, header, payload }))
+    }
+}
