@@ -36,9 +36,12 @@ impl Partition<'_> {
             Told { partition: self, path: meta.name().log_path(&self.folder), meta, damage, places: 0 };
         let mut index = IndexCheck::open(self, meta);
         let mut batches = 0;
-        match self.walk(meta, &mut told, |batch| {
-            batches += 1;
-            index.take(batch);
+        match self.walk(meta, &mut told, |next| match next {
+            Next::Batch(batch) => {
+                batches += 1;
+                index.take(batch);
+            }
+            Next::Bad { .. } => index.lose_track(),
         }) {
             Ok(true) => damage.extend(index.end()),
             Ok(false) => {}
@@ -79,7 +82,7 @@ impl Partition<'_> {
     }
 
     /// Answers whether the batches were looked at.
-    fn walk(&self, meta: &SegmentMeta, told: &mut Told<'_>, mut good: impl FnMut(&BatchAt)) -> io::Result<bool> {
+    fn walk(&self, meta: &SegmentMeta, told: &mut Told<'_>, mut each: impl FnMut(&Next)) -> io::Result<bool> {
         let file = match self.disk.open(&told.path, OpenHow::READ) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 told.whole(None, "it is missing".to_owned());
@@ -96,11 +99,9 @@ impl Partition<'_> {
         let offsets = Offsets { next: meta.base_offset, end: meta.end_offset, gaps: may_have_gaps(meta) };
         let mut walk = BatchWalk::new(view, FIRST_BATCH_AT, meta.bytes, offsets);
         while let Some(next) = walk.next()? {
-            match next {
-                Next::Batch(batch) => good(&batch),
-                Next::Bad { position, until, what, from, to } => {
-                    told.place(position, format!("{what}, in the {} bytes from there on", until - position), from, to);
-                }
+            each(&next);
+            if let Next::Bad { position, until, what, from, to } = next {
+                told.place(position, format!("{what}, in the {} bytes from there on", until - position), from, to);
             }
         }
         let Offsets { next, end, .. } = walk.offsets;
@@ -200,7 +201,7 @@ struct IndexCheck {
     next: Option<IndexEntry>,
     /// The largest timestamp so far.
     max_timestamp_ms: i64,
-    end_position: u64,
+    all_known: bool,
     wrong: u32,
     /// The first place where it is wrong.
     first: Option<(Option<u64>, String)>,
@@ -216,7 +217,7 @@ impl IndexCheck {
             number: 0,
             next: None,
             max_timestamp_ms: i64::MIN,
-            end_position: FIRST_BATCH_AT,
+            all_known: true,
             wrong: 0,
             first: None,
         };
@@ -260,10 +261,13 @@ impl IndexCheck {
         self.number += 1;
     }
 
+    /// There is damage in the segment: which batches and timestamps there were is not known any more.
+    fn lose_track(&mut self) {
+        self.all_known = false;
+    }
+
     fn take(&mut self, batch: &BatchAt) {
-        // Behind damage in the segment, timestamps are not known any more.
-        let all_known = batch.position == self.end_position;
-        self.end_position = if all_known { batch.position + batch.header.total_bytes() as u64 } else { u64::MAX };
+        let all_known = self.all_known;
         while let Some(entry) = self.next {
             if entry.position > batch.position {
                 break;
@@ -282,7 +286,7 @@ impl IndexCheck {
 
     /// What is wrong with it all in all.
     fn end(mut self) -> Option<Damage> {
-        while self.next.is_some() && self.end_position != u64::MAX {
+        while self.next.is_some() && self.all_known {
             self.note("leads beyond the last batch");
             self.read_entry();
         }
