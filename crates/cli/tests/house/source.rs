@@ -23,7 +23,7 @@ pub(crate) struct RustFile {
     pub(crate) in_test: Vec<bool>,
 }
 
-/// Directories that hold no source of ours.
+/// Directories that hold no source of ours; `.git` is a file where a repository has several working trees.
 const NOT_OURS: &[&str] = &["target", ".git", ".venv", "ottla-data", "__pycache__", "node_modules"];
 
 /// Every text file of the repository.
@@ -40,10 +40,11 @@ fn collect(folder: &Path, found: &mut Vec<File>) {
         let entry = entry.expect("a readable entry");
         let name = entry.file_name().to_string_lossy().into_owned();
         let kind = entry.file_type().expect("a file type");
+        if NOT_OURS.contains(&name.as_str()) {
+            continue;
+        }
         if kind.is_dir() {
-            if !NOT_OURS.contains(&name.as_str()) {
-                collect(&entry.path(), found);
-            }
+            collect(&entry.path(), found);
         } else if kind.is_file()
             && let Ok(text) = fs::read_to_string(entry.path())
         {
