@@ -32,8 +32,7 @@ pub(super) struct Partition<'a> {
 impl Partition<'_> {
     /// Looks at one segment; answers how many of its batches are good.
     pub(super) fn check_segment(&self, meta: &SegmentMeta, damage: &mut Vec<Damage>) -> u64 {
-        let mut told =
-            Told { partition: self, path: meta.name().log_path(&self.folder), meta, damage, places: 0 };
+        let mut told = Told { partition: self, path: meta.name().log_path(&self.folder), meta, damage, places: 0 };
         let mut index = IndexCheck::open(self, meta);
         let mut batches = 0;
         match self.walk(meta, &mut told, |next| match next {

@@ -30,9 +30,10 @@ impl Dump<'_> {
                 self.manifest_partition(PartitionId { topic: topic.id, index }, record)?;
             }
         }
-        for (resource, configs) in manifest.configs.iter().filter(|_| !self.is_filtered()) {
-            let fields = resource_fields(resource, configs);
-            (self.take)(super::Line { kind: "configs", fields }).map_err(super::failed_output)?;
+        if !self.is_filtered() {
+            for (resource, configs) in &manifest.configs {
+                self.tell("configs", resource_fields(resource, configs))?;
+            }
         }
         Ok(())
     }

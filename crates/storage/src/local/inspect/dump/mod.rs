@@ -118,7 +118,7 @@ fn text(text: impl ToString) -> Field {
 impl Dump<'_> {
     fn tell(&mut self, kind: &'static str, fields: Vec<(&'static str, Field)>) -> Result<(), InspectError> {
         (self.take)(Line { kind, fields })
-            .map_err(failed_output)
+            .map_err(|error| InspectError::Output { kind: error.kind(), error: error.to_string() })
     }
 
     fn tell_unreadable(&mut self, path: &Path, byte: u64, what: &str) -> Result<(), InspectError> {
@@ -186,10 +186,6 @@ impl Dump<'_> {
             self.metadata.by_id(partition.topic).map_or_else(|| hex(partition.topic), |topic| topic.name.to_string());
         [("topic", Field::Text(name)), ("partition", Field::Number(partition.index.into()))]
     }
-}
-
-fn failed_output(error: io::Error) -> InspectError {
-    InspectError::Output { kind: error.kind(), error: error.to_string() }
 }
 
 fn resource_fields(resource: &ConfigResource, configs: &BTreeMap<String, String>) -> Vec<(&'static str, Field)> {

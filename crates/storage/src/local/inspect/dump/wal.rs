@@ -125,7 +125,11 @@ impl<'b> Dump<'b> {
             }
             Entry::PartitionsCreated { topic, total } => {
                 let [topic, _] = self.name(PartitionId { topic: *topic, index: 0 });
-                fields.extend([("what", text("partitions created")), topic, ("partitions", Field::Number((*total).into()))]);
+                fields.extend([
+                    ("what", text("partitions created")),
+                    topic,
+                    ("partitions", Field::Number((*total).into())),
+                ]);
             }
             Entry::ConfigsAltered { resource, configs } => {
                 fields.push(("what", text("configs altered")));
