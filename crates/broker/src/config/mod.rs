@@ -32,7 +32,7 @@ pub(crate) use layers::{Source, Values};
 pub use listener::{Listener, parse_address};
 pub use property::{Change, Class, Coarser, Property, Subject};
 pub use settings::{BrokerSettings, GroupSettings, StorageKind};
-pub use topic::{Compression, TimestampType, TopicSettings, TopicSettingsCache};
+pub use topic::{TimestampType, TopicSettings, TopicSettingsCache};
 
 /// A broker's whole configuration at one moment. Cheap to clone; it never changes, another one takes its place.
 #[derive(Clone, Debug)]

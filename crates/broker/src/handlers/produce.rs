@@ -18,10 +18,11 @@ use ottla_protocol::messages::{
 };
 use ottla_protocol::{ErrorCode, Uuid};
 use ottla_storage::{Append, AppendError, Appended, PartitionId, Topic, TopicId};
+use tokio::sync::SemaphorePermit;
 
 use crate::config::{TimestampType, TopicSettings};
 use crate::context::{Context, Operation, Resource};
-use crate::produce::{Inspection, Rejection, check, inspect_all};
+use crate::produce::{Inspection, Opened, Rejection, check, open_all};
 use crate::request::{Close, Handled, Request, Response};
 use crate::{errors, topics};
 
@@ -38,7 +39,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     }
     if plan.must_inspect() {
         let hold = context.hold_order();
-        plan.inspect().await;
+        let _share = plan.inspect().await;
         let appended = plan.append(&context);
         drop(hold);
         plan.take(appended.await);
@@ -169,19 +170,23 @@ impl Plan {
         self.batches.iter().any(|planned| planned.must_inspect)
     }
 
-    async fn inspect(&mut self) {
+    /// Has batches opened where that is needed. What is answered is to be kept until they are appended.
+    async fn inspect(&mut self) -> Option<SemaphorePermit<'static>> {
         let inspected = self.batches.iter().filter(|planned| planned.must_inspect);
         let inspections = inspected
             .map(|planned| Inspection { batch: planned.batch.clone(), topic: planned.settings.clone() })
             .collect();
-        let mut verdicts = inspect_all(inspections, self.now_ms).await.into_iter();
+        let Opened { verdicts, share } = open_all(inspections, self.now_ms).await;
+        let mut verdicts = verdicts.into_iter();
         for planned in std::mem::take(&mut self.batches) {
             let verdict = if planned.must_inspect { verdicts.next() } else { None };
             match verdict {
                 Some(Err(rejection)) => self.refuse(planned.place, &rejection),
-                _ => self.batches.push(planned),
+                Some(Ok(batch)) => self.batches.push(Planned { batch, ..planned }),
+                None => self.batches.push(planned),
             }
         }
+        share
     }
 
     fn append(

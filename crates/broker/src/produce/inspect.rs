@@ -1,112 +1,176 @@
-//! Looking at a batch's records, for the few topics that need it: compacted ones (every record needs a key) and those with
-//! `message.timestamp.before.max.ms`. Bounded, and off the reactor: records may be compressed.
+//! Looking at a batch's records, for the topics and batches that need it: compacted topics (every record needs a key), limits
+//! on timestamps, and a `compression.type` that is not the batch's, where the batch is compressed again.
 
-use std::sync::Arc;
+use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use ottla_protocol::ErrorCode;
-use ottla_protocol::records::{self, Record};
-use tokio::sync::Semaphore;
+use ottla_protocol::records::{self, BatchError, Encoding, HEADER_BYTES, OpenBatch, Record};
 
 use super::Rejection;
+use super::validate::{size_rejection, stamped};
 use crate::config::{TimestampType, TopicSettings};
 
 /// What records may take once decompressed.
-const OPENED_MAX_BYTES: usize = 64 * 1024 * 1024;
-/// Batches that are open at the same time, in the whole process.
-const OPEN_AT_ONCE: usize = 2;
-/// How many records at fault are named, as in Kafka.
-const NAMED_RECORDS: usize = 10;
+pub(super) const OPENED_MAX_BYTES: usize = 64 * 1024 * 1024;
+/// How many records at fault are named.
+const NAMED_RECORDS: usize = 500;
+/// The timestamp of a record without one.
+const NO_TIMESTAMP: i64 = -1;
 
-static OPENING: Semaphore = Semaphore::const_new(OPEN_AT_ONCE);
-
-/// A batch to look into.
-#[derive(Clone, Debug)]
-pub(crate) struct Inspection {
-    /// The batch.
-    pub(crate) batch: Bytes,
-    /// What its topic asks for.
-    pub(crate) topic: Arc<TopicSettings>,
+/// Looks into a batch whose header is good, and answers how it is stored.
+///
+/// # Errors
+/// The batch is refused, if possible with the records at fault.
+pub(super) fn inspect(batch: &Bytes, topic: &TopicSettings, now_ms: i64) -> Result<Bytes, Rejection> {
+    let opened = open(batch, topic)?;
+    let latest_ms = check_records(&opened, topic, now_ms)?;
+    let header = &opened.header;
+    let stored = match recompression(topic, header.compression()?) {
+        Some(encoding) => opened.rebuild(encoding, |_| true)?,
+        None => batch.clone(),
+    };
+    let stored = if topic.timestamp_type == TimestampType::LogAppendTime {
+        stamped(stored, now_ms)?
+    } else if latest_ms != header.max_timestamp_ms {
+        with_latest(stored, latest_ms)?
+    } else {
+        stored
+    };
+    if stored.len() > topic.max_message_bytes { Err(size_rejection(stored.len(), topic)) } else { Ok(stored) }
 }
 
-/// Looks into batches, one answer for each in order.
-pub(crate) async fn inspect_all(inspections: Vec<Inspection>, now_ms: i64) -> Vec<Result<(), Rejection>> {
-    let count = inspections.len();
-    let _permit = OPENING.acquire().await;
-    let inspected = tokio::task::spawn_blocking(move || {
-        inspections.iter().map(|inspection| inspect(&inspection.batch, &inspection.topic, now_ms)).collect()
-    });
-    // It fails only by a panic, which must not let a batch through.
-    inspected.await.unwrap_or_else(|_| vec![Err(ErrorCode::UNKNOWN_SERVER_ERROR.into()); count])
+/// How to compress a batch that comes in that codec, if it is not kept as it is. As in Kafka, only the codec counts, not
+/// its level.
+pub(super) fn recompression(topic: &TopicSettings, compression: records::Compression) -> Option<Encoding> {
+    topic.stored_as.filter(|encoding| encoding.compression() != compression)
 }
 
-fn inspect(batch: &[u8], topic: &TopicSettings, now_ms: i64) -> Result<(), Rejection> {
-    let opened = records::open(batch, OPENED_MAX_BYTES)?;
-    let mut at_fault = Vec::new();
-    let (mut count, mut fault_count, mut error) = (0, 0, ErrorCode::NONE);
+fn open<'a>(batch: &'a [u8], topic: &TopicSettings) -> Result<OpenBatch<'a>, Rejection> {
+    // Records that will be stored as they are read need no more room than they may take then.
+    let stored_max_bytes = topic.max_message_bytes.saturating_sub(HEADER_BYTES);
+    let is_stored_so = topic.stored_as == Some(Encoding::None) && stored_max_bytes < OPENED_MAX_BYTES;
+    let max_bytes = if is_stored_so { stored_max_bytes } else { OPENED_MAX_BYTES };
+    records::open(batch, max_bytes).map_err(|error| match error {
+        BatchError::TooLarge { .. } if is_stored_so => Rejection::new(
+            ErrorCode::MESSAGE_TOO_LARGE,
+            format!("the batch, uncompressed, is over max.message.bytes = {}", topic.max_message_bytes),
+        ),
+        error => error.into(),
+    })
+}
+
+/// Reads all records; answers the largest timestamp.
+fn check_records(opened: &OpenBatch<'_>, topic: &TopicSettings, now_ms: i64) -> Result<i64, Rejection> {
+    let mut faults = Faults::default();
+    let (mut count, mut latest_ms) = (0, NO_TIMESTAMP);
     for record in opened.records() {
-        if let Some((code, message)) = fault(&record?, topic, now_ms) {
-            fault_count += 1;
-            error = code;
-            if at_fault.len() < NAMED_RECORDS {
-                at_fault.push((count, message));
-            }
+        let record = record?;
+        latest_ms = latest_ms.max(record.timestamp_ms);
+        if record.offset != opened.header.base_offset.saturating_add(i64::from(count)) {
+            faults.add(count, Fault::Offset);
+        } else if let Some(fault) = fault(&record, topic, now_ms) {
+            faults.add(count, fault);
         }
         count += 1;
     }
     if count != opened.header.record_count {
-        return Err(records::BatchError::Record.into());
+        return Err(BatchError::Record.into());
     }
-    match fault_count {
-        0 => Ok(()),
-        _ => Err(Rejection {
-            error,
-            message: Some(format!("{fault_count} records are refused; at most the first {NAMED_RECORDS} are named")),
-            records: at_fault,
-        }),
+    faults.into_rejection().map_or(Ok(latest_ms), Err)
+}
+
+fn fault(record: &Record<'_>, topic: &TopicSettings, now_ms: i64) -> Option<Fault> {
+    if topic.compacted && record.key.is_none() {
+        return Some(Fault::NoKey);
+    }
+    let timestamp_ms = record.timestamp_ms;
+    if topic.timestamp_type == TimestampType::LogAppendTime || timestamp_ms == NO_TIMESTAMP {
+        return None;
+    }
+    let (before_ms, after_ms) = (topic.timestamp_before_max_ms, topic.timestamp_after_max_ms);
+    if timestamp_ms < now_ms.saturating_sub(before_ms) {
+        Some(Fault::TooOld { timestamp_ms, before_ms, now_ms })
+    } else if timestamp_ms > now_ms.saturating_add(after_ms) {
+        Some(Fault::TooNew { timestamp_ms, after_ms, now_ms })
+    } else {
+        None
     }
 }
 
-fn fault(record: &Record<'_>, topic: &TopicSettings, now_ms: i64) -> Option<(ErrorCode, String)> {
-    if topic.compacted && record.key.is_none() {
-        return Some((ErrorCode::INVALID_RECORD, "a compacted topic takes only records with a key".to_owned()));
-    }
-    let oldest_ms = now_ms.saturating_sub(topic.timestamp_before_max_ms);
-    if topic.timestamp_type == TimestampType::CreateTime && record.timestamp_ms < oldest_ms {
-        let limit = topic.timestamp_before_max_ms;
-        let timestamp = record.timestamp_ms;
-        return Some((
-            ErrorCode::INVALID_TIMESTAMP,
-            format!(
-                "the timestamp {timestamp} is more than message.timestamp.before.max.ms = {limit} behind the broker's clock ({now_ms})"
+/// What can be wrong with a record that can be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Fault {
+    Offset,
+    NoKey,
+    BrokersTime,
+    TooOld { timestamp_ms: i64, before_ms: i64, now_ms: i64 },
+    TooNew { timestamp_ms: i64, after_ms: i64, now_ms: i64 },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Offset => f.write_str("the offsets in a batch have to count up from 0"),
+            Fault::NoKey => f.write_str("a compacted topic takes only records with a key"),
+            Fault::BrokersTime => f.write_str("a producer may not set the timestamp type LogAppendTime"),
+            Fault::TooOld { timestamp_ms, before_ms, now_ms } => write!(
+                f,
+                "the timestamp {timestamp_ms} is more than message.timestamp.before.max.ms = {before_ms} behind the broker's clock ({now_ms})"
             ),
-        ));
+            Fault::TooNew { timestamp_ms, after_ms, now_ms } => write!(
+                f,
+                "the timestamp {timestamp_ms} is more than message.timestamp.after.max.ms = {after_ms} ahead of the broker's clock ({now_ms})"
+            ),
+        }
     }
-    None
+}
+
+/// The records at fault in a batch.
+#[derive(Default)]
+pub(super) struct Faults {
+    count: usize,
+    has_wrong_timestamps: bool,
+    named: Vec<(i32, String)>,
+}
+
+impl Faults {
+    /// Adds the record at that place.
+    pub(super) fn add(&mut self, index: i32, fault: Fault) {
+        self.count += 1;
+        self.has_wrong_timestamps |= !matches!(fault, Fault::Offset | Fault::NoKey);
+        if self.named.len() < NAMED_RECORDS {
+            self.named.push((index, fault.to_string()));
+        }
+    }
+
+    /// The refusal of the batch. As in Kafka, one wrong timestamp makes it one of timestamps.
+    pub(super) fn into_rejection(self) -> Option<Rejection> {
+        let (_, first) = self.named.first()?;
+        let message = match self.count {
+            1 => format!("one record is refused: {first}"),
+            count if count <= NAMED_RECORDS => format!("{count} records are refused; the first: {first}"),
+            count => {
+                format!("{count} records are refused, of which the first {NAMED_RECORDS} are named; the first: {first}")
+            }
+        };
+        let error = if self.has_wrong_timestamps { ErrorCode::INVALID_TIMESTAMP } else { ErrorCode::INVALID_RECORD };
+        Some(Rejection { error, message: Some(message), records: self.named })
+    }
+}
+
+/// The batch with the largest timestamp of its records, where its header promised another: look-ups by time go by headers.
+fn with_latest(batch: Bytes, latest_ms: i64) -> Result<Bytes, Rejection> {
+    let mut changed = writable(batch);
+    records::set_create_time(&mut changed, latest_ms)?;
+    Ok(changed.freeze())
+}
+
+/// A batch to change: itself if nobody else has it, which a rebuilt one is.
+pub(super) fn writable(batch: Bytes) -> BytesMut {
+    batch.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]))
 }
 
 #[cfg(test)]
-mod tests {
-    use ottla_protocol::records::BatchBuilder;
-
-    use super::*;
-
-    fn topic(compacted: bool, timestamp_before_max_ms: i64) -> TopicSettings {
-        TopicSettings { compacted, timestamp_before_max_ms, ..super::super::default_topic() }
-    }
-
-    #[test]
-    fn names_the_records_at_fault() {
-        let mut builder = BatchBuilder::new();
-        builder.push(1_000, Some(b"key"), Some(b"value"), &[]);
-        builder.push(400, None, Some(b"value"), &[]);
-        let batch = builder.build();
-        assert_eq!(inspect(&batch, &topic(false, i64::MAX), 1_000), Ok(()));
-        let without_key = inspect(&batch, &topic(true, i64::MAX), 1_000).expect_err("a key is missing");
-        assert_eq!((without_key.error, without_key.records.len()), (ErrorCode::INVALID_RECORD, 1));
-        assert_eq!(without_key.records.first().map(|(index, _)| *index), Some(1));
-        let too_old = inspect(&batch, &topic(false, 500), 1_000).expect_err("a record is too old");
-        assert_eq!(too_old.error, ErrorCode::INVALID_TIMESTAMP);
-        assert_eq!(inspect(&batch, &topic(false, 600), 1_000), Ok(()));
-    }
-}
+#[path = "inspect_tests.rs"]
+mod tests;

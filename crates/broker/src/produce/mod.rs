@@ -1,6 +1,7 @@
 //! Whether batches may be appended, and in what form: what the produce request decides before the engine does.
 
 mod inspect;
+mod opening;
 mod validate;
 
 use std::borrow::Cow;
@@ -9,7 +10,7 @@ use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::BatchIndexAndErrorMessage;
 use ottla_protocol::records::BatchError;
 
-pub(crate) use self::inspect::{Inspection, inspect_all};
+pub(crate) use self::opening::{Inspection, Opened, open_all};
 pub(crate) use self::validate::check;
 
 /// Why a batch is refused.

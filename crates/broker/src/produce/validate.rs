@@ -1,11 +1,12 @@
 //! What a batch's header says, held against the topic's configs. The records themselves are not looked at, except where the
 //! topic needs it (see [`super::inspect`]); Kafka reads every record of every batch.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::{self, BatchError, BatchHeader, Compression};
 
 use super::Rejection;
+use super::inspect::{Fault, Faults, recompression, writable};
 use crate::config::{TimestampType, TopicSettings};
 
 const FIRST_VERSION_WITH_ZSTD: i16 = 7;
@@ -31,19 +32,30 @@ pub(crate) fn check(batch: Bytes, topic: &TopicSettings, version: i16, now_ms: i
         ));
     }
     if batch.len() > topic.max_message_bytes {
-        let message =
-            format!("a batch of {} bytes is over max.message.bytes = {}", batch.len(), topic.max_message_bytes);
-        return Err(Rejection::new(ErrorCode::MESSAGE_TOO_LARGE, message));
+        return Err(size_rejection(batch.len(), topic));
     }
     let header = records::validate(&batch).map_err(incomplete_is_none)?;
     check_header(&header, version)?;
-    let stamps = topic.timestamp_type == TimestampType::LogAppendTime;
-    if !stamps {
-        check_timestamp(&header, topic, now_ms)?;
+    let recompresses = recompression(topic, header.compression()?).is_some();
+    if topic.timestamp_type == TimestampType::LogAppendTime {
+        check_stampable(&header)?;
+        // What is inspected is stamped afterwards.
+        let must_inspect = topic.compacted || recompresses;
+        let batch = if must_inspect { batch } else { stamped(batch, now_ms)? };
+        return Ok(Checked { batch, must_inspect });
     }
-    let batch = if stamps { stamped(&batch, now_ms)? } else { batch };
-    let must_inspect = topic.compacted || (!stamps && topic.timestamp_before_max_ms != i64::MAX);
+    let claims_broker_time = header.has_log_append_time();
+    let batch = if claims_broker_time { unstamped(batch, &header)? } else { batch };
+    let limits_age = topic.timestamp_before_max_ms != i64::MAX;
+    let comes_too_early = header.max_timestamp_ms > now_ms.saturating_add(topic.timestamp_after_max_ms);
+    let must_inspect = topic.compacted || recompresses || limits_age || comes_too_early || claims_broker_time;
     Ok(Checked { batch, must_inspect })
+}
+
+/// A batch of that many bytes is too large for the topic.
+pub(super) fn size_rejection(batch_bytes: usize, topic: &TopicSettings) -> Rejection {
+    let message = format!("a batch of {batch_bytes} bytes is over max.message.bytes = {}", topic.max_message_bytes);
+    Rejection::new(ErrorCode::MESSAGE_TOO_LARGE, message)
 }
 
 /// Kafka looks for whole batches first, and finds none in one that is cut off.
@@ -57,6 +69,10 @@ fn check_header(header: &BatchHeader, version: i16) -> Result<(), Rejection> {
     if header.compression()? == Compression::Zstd && version < FIRST_VERSION_WITH_ZSTD {
         let message = "zstd needs version 7 of the produce request";
         return Err(Rejection::new(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, message));
+    }
+    if header.base_offset != 0 {
+        let message = format!("the base offset is {}, and a producer has to leave it 0", header.base_offset);
+        return Err(Rejection::new(ErrorCode::INVALID_RECORD, message));
     }
     if header.is_control() {
         return Err(Rejection::new(ErrorCode::INVALID_RECORD, "control records are written by the broker alone"));
@@ -73,31 +89,32 @@ fn check_header(header: &BatchHeader, version: i16) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn check_timestamp(header: &BatchHeader, topic: &TopicSettings, now_ms: i64) -> Result<(), Rejection> {
+/// As in Kafka, a producer may not claim the broker's time where the broker sets it. Every record is at fault.
+fn check_stampable(header: &BatchHeader) -> Result<(), Rejection> {
+    let mut faults = Faults::default();
     if header.has_log_append_time() {
-        let message = "a producer may not set the timestamp type LogAppendTime";
-        return Err(Rejection::new(ErrorCode::INVALID_TIMESTAMP, message));
+        (0..header.record_count).for_each(|index| faults.add(index, Fault::BrokersTime));
     }
-    if header.max_timestamp_ms > now_ms.saturating_add(topic.timestamp_after_max_ms) {
-        let message = format!(
-            "the timestamp {} is more than message.timestamp.after.max.ms = {} ahead of the broker's clock ({now_ms})",
-            header.max_timestamp_ms, topic.timestamp_after_max_ms
-        );
-        return Err(Rejection::new(ErrorCode::INVALID_TIMESTAMP, message));
-    }
-    Ok(())
+    faults.into_rejection().map_or(Ok(()), Err)
 }
 
 /// The batch with the broker's time. It lies inside the checksum, so the bytes cannot be shared with the request.
-fn stamped(batch: &Bytes, now_ms: i64) -> Result<Bytes, Rejection> {
-    let mut stamped = BytesMut::from(&batch[..]);
+pub(super) fn stamped(batch: Bytes, now_ms: i64) -> Result<Bytes, Rejection> {
+    let mut stamped = writable(batch);
     records::set_log_append_time(&mut stamped, now_ms)?;
     Ok(stamped.freeze())
 }
 
+/// A batch that claims the broker's time, for a topic with the producers': Kafka takes back the claim.
+fn unstamped(batch: Bytes, header: &BatchHeader) -> Result<Bytes, Rejection> {
+    let mut unstamped = writable(batch);
+    records::set_create_time(&mut unstamped, header.max_timestamp_ms)?;
+    Ok(unstamped.freeze())
+}
+
 #[cfg(test)]
 mod tests {
-    use ottla_protocol::records::BatchBuilder;
+    use ottla_protocol::records::{BatchBuilder, Encoding};
 
     use super::*;
 
@@ -141,7 +158,7 @@ mod tests {
             ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
         );
         assert_eq!(refused(batch(NOW_MS).producer(1, 0, -1).build(), &topic()), ErrorCode::INVALID_RECORD);
-        assert_eq!(refused(batch(NOW_MS + 3_600_001).build(), &topic()), ErrorCode::INVALID_TIMESTAMP);
+        assert_eq!(refused(batch(NOW_MS).base_offset(7).build(), &topic()), ErrorCode::INVALID_RECORD);
     }
 
     #[test]
@@ -151,7 +168,13 @@ mod tests {
         let header = records::validate(&checked.batch).expect("the checksum is right");
         assert!(header.has_log_append_time());
         assert_eq!(header.max_timestamp_ms, NOW_MS);
-        assert_eq!(refused(checked.batch, &topic()), ErrorCode::INVALID_TIMESTAMP);
+        let claimed = checked.batch;
+        let refused = check(claimed.clone(), &stamping, 9, NOW_MS).expect_err("only the broker stamps");
+        assert_eq!(refused.error, ErrorCode::INVALID_TIMESTAMP);
+        assert_eq!(refused.records.iter().map(|(index, _)| *index).collect::<Vec<_>>(), [0]);
+        let checked = check(claimed, &topic(), 9, NOW_MS).expect("the claim is taken back");
+        let header = records::validate(&checked.batch).expect("the checksum is right");
+        assert!(!header.has_log_append_time() && checked.must_inspect);
     }
 
     #[test]
@@ -161,5 +184,8 @@ mod tests {
         assert!(inspects(TopicSettings { compacted: true, ..topic() }));
         assert!(inspects(TopicSettings { timestamp_before_max_ms: 1, ..topic() }));
         assert!(!inspects(TopicSettings { timestamp_after_max_ms: 1, ..topic() }));
+        assert!(inspects(TopicSettings { timestamp_after_max_ms: -1, ..topic() }), "to name the records");
+        assert!(inspects(TopicSettings { stored_as: Some(Encoding::Snappy), ..topic() }));
+        assert!(!inspects(TopicSettings { stored_as: Some(Encoding::None), ..topic() }), "it comes as it is stored");
     }
 }

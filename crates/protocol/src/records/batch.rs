@@ -265,6 +265,18 @@ pub fn set_log_append_time(batch: &mut [u8], timestamp_ms: i64) -> Result<(), Ba
     set_checksum(batch)
 }
 
+/// Makes the timestamps those of the records, with the largest as given, and gives the batch a new checksum. `batch` is one
+/// whole batch.
+///
+/// # Errors
+/// When `batch` does not begin with a header.
+pub fn set_create_time(batch: &mut [u8], max_timestamp_ms: i64) -> Result<(), BatchError> {
+    let attributes = BatchHeader::parse(batch)?.attributes & !LOG_APPEND_TIME;
+    write(batch, ATTRIBUTES_AT, &attributes.to_be_bytes())?;
+    write(batch, MAX_TIMESTAMP_AT, &max_timestamp_ms.to_be_bytes())?;
+    set_checksum(batch)
+}
+
 fn set_checksum(batch: &mut [u8]) -> Result<(), BatchError> {
     let crc = checksum(batch);
     write(batch, CRC_AT, &crc.to_be_bytes())

@@ -58,9 +58,11 @@ impl BatchError {
             BatchError::Truncated { .. } | BatchError::Length(_) | BatchError::Magic(_) | BatchError::Crc { .. } => {
                 ErrorCode::CORRUPT_MESSAGE
             }
-            BatchError::Trailing(_) | BatchError::Count { .. } | BatchError::Record => ErrorCode::INVALID_RECORD,
+            // Not CORRUPT_MESSAGE: the checksum is right, so sending it again does not help.
+            BatchError::Trailing(_) | BatchError::Count { .. } | BatchError::Undecodable(_) | BatchError::Record => {
+                ErrorCode::INVALID_RECORD
+            }
             BatchError::UnknownCompression(_) => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
-            BatchError::Undecodable(_) => ErrorCode::CORRUPT_MESSAGE,
             BatchError::TooLarge { .. } => ErrorCode::RECORD_LIST_TOO_LARGE,
             BatchError::Unencodable(_) => ErrorCode::UNKNOWN_SERVER_ERROR,
         }

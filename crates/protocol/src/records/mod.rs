@@ -2,7 +2,7 @@
 //!
 //! A batch is a header of 61 bytes and its records, which may be compressed as a whole. The broker keeps batches as they
 //! came: it looks at headers ([`BatchHeader`], [`validate`], [`batches`]), sets a few fields in place
-//! ([`set_base_offset`], [`set_leader_epoch`], [`set_log_append_time`]) and opens a batch ([`open`]) only when it must.
+//! ([`set_base_offset`], [`set_leader_epoch`], [`set_log_append_time`], [`set_create_time`]) and opens a batch ([`open`]) only when it must.
 //! What is written is built ([`BatchBuilder`]) or rebuilt from an open batch ([`OpenBatch::rebuild`]).
 
 mod batch;
@@ -20,8 +20,8 @@ mod varint;
 mod zstd;
 
 pub use batch::{
-    Batch, BatchHeader, Batches, HEADER_BYTES, batches, set_base_offset, set_leader_epoch, set_log_append_time,
-    validate,
+    Batch, BatchHeader, Batches, HEADER_BYTES, batches, set_base_offset, set_create_time, set_leader_epoch,
+    set_log_append_time, validate,
 };
 pub use builder::BatchBuilder;
 pub use compression::{Compression, ENCODING_WORKSPACE_BYTES, WORKSPACE_BYTES};

@@ -15,13 +15,15 @@ impl OpenBatch<'_> {
     /// When a record cannot be read, or the codec finds no memory. It is for the caller to know how large the result may be.
     pub fn rebuild(&self, encoding: Encoding, mut keep: impl FnMut(&Record<'_>) -> bool) -> Result<Bytes, BatchError> {
         let mut header = self.header;
-        let (mut kept, mut count, mut latest_ms) = (Vec::new(), 0, None);
+        let (mut kept, mut count, mut latest_ms) = (Kept { all: self.record_bytes(), whole: 0, some: None }, 0, None);
         for record in self.records() {
             let record = record?;
             if keep(&record) {
-                kept.extend_from_slice(record.encoded);
+                kept.keep(record.encoded);
                 count += 1;
                 latest_ms = latest_ms.max(Some(record.timestamp_ms));
+            } else {
+                kept.leave_out();
             }
         }
         header.record_count = count;
@@ -29,8 +31,35 @@ impl OpenBatch<'_> {
         let encoding = if count == 0 { Encoding::None } else { encoding };
         header.attributes = header.attributes & !COMPRESSION_MASK | encoding.compression().number();
         let mut batch = vec![0; HEADER_BYTES];
-        encoding.compress(&kept, &mut batch)?;
+        encoding.compress(kept.bytes(), &mut batch)?;
         write_header(&mut batch, &header)?;
         Ok(batch.into())
+    }
+}
+
+/// The bytes of the records that are kept, which are copied only once one is left out.
+struct Kept<'a> {
+    all: &'a [u8],
+    /// How many bytes were kept before anything was left out.
+    whole: usize,
+    some: Option<Vec<u8>>,
+}
+
+impl Kept<'_> {
+    fn keep(&mut self, encoded: &[u8]) {
+        match &mut self.some {
+            Some(some) => some.extend_from_slice(encoded),
+            None => self.whole += encoded.len(),
+        }
+    }
+
+    fn leave_out(&mut self) {
+        if self.some.is_none() {
+            self.some = Some(self.bytes().to_vec());
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.some.as_deref().unwrap_or_else(|| self.all.get(..self.whole).unwrap_or_default())
     }
 }

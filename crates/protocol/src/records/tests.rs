@@ -79,6 +79,18 @@ fn log_append_time_is_that_of_all_records_and_within_the_checksum() {
 }
 
 #[test]
+fn the_records_own_timestamps_can_count_again() {
+    let mut batch = BytesMut::from(&batch()[..]);
+    set_log_append_time(&mut batch, 5_000).unwrap();
+    set_create_time(&mut batch, 1_100).unwrap();
+    let header = validate(&batch).unwrap();
+    assert_eq!((header.has_log_append_time(), header.max_timestamp_ms), (false, 1_100));
+    let opened = open(&batch, 0).unwrap();
+    let times: Vec<_> = opened.records().map(|record| record.unwrap().timestamp_ms).collect();
+    assert_eq!(times, [1_000, 900, 1_100]);
+}
+
+#[test]
 fn changes_in_place_need_a_whole_header() {
     let whole = batch();
     for length in 0..HEADER_BYTES {
@@ -86,6 +98,7 @@ fn changes_in_place_need_a_whole_header() {
         assert!(set_base_offset(&mut short, 1).is_err());
         assert!(set_leader_epoch(&mut short, 1).is_err());
         assert!(set_log_append_time(&mut short, 1).is_err());
+        assert!(set_create_time(&mut short, 1).is_err());
         assert_eq!(short, whole[..length]);
     }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub(super) use log::{durability, inherited_log_config, log_config};
-pub use settings::{Compression, TimestampType, TopicSettings, TopicSettingsCache};
+pub use settings::{TimestampType, TopicSettings, TopicSettingsCache};
 
 use super::layers::{Effective, Source};
 use super::nearest::nearest;

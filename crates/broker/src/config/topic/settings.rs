@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ottla_protocol::records::Encoding;
 use ottla_storage::{Durability, Topic, TopicId};
 
 use super::effective;
@@ -18,23 +19,6 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
-/// How a topic's records are stored compressed (`compression.type`).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Compression {
-    /// As the producer sent them.
-    Producer,
-    /// Not at all.
-    Uncompressed,
-    /// With gzip.
-    Gzip,
-    /// With snappy.
-    Snappy,
-    /// With lz4.
-    Lz4,
-    /// With zstd.
-    Zstd,
-}
-
 /// What the produce path needs to know about a topic. A stored value that this version cannot read counts as unset.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TopicSettings {
@@ -46,8 +30,8 @@ pub struct TopicSettings {
     pub timestamp_before_max_ms: i64,
     /// `message.timestamp.after.max.ms`: how far ahead of the broker's clock a timestamp may lie.
     pub timestamp_after_max_ms: i64,
-    /// `compression.type`.
-    pub compression: Compression,
+    /// `compression.type` and the level of its codec; `None` keeps what the producer sent.
+    pub stored_as: Option<Encoding>,
     /// `cleanup.policy` has `compact`: every record needs a key.
     pub compacted: bool,
     /// `ottla.durability`: what an acknowledgement of producers means.
@@ -58,6 +42,7 @@ impl TopicSettings {
     /// Works out what holds for a topic. [`BrokerConfig::topic`] remembers the answer.
     pub fn of(topic: &Topic, config: &BrokerConfig) -> TopicSettings {
         let text = |name| effective(name, &topic.configs, config);
+        let level = |name| text(name).parse().unwrap_or_default();
         TopicSettings {
             max_message_bytes: text("max.message.bytes").parse().unwrap_or(0),
             timestamp_type: match &*text("message.timestamp.type") {
@@ -66,13 +51,13 @@ impl TopicSettings {
             },
             timestamp_before_max_ms: text("message.timestamp.before.max.ms").parse().unwrap_or(i64::MAX),
             timestamp_after_max_ms: text("message.timestamp.after.max.ms").parse().unwrap_or(i64::MAX),
-            compression: match &*text("compression.type") {
-                "uncompressed" => Compression::Uncompressed,
-                "gzip" => Compression::Gzip,
-                "snappy" => Compression::Snappy,
-                "lz4" => Compression::Lz4,
-                "zstd" => Compression::Zstd,
-                _ => Compression::Producer,
+            stored_as: match &*text("compression.type") {
+                "uncompressed" => Some(Encoding::None),
+                "gzip" => Some(Encoding::Gzip(level("compression.gzip.level"))),
+                "snappy" => Some(Encoding::Snappy),
+                "lz4" => Some(Encoding::Lz4(level("compression.lz4.level"))),
+                "zstd" => Some(Encoding::Zstd(level("compression.zstd.level"))),
+                _ => None,
             },
             compacted: text("cleanup.policy").split(',').any(|policy| policy == "compact"),
             durability: durability(&text("ottla.durability")),
@@ -144,7 +129,7 @@ mod tests {
         let of = |configs: &[_]| TopicSettings::of(&topic(1, configs), &config);
         let plain = of(&[]);
         assert_eq!((plain.max_message_bytes, plain.timestamp_type), (5000, TimestampType::LogAppendTime));
-        assert_eq!((plain.compression, plain.compacted), (Compression::Zstd, false));
+        assert_eq!((plain.stored_as, plain.compacted), (Some(Encoding::Zstd(3)), false));
         assert_eq!((plain.timestamp_before_max_ms, plain.timestamp_after_max_ms), (i64::MAX, 3_600_000));
         let own = of(&[
             ("max.message.bytes", "77"),
@@ -153,9 +138,22 @@ mod tests {
             ("cleanup.policy", "compact,delete"),
         ]);
         assert_eq!((own.max_message_bytes, own.timestamp_type), (77, TimestampType::CreateTime));
-        assert_eq!((own.compression, own.compacted), (Compression::Producer, true));
+        assert_eq!((own.stored_as, own.compacted), (None, true));
         let broken = of(&[("max.message.bytes", "many")]);
         assert_eq!(broken.max_message_bytes, 5000);
+    }
+
+    #[test]
+    fn a_codec_comes_with_its_level() {
+        let config = BrokerConfig::of(&[("compression.type", "gzip"), ("compression.gzip.level", "7")]);
+        let of = |configs: &[_]| TopicSettings::of(&topic(1, configs), &config).stored_as;
+        assert_eq!(of(&[]), Some(Encoding::Gzip(7)));
+        assert_eq!(of(&[("compression.gzip.level", "-1")]), Some(Encoding::Gzip(-1)));
+        assert_eq!(of(&[("compression.type", "uncompressed")]), Some(Encoding::None));
+        assert_eq!(of(&[("compression.type", "snappy")]), Some(Encoding::Snappy));
+        assert_eq!(of(&[("compression.type", "lz4")]), Some(Encoding::Lz4(9)));
+        assert_eq!(of(&[("compression.type", "lz4"), ("compression.lz4.level", "12")]), Some(Encoding::Lz4(12)));
+        assert_eq!(of(&[("compression.type", "zstd"), ("compression.zstd.level", "-5")]), Some(Encoding::Zstd(-5)));
     }
 
     #[test]

@@ -62,20 +62,16 @@ pub(crate) const TOPIC: &[TopicProperty] = &[
         broker::GZIP_LEVEL,
         "-1",
         broker::COMPRESSION_GZIP_LEVEL.help,
-    )
-    .not_yet(),
-    over("compression.lz4.level", "compression.lz4.level", broker::LZ4_LEVEL, "9", broker::COMPRESSION_LZ4_LEVEL.help)
-        .not_yet(),
-    over("compression.type", "compression.type", broker::COMPRESSION, "producer", broker::COMPRESSION_TYPE.help)
-        .not_yet(),
+    ),
+    over("compression.lz4.level", "compression.lz4.level", broker::LZ4_LEVEL, "9", broker::COMPRESSION_LZ4_LEVEL.help),
+    over("compression.type", "compression.type", broker::COMPRESSION, "producer", broker::COMPRESSION_TYPE.help),
     over(
         "compression.zstd.level",
         "compression.zstd.level",
         broker::ZSTD_LEVEL,
         "3",
         broker::COMPRESSION_ZSTD_LEVEL.help,
-    )
-    .not_yet(),
+    ),
     over(
         "log.cleaner.delete.retention.ms",
         "delete.retention.ms",
