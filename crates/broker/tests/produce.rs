@@ -4,7 +4,7 @@ mod client;
 
 use client::{TestBroker, WALL_MS, batch, fetch_partition, fetch_request, produce_request, values};
 use ottla_protocol::messages::{PartitionProduceResponse, ProduceResponse};
-use ottla_protocol::records::BatchBuilder;
+use ottla_protocol::records::{BatchBuilder, Compression, Encoding, batches};
 use ottla_protocol::{ErrorCode, Uuid};
 
 fn only(response: ProduceResponse<'static>) -> PartitionProduceResponse<'static> {
@@ -138,6 +138,56 @@ async fn log_append_time_and_keys_are_the_topics_wish() {
     assert_eq!(refused.error_code, ErrorCode::INVALID_RECORD);
     let named: Vec<_> = refused.record_errors.iter().map(|error| error.batch_index).collect();
     assert_eq!(named, [0, 1]);
+}
+
+#[tokio::test]
+async fn a_topic_with_a_codec_stores_everything_in_it() {
+    let broker = TestBroker::start(&[("compression.type", "lz4")]).await;
+    broker.topic("zipped", 1, &[("compression.type", "gzip"), ("compression.gzip.level", "9")]).await;
+    broker.topic("as-the-broker-says", 1, &[]).await;
+    let mut client = broker.connect().await;
+    let mut expected = Vec::new();
+    for (place, encoding) in [Encoding::None, Encoding::Zstd(3), Encoding::Gzip(1)].into_iter().enumerate() {
+        let value = format!("{place}{}", "-".repeat(1_000));
+        let mut builder = BatchBuilder::new().producer(7, 0, place as i32);
+        builder.push(WALL_MS, None, Some(value.as_bytes()), &[("h", None)]);
+        let records = builder.build_compressed(encoding).expect("compresses");
+        for topic in ["zipped", "as-the-broker-says"] {
+            assert_eq!(only(client.produce(topic, 0, &records).await).base_offset, place as i64);
+        }
+        expected.push((0, place as i64, value));
+    }
+    for (topic, codec) in [("zipped", Compression::Gzip), ("as-the-broker-says", Compression::Lz4)] {
+        let fetched = client.call(&fetch_request(topic, vec![fetch_partition(0, 0)], 0), 11).await;
+        assert_eq!(values(&fetched), expected);
+        let blob = fetched.responses[0].partitions[0].records.as_ref().expect("records").0.concat();
+        let headers: Vec<_> = batches(&blob).map(|batch| batch.expect("whole").header).collect();
+        assert!(headers.iter().all(|header| header.compression() == Ok(codec)), "{topic}");
+        assert_eq!(headers.iter().map(|header| header.base_sequence).collect::<Vec<_>>(), [0, 1, 2]);
+    }
+    let mut again = BatchBuilder::new().producer(7, 0, 0);
+    again.push(WALL_MS, None, Some(b"x"), &[]);
+    assert_eq!(only(client.produce("zipped", 0, &again.build()).await).base_offset, 0, "a duplicate is still known");
+}
+
+#[tokio::test]
+async fn batches_that_are_compressed_again_keep_their_order_among_others() {
+    let broker = TestBroker::start(&[]).await;
+    broker.topic("t", 1, &[("compression.type", "zstd"), ("compression.zstd.level", "19")]).await;
+    let mut client = broker.connect().await;
+    let slow = batch(&[&"a long one ".repeat(20_000)]);
+    let mut quick = BatchBuilder::new();
+    quick.push(WALL_MS, None, Some(b"b"), &[]);
+    let quick = quick.build_compressed(Encoding::Zstd(1)).expect("compresses");
+    let mut ids = Vec::new();
+    for place in 0..20 {
+        let records = if place % 2 == 0 { &slow } else { &quick };
+        ids.push(client.send(&produce_request("t", 0, records, -1), 9).await);
+    }
+    for (offset, id) in (0..).zip(ids) {
+        let answer = only(client.receive(id, 9).await);
+        assert_eq!((answer.error_code, answer.base_offset), (ErrorCode::NONE, offset));
+    }
 }
 
 #[tokio::test]
