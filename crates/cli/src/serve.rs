@@ -137,7 +137,11 @@ fn open(
     if settings.storage == StorageKind::Memory {
         let cluster_id = data_folder::new_cluster_id(entropy);
         let log_configs = TopicLogs::new(config.clone(), node_id);
-        let options = MemoryOptions { log_configs, wall_ms: Arc::new(move || ottla_broker::Clock::wall_ms(&clock)) };
+        let options = MemoryOptions {
+            log_configs,
+            wall_ms: Arc::new(move || ottla_broker::Clock::wall_ms(&clock)),
+            retention_check_interval_ms: config.settings().retention_check_interval_ms,
+        };
         return Ok((Arc::new(MemoryEngine::with(options)), Identity { cluster_id, node_id }));
     }
     let engine = LocalEngine::open(local_options(config, clock, entropy), Arc::new(SystemDisk))
@@ -155,6 +159,7 @@ fn local_options(config: &BrokerConfig, clock: SystemClock, entropy: &dyn Entrop
     options.wal_max_bytes = settings.wal_max_bytes;
     options.checkpoint_interval_ms = settings.checkpoint_interval_ms;
     options.tail_bytes = settings.tail_bytes;
+    options.retention_check_interval_ms = settings.retention_check_interval_ms;
     options.log_configs = TopicLogs::new(config.clone(), NODE_ID);
     options.producer_expiration_ms = Some(settings.producer_id_expiration_ms);
     options.wall_ms = Arc::new(move || ottla_broker::Clock::wall_ms(&clock));

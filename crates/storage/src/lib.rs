@@ -8,6 +8,7 @@
 //! files behind it). One suite, [`conformance`], holds both to the same behaviour, and both accept or refuse a batch by the
 //! same pure function, [`decide`](decide::decide).
 
+mod ageing;
 pub mod batches;
 mod boundary;
 mod clock;

@@ -1,6 +1,9 @@
 //! How one topic's log is kept: when it goes on in a new segment, what of it may go, what an acknowledgement promises.
 
-use crate::{Durability, Metadata, Topic};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::{Durability, Metadata, Topic, TopicId};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
@@ -67,6 +70,31 @@ impl Default for LogConfig {
 pub trait LogConfigs: Send + Sync {
     /// What holds for that topic, with these metadata.
     fn log_config(&self, metadata: &Metadata, topic: &Topic) -> LogConfig;
+}
+
+/// Remembers what was said, as long as nothing changes: to ask again for each batch would cost more than the batch.
+pub(crate) struct LogConfigCache {
+    log_configs: Arc<dyn LogConfigs>,
+    /// What was said holds for exactly these.
+    metadata: Arc<Metadata>,
+    known: BTreeMap<TopicId, LogConfig>,
+}
+
+impl LogConfigCache {
+    pub(crate) fn new(log_configs: Arc<dyn LogConfigs>) -> Self {
+        Self { log_configs, metadata: Arc::default(), known: BTreeMap::new() }
+    }
+
+    /// What holds for a topic. For one that is not there any more nothing matters, so it gets the defaults.
+    pub(crate) fn get(&mut self, metadata: &Arc<Metadata>, topic: TopicId) -> LogConfig {
+        if !Arc::ptr_eq(&self.metadata, metadata) {
+            self.metadata = metadata.clone();
+            self.known.clear();
+        }
+        let ask =
+            || metadata.by_id(topic).map(|topic| self.log_configs.log_config(metadata, topic)).unwrap_or_default();
+        *self.known.entry(topic).or_insert_with(ask)
+    }
 }
 
 /// The same for all topics.

@@ -3,11 +3,11 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use ottla_storage::conformance::{Harness, Interlude, Twin, names, run};
-use ottla_storage::memory::MemoryEngine;
+use ottla_storage::conformance::{Harness, Interlude, Twin, World, names, run};
+use ottla_storage::memory::{MemoryEngine, MemoryOptions};
 use ottla_storage::{
-    Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, MetadataError, OffsetSpec, PartitionId,
-    Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
+    Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, LogConfig, MetadataError, OffsetSpec,
+    PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
 };
 
 /// One way to misbehave.
@@ -30,6 +30,8 @@ enum Fault {
     RepeatsProducerIds,
     AltersWhateverIsThere,
     NeverAddsPartitions,
+    KeepsAll,
+    RetainsTooMuch,
     NeverCloses,
 }
 
@@ -129,6 +131,15 @@ impl Twin for Faulty {
         Pending::ready(found)
     }
 
+    fn maintain(&self, budget_bytes: usize) -> Pending<(), Unavailable> {
+        if self.has(Fault::RetainsTooMuch) {
+            for topic in self.engine.metadata().topics() {
+                let _ = self.engine.delete_records(PartitionId { topic: topic.id, index: 0 }, -1);
+            }
+        }
+        self.engine.maintain(budget_bytes)
+    }
+
     fn delete_records(&self, partition: PartitionId, before: i64) -> Pending<i64, ReadError> {
         match self.fault {
             Fault::NeverDeletesRecords => Pending::ready(Ok(before.max(0))),
@@ -141,31 +152,40 @@ impl Twin for Faulty {
         if self.has(Fault::RepeatsProducerIds) { Pending::ready(Ok(7)) } else { self.engine.init_producer() }
     }
 
-    fn maintain(&self, budget_bytes: usize) -> Pending<(), Unavailable> {
-        self.engine.maintain(budget_bytes)
-    }
-
     fn close(&self) -> Pending<(), Unavailable> {
         if self.has(Fault::NeverCloses) { Pending::ready(Ok(())) } else { self.engine.close() }
     }
 }
 
-struct Alone(Arc<Faulty>);
+struct Alone {
+    engine: Arc<Faulty>,
+    world: World,
+}
 
 impl Harness for Alone {
     fn engine(&self) -> Arc<dyn Engine> {
-        self.0.clone()
+        self.engine.clone()
+    }
+
+    fn world(&self) -> &World {
+        &self.world
     }
 
     /// Forgets everything, as an engine without durable data does.
     fn reopen(&mut self, _gracefully: bool) {
-        *self = Self::with(self.0.fault);
+        *self = Self::with(self.engine.fault);
     }
 }
 
 impl Alone {
     fn with(fault: Fault) -> Self {
-        Self(Arc::new(Faulty { engine: MemoryEngine::new(), fault }))
+        let world = World::default();
+        let mut log_configs = world.log_configs(LogConfig::default());
+        if fault == Fault::KeepsAll {
+            log_configs = Arc::new(LogConfig { delete: false, ..LogConfig::default() });
+        }
+        let options = MemoryOptions { log_configs, wall_ms: world.wall_ms(), ..MemoryOptions::default() };
+        Self { engine: Arc::new(Faulty { engine: MemoryEngine::with(options), fault }), world }
     }
 }
 
@@ -208,6 +228,8 @@ fails! {
     RepeatsProducerIds: "producer_ids::never_repeat" "producer_ids::from_many_threads_are_distinct";
     AltersWhateverIsThere: "configs::are_changed_by_who_saw_them";
     NeverAddsPartitions: "configs::more_partitions" "configs::never_fewer_partitions";
+    KeepsAll: "ageing::too_old_records_go" "ageing::too_many_records_go" "ageing::a_change_counts_at_once";
+    RetainsTooMuch: "ageing::too_old_records_go" "ageing::too_many_records_go" "ageing::what_is_compacted_stays";
     NeverCloses: "appends::close_refuses_later_appends";
 }
 

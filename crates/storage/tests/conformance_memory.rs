@@ -2,21 +2,28 @@
 
 use std::sync::Arc;
 
-use ottla_storage::Engine;
-use ottla_storage::conformance::{Harness, conformance_suite};
-use ottla_storage::memory::MemoryEngine;
+use ottla_storage::conformance::{Harness, World, conformance_suite};
+use ottla_storage::memory::{MemoryEngine, MemoryOptions};
+use ottla_storage::{Engine, LogConfig};
 
-struct Memory(Arc<MemoryEngine>);
+struct Memory(Arc<MemoryEngine>, World);
 
 impl Memory {
     fn fresh() -> Box<dyn Harness> {
-        Box::new(Self(Arc::new(MemoryEngine::new())))
+        let world = World::default();
+        let log_configs = world.log_configs(LogConfig::default());
+        let options = MemoryOptions { log_configs, wall_ms: world.wall_ms(), ..MemoryOptions::default() };
+        Box::new(Self(Arc::new(MemoryEngine::with(options)), world))
     }
 }
 
 impl Harness for Memory {
     fn engine(&self) -> Arc<dyn Engine> {
         self.0.clone()
+    }
+
+    fn world(&self) -> &World {
+        &self.1
     }
 }
 

@@ -248,6 +248,7 @@ fn run(end: End, changes: u64) -> bool {
     engine.close().wait().unwrap();
     drop(engine);
     model.check(&opened(&disk), None);
+    assert_eq!(disk.files(&format!("/data/topics/{}", "02".repeat(16))), [], "a deleted topic leaves no file");
     done < steps.len()
 }
 

@@ -58,6 +58,8 @@ pub struct BrokerSettings {
     pub checkpoint_interval_ms: u64,
     /// `ottla.tail.bytes`.
     pub tail_bytes: usize,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_interval_ms: u64,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
     /// `log.segment.bytes`.
@@ -100,6 +102,7 @@ impl BrokerSettings {
             wal_max_bytes: values.get(&s::OTTLA_WAL_MAX_BYTES)?,
             checkpoint_interval_ms: values.get(&s::OTTLA_CHECKPOINT_INTERVAL_MS)?,
             tail_bytes: values.get(&s::OTTLA_TAIL_BYTES)?,
+            retention_check_interval_ms: values.get(&t::LOG_RETENTION_CHECK_INTERVAL_MS)?,
             producer_id_expiration_ms: values.get(&g::PRODUCER_ID_EXPIRATION_MS)?,
             segment_bytes: values.get(&t::LOG_SEGMENT_BYTES)?,
             socket_request_max_bytes: values.get(&n::SOCKET_REQUEST_MAX_BYTES)?,

@@ -22,7 +22,7 @@ mod trial;
 mod twin;
 
 pub use crate::conformance_suite;
-pub use harness::{Harness, Interlude};
+pub use harness::{Harness, Interlude, World};
 pub use twin::Twin;
 
 /// Runs one case by its name, as in `appends::offsets_are_dense`.

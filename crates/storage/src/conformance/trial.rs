@@ -28,6 +28,16 @@ impl Trial {
         self.harness.engine()
     }
 
+    /// Sets the clock of the engine.
+    pub(super) fn set_ms(&self, now_ms: i64) {
+        self.harness.world().set_ms(now_ms);
+    }
+
+    /// Maintains the engine: all that grew too old or too much goes.
+    pub(super) fn maintain(&self) {
+        self.engine().maintain(usize::MAX).wait().expect("maintain failed");
+    }
+
     /// A point where what was answered must last.
     pub(super) fn interlude(&mut self) {
         if self.interlude.maintains() {
@@ -46,6 +56,15 @@ impl Trial {
         let mut id = [0xA5; 16];
         id[0] = self.topics_made;
         NewTopic { name: name.to_owned(), id: TopicId(id), partitions, configs: BTreeMap::new() }
+    }
+
+    /// The only partition of a new topic with these configs.
+    pub(super) fn partition_with(&mut self, configs: &[(&str, &str)]) -> PartitionId {
+        let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let name = format!("topic-{}", self.topics_made);
+        let new = NewTopic { configs, ..self.new_topic(&name, 1) };
+        let topic = self.engine().create_topic(new).wait().expect("the topic was not created");
+        PartitionId { topic: topic.id, index: 0 }
     }
 
     pub(super) fn topic(&mut self, name: &str, partitions: i32) -> Arc<Topic> {

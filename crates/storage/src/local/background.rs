@@ -16,7 +16,8 @@ use super::segments::{Rolling, SegmentStore, StoreError, SyncError};
 use super::shortage::is_shortage;
 use super::tail::Tail;
 use super::wal::SlotPool;
-use crate::{Completer, LogConfigs, MonotonicMs, PartitionId, Topic, TopicId, Unavailable, WallMs};
+use crate::log_config::LogConfigCache;
+use crate::{Completer, MonotonicMs, PartitionId, Topic, TopicId, Unavailable, WallMs};
 
 /// How much of one partition is written in one turn.
 const PIECE_BYTES: usize = 4 << 20;
@@ -45,6 +46,8 @@ struct Todo {
     /// Whose active segment is to be sealed.
     rolls: BTreeSet<PartitionId>,
     trimmed: BTreeSet<PartitionId>,
+    /// Who waits until those are trimmed.
+    trimming: Vec<Completer<(), Unavailable>>,
     /// The flusher is done.
     flusher_closed: bool,
     stopped: bool,
@@ -55,7 +58,7 @@ struct Todo {
 impl Todo {
     fn is_empty(&self) -> bool {
         let flags = self.write || self.checkpoint || self.flusher_closed || self.stopped;
-        let nobody_waits = self.waiting.is_empty() && self.cleaned.is_empty();
+        let nobody_waits = self.waiting.is_empty() && self.cleaned.is_empty() && self.trimming.is_empty();
         !flags && nobody_waits && self.removed_topics.is_empty() && self.trimmed.is_empty() && self.rolls.is_empty()
     }
 }
@@ -119,6 +122,14 @@ impl Signal {
         });
     }
 
+    /// Tells when all files are removed that were asked to be before.
+    pub(super) fn wait_for_removal(&self, waiters: Vec<Completer<(), Unavailable>>) {
+        self.change(|todo| match todo.ended {
+            Some(_) => waiters.into_iter().for_each(|waiter| waiter.complete(Err(closed()))),
+            None => todo.trimming.extend(waiters),
+        });
+    }
+
     /// Says that the flusher has done its last write.
     pub(super) fn close(&self) {
         self.change(|todo| todo.flusher_closed = true);
@@ -157,6 +168,7 @@ impl Signal {
         let closing = std::mem::take(&mut todo.closing);
         let mut waiting = std::mem::take(&mut todo.waiting);
         waiting.append(&mut todo.cleaned);
+        waiting.append(&mut todo.trimming);
         drop(todo);
         closing.into_iter().for_each(|waiter| waiter.complete(result.clone()));
         waiting.into_iter().for_each(|waiter| waiter.complete(Err(closed())));
@@ -201,9 +213,11 @@ pub(super) struct Background {
     pub(super) cleaning: Arc<CleanerQueue>,
     pub(super) monotonic_ms: MonotonicMs,
     pub(super) wall_ms: WallMs,
-    pub(super) log_configs: Arc<dyn LogConfigs>,
+    pub(super) log_configs: LogConfigCache,
     pub(super) checkpoint_interval_ms: u64,
     pub(super) last_checkpoint_ms: u64,
+    pub(super) retention_check_interval_ms: u64,
+    pub(super) last_retention_ms: u64,
     /// Up to which sequence number the manifest says all.
     pub(super) checkpointed: u64,
     /// Keeps other brokers off the folder while the engine is open.
@@ -214,7 +228,7 @@ impl Background {
     /// The body of the thread.
     pub(super) fn run(mut self) {
         self.begin();
-        while self.turn(self.signal.next(self.until_next_checkpoint())) {}
+        while self.turn(self.signal.next(self.until_next_turn())) {}
     }
 
     /// What comes before the first turn.
@@ -233,7 +247,7 @@ impl Background {
     /// One turn of the thread, if there is anything to do. Answers whether there was, and whether there will be another turn.
     #[cfg(feature = "simulation")]
     pub(super) fn try_turn(&mut self) -> (bool, bool) {
-        match self.signal.try_next(self.until_next_checkpoint()) {
+        match self.signal.try_next(self.until_next_turn()) {
             None => (false, true),
             Some(todo) => (true, self.turn(todo)),
         }
@@ -258,14 +272,18 @@ impl Background {
         todo.removed_topics.into_iter().for_each(|topic| self.store.remove_topic(topic));
         todo.rolls.into_iter().for_each(|partition| self.tail.seal_active(partition));
         todo.trimmed.into_iter().for_each(|partition| self.remove_before_start(partition));
+        self.go_on_cleaning(todo.trimming, &Ok(()));
         let somebody_waits = !todo.waiting.is_empty() || !todo.cleaned.is_empty();
         if todo.checkpoint || self.is_checkpoint_due() || somebody_waits {
             let result = self.checkpoint();
             self.last_checkpoint_ms = (self.monotonic_ms)();
             todo.cleaned.into_iter().for_each(|waiter| waiter.complete(result.clone()));
-            self.go_on_cleaning(todo.waiting, &result);
+            self.maintain(todo.waiting, &result);
         } else if todo.write {
             self.write_behind();
+        }
+        if self.is_due(self.retention_check_interval_ms, self.last_retention_ms) {
+            self.retain(Vec::new());
         }
         if todo.flusher_closed {
             self.close();
@@ -274,12 +292,23 @@ impl Background {
     }
 
     fn is_checkpoint_due(&self) -> bool {
-        self.until_next_checkpoint().is_some_and(|left| left.is_zero())
+        self.is_due(self.checkpoint_interval_ms, self.last_checkpoint_ms)
     }
 
-    fn until_next_checkpoint(&self) -> Option<Duration> {
-        let passed_ms = (self.monotonic_ms)().saturating_sub(self.last_checkpoint_ms);
-        let interval_ms = self.checkpoint_interval_ms;
+    fn is_due(&self, interval_ms: u64, last_ms: u64) -> bool {
+        self.left(interval_ms, last_ms).is_some_and(|left| left.is_zero())
+    }
+
+    /// How long it is until something is due even if nobody asks for anything.
+    fn until_next_turn(&self) -> Option<Duration> {
+        let checkpoint = self.left(self.checkpoint_interval_ms, self.last_checkpoint_ms);
+        let retention = self.left(self.retention_check_interval_ms, self.last_retention_ms);
+        checkpoint.into_iter().chain(retention).min()
+    }
+
+    /// How long it is until something is due that is done at intervals; `None` where the interval is 0: never.
+    fn left(&self, interval_ms: u64, last_ms: u64) -> Option<Duration> {
+        let passed_ms = (self.monotonic_ms)().saturating_sub(last_ms);
         (interval_ms > 0).then(|| Duration::from_millis(interval_ms.saturating_sub(passed_ms)))
     }
 
@@ -317,7 +346,8 @@ impl Background {
         let Some(unwritten) = self.tail.unwritten(partition, end_offset, PIECE_BYTES) else {
             return Ok(false);
         };
-        let written = self.store.append(partition, &unwritten.segments, &unwritten.batches, self.rolling(partition));
+        let rolling = self.rolling(partition);
+        let written = self.store.append(partition, &unwritten.segments, &unwritten.batches, rolling);
         let segments = written.map_err(|error| self.failed(&error))?;
         let written_end = unwritten.batches.last().map_or(0, |batch| batch.last_offset + 1);
         self.tail.written(partition, written_end, segments);
@@ -326,12 +356,16 @@ impl Background {
         Ok(true)
     }
 
-    fn rolling(&self, partition: PartitionId) -> Rolling {
-        Rolling::of(&*self.log_configs, &self.tail.metadata(), partition, (self.wall_ms)())
+    fn rolling(&mut self, partition: PartitionId) -> Rolling {
+        Rolling { config: self.log_configs.get(&self.tail.metadata(), partition.topic), now_ms: (self.wall_ms)() }
     }
 
-    /// Those who asked for a checkpoint wait for a cleaning next, where there may be one.
-    fn go_on_cleaning(&mut self, waiting: Vec<Completer<(), Unavailable>>, result: &Result<(), Unavailable>) {
+    /// Those who asked for a checkpoint and have seen retention wait for a cleaning next, where there may be one.
+    pub(super) fn go_on_cleaning(
+        &mut self,
+        waiting: Vec<Completer<(), Unavailable>>,
+        result: &Result<(), Unavailable>,
+    ) {
         let waiting = match result {
             Ok(()) if !waiting.is_empty() && self.has_compacted_topics() => {
                 self.cleaning.request(waiting).err().unwrap_or_default()
@@ -341,9 +375,9 @@ impl Background {
         waiting.into_iter().for_each(|waiter| waiter.complete(result.clone()));
     }
 
-    fn has_compacted_topics(&self) -> bool {
+    fn has_compacted_topics(&mut self) -> bool {
         let metadata = self.tail.metadata();
-        metadata.topics().any(|topic| self.log_configs.log_config(&metadata, topic).compact)
+        metadata.topics().any(|topic| self.log_configs.get(&metadata, topic.id).compact)
     }
 
     /// A checkpoint, after which the files go that compaction has replaced.

@@ -20,6 +20,7 @@ use super::health::{Health, failed_flush, not_now};
 use super::inbox::{Command, Inbox, Prepared, PreparedBatches, Wake};
 use super::state::{DurableState, PartitionState, log_batches};
 use super::tail::{Advance, Tail};
+use super::unflushed::Unflushed;
 use super::wal::{LOG_START, PRODUCER_IDS, RECORDS, SlotPool, Take, WalPosition, WalWriter, log_start, records_head};
 use crate::decide::{Decision, decide_append};
 use crate::{
@@ -53,6 +54,7 @@ pub(super) struct Flusher {
     /// For sentences about failures.
     pub(super) wal_folder: PathBuf,
     pub(super) state: DurableState,
+    pub(super) unflushed: Unflushed,
     pub(super) producer_expiration_ms: Option<i64>,
     pub(super) wall_ms: WallMs,
     /// The wall clock as of the group at hand.
@@ -75,7 +77,7 @@ enum Room {
 impl Flusher {
     /// The body of the thread.
     pub(super) fn run(mut self) {
-        while let Wake::Work(snapshot) = self.inbox.next(&mut self.backlog, self.blocked) {
+        while let Wake::Work(snapshot) = self.inbox.next(&mut self.backlog, self.blocked, self.unflushed.left()) {
             self.turn(snapshot);
         }
     }
@@ -88,6 +90,10 @@ impl Flusher {
                 self.turn(snapshot);
                 true
             }
+            None if self.unflushed.is_due() => {
+                self.turn(None);
+                true
+            }
             Some(Wake::Stop) | None => false,
         }
     }
@@ -98,9 +104,21 @@ impl Flusher {
             // The background thread may have stopped waiting; then nobody needs it.
             let _ = answer.send(self.snapshot());
         }
+        self.flush_if_due();
         let mut backlog = std::mem::take(&mut self.backlog);
         self.blocked = self.work(&mut backlog);
         self.backlog = backlog;
+    }
+
+    /// `flush.ms` has passed: what nobody waits for is flushed all the same.
+    fn flush_if_due(&mut self) {
+        if !self.unflushed.is_due() || self.health.poisoned().is_some() {
+            return;
+        }
+        self.unflushed.clear();
+        if let Err(error) = self.wal.settle() {
+            self.poison(&error);
+        }
     }
 
     /// One group; answers whether it must wait for space.
@@ -206,7 +224,15 @@ impl Flusher {
                 Answer::Topic { result: self.decide_partitions(topic, total, group), completer }
             }
             Command::DeleteRecords { partition, before, completer } => {
-                Answer::LogStart { result: self.decide_log_start(partition, before, group), completer }
+                let result = self.decide_log_start(partition, before, LogStartCause::DeleteRecords, group);
+                Answer::LogStart { result, completer }
+            }
+            Command::Retain { moves, waiting } => {
+                for (partition, to) in moves {
+                    // A topic may be gone by now, and a log start may have moved further.
+                    let _ = self.decide_log_start(partition, to, LogStartCause::Retention, group);
+                }
+                Answer::Retained { waiting }
             }
             Command::ProducerId { completer } => {
                 self.reserve_producer_ids(group);
@@ -238,6 +264,10 @@ impl Flusher {
                 let bytes = state.accept(bytes, &spans, self.now_ms);
                 let end_offset = state.end_offset;
                 self.wal.put(RECORDS, &[&records_head(partition), &bytes]);
+                if append.durability == Durability::Os {
+                    let messages = (end_offset - first_offset).unsigned_abs();
+                    group.flush |= self.unflushed.count(&self.state.metadata, partition, messages);
+                }
                 let batches = log_batches(&bytes, &spans, first_offset);
                 group.advances.push(Advance { partition, batches });
                 Ok(Appended { first_offset, end_offset, log_start_offset, duplicate: false })
@@ -245,7 +275,13 @@ impl Flusher {
         }
     }
 
-    fn decide_log_start(&mut self, partition: PartitionId, before: i64, group: &mut Group) -> Result<i64, ReadError> {
+    fn decide_log_start(
+        &mut self,
+        partition: PartitionId,
+        before: i64,
+        cause: LogStartCause,
+        group: &mut Group,
+    ) -> Result<i64, ReadError> {
         let state = self.state.partitions.get_mut(&partition).ok_or(ReadError::UnknownPartition)?;
         let to = if before == -1 { state.end_offset } else { before };
         if to < 0 || to > state.end_offset {
@@ -257,7 +293,6 @@ impl Flusher {
         }
         if to > state.log_start_offset {
             state.log_start_offset = to;
-            let cause = LogStartCause::DeleteRecords;
             self.wal.put(LOG_START, &[&log_start(partition, to, cause)]);
             group.flush = true;
             group.log_starts.push((partition, to, cause));
@@ -295,6 +330,9 @@ impl Flusher {
             }
             return;
         }
+        if !self.wal.is_unflushed() {
+            self.unflushed.clear();
+        }
         group.publish(&self.tail, &self.state.metadata, &self.producer_ids);
         if self.tail.wants_writing() {
             self.background.request_write();
@@ -309,7 +347,7 @@ impl Flusher {
         if group.metadata_changed {
             self.health.metadata_changed(&self.state.metadata);
         }
-        let closes = group.answer(&self.producer_ids, backlog);
+        let closes = group.answer(&self.producer_ids, &self.background, backlog);
         if !advanced.is_empty() {
             self.health.advanced(&advanced);
         }
@@ -384,6 +422,7 @@ fn size_of(command: &Command) -> (usize, usize) {
         | Command::CreatePartitions { .. }
         | Command::DeleteRecords { .. }
         | Command::ProducerId { .. } => (1, 32),
+        Command::Retain { moves, .. } => (moves.len(), 32 * moves.len()),
         Command::Close => (0, 0),
     }
 }

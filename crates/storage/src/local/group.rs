@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::background::Signal;
 use super::inbox::{AppendCompleter, Command};
 use super::tail::{Advance, PartitionView, Tail};
 use crate::{
@@ -58,6 +59,9 @@ pub(super) enum Answer {
         result: Result<i64, ReadError>,
         completer: Completer<i64, ReadError>,
     },
+    Retained {
+        waiting: Vec<Completer<(), Unavailable>>,
+    },
     ProducerId {
         completer: Completer<i64, Unavailable>,
     },
@@ -111,7 +115,12 @@ impl Group {
     }
 
     /// Answers everybody; whether the engine shall close now.
-    pub(super) fn answer(self, producer_ids: &ProducerIds, backlog: &mut VecDeque<Command>) -> bool {
+    pub(super) fn answer(
+        self,
+        producer_ids: &ProducerIds,
+        background: &Signal,
+        backlog: &mut VecDeque<Command>,
+    ) -> bool {
         let mut closes = false;
         for answer in self.answers {
             match answer {
@@ -119,6 +128,7 @@ impl Group {
                 Answer::Topic { result, completer } => completer.complete(result),
                 Answer::Changed { result, completer } => completer.complete(result),
                 Answer::LogStart { result, completer } => completer.complete(result),
+                Answer::Retained { waiting } => background.wait_for_removal(waiting),
                 Answer::ProducerId { completer } => match producer_ids.take() {
                     Some(id) => completer.complete(Ok(id)),
                     // Callers that found one without asking the flusher took the last.
@@ -147,6 +157,9 @@ impl Group {
                 }
                 Answer::LogStart { result, completer } => {
                     completer.complete(result.and(Err(ReadError::Unavailable(why.clone()))));
+                }
+                Answer::Retained { waiting } => {
+                    waiting.into_iter().for_each(|waiter| waiter.complete(Err(why.clone())));
                 }
                 Answer::ProducerId { completer } => completer.complete(Err(why.clone())),
                 Answer::Closed => closes = true,

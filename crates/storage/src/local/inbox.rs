@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -44,6 +45,12 @@ pub(super) enum Command {
         before: i64,
         completer: Completer<i64, ReadError>,
     },
+    /// Moves log starts because records are too old or too many.
+    Retain {
+        moves: Vec<(PartitionId, i64)>,
+        /// Who waits until the files are gone.
+        waiting: Vec<Completer<(), Unavailable>>,
+    },
     ProducerId {
         completer: Completer<i64, Unavailable>,
     },
@@ -66,6 +73,7 @@ impl Command {
                 completer.complete(Err(MetadataError::Unavailable(why)));
             }
             Command::DeleteRecords { completer, .. } => completer.complete(Err(ReadError::Unavailable(why))),
+            Command::Retain { waiting, .. } => waiting.into_iter().for_each(|waiter| waiter.complete(Err(why.clone()))),
             Command::ProducerId { completer } => completer.complete(Err(why)),
             Command::Close => {}
         }
@@ -170,14 +178,19 @@ impl Inbox {
     }
 
     /// Moves what is queued behind `backlog`. Waits while there is nothing to do: nothing queued, or, where the flusher is
-    /// `blocked`, nothing that could unblock it.
-    pub(super) fn next(&self, backlog: &mut VecDeque<Command>, blocked: bool) -> Wake {
+    /// `blocked`, nothing that could unblock it. With a time it may come back earlier with nothing, and comes back no later.
+    pub(super) fn next(&self, backlog: &mut VecDeque<Command>, blocked: bool, wait_at_most: Option<Duration>) -> Wake {
         let mut state = self.lock();
         loop {
             if let Some(wake) = state.take(backlog, blocked) {
                 return wake;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let Some(time) = wait_at_most else {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let mut waited = self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
+            return waited.0.take(backlog, blocked).unwrap_or(Wake::Work(None));
         }
     }
 

@@ -11,7 +11,8 @@
 //!   topics                  count: u32, each: as in the log's frames, then its partitions in the order of the index
 //!   partition               log start: i64, end offset: i64, clean end: i64, segments (count: u32), producers (length: u32, snapshot)
 //!   segment                 base offset: i64, end offset: i64, generation: u32, bytes: u64, index entries: u32,
-//!                           indexed bytes: u64, first timestamp: i64, max timestamp: i64, created: i64
+//!                           indexed bytes: u64, first timestamp: i64, max timestamp: i64, created: i64,
+//!                           written: i64
 //!   configs                 of brokers and groups, count: u32, each: as in the log's frames
 //! ```
 //!
@@ -37,7 +38,7 @@ const MANIFEST_FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"OTTLAMAN";
 const HEAD_BYTES: usize = 8 + 4 + 4 + 8;
-const SEGMENT_BYTES: usize = 8 + 8 + 4 + 8 + 4 + 8 + 8 + 8 + 8;
+const SEGMENT_BYTES: usize = 8 + 8 + 4 + 8 + 4 + 8 + 8 + 8 + 8 + 8;
 const PARTITION_BYTES: usize = 8 + 8 + 8 + 4 + 4;
 
 /// The state as of a place in the write-ahead log.
@@ -235,6 +236,7 @@ fn put_segment(out: &mut Vec<u8>, segment: &SegmentMeta) {
     out.extend_from_slice(&segment.first_timestamp_ms.to_be_bytes());
     out.extend_from_slice(&segment.max_timestamp_ms.to_be_bytes());
     out.extend_from_slice(&segment.created_ms.to_be_bytes());
+    out.extend_from_slice(&segment.written_ms.to_be_bytes());
 }
 
 fn take_segment(fields: &mut Fields<'_>) -> Result<SegmentMeta, Malformed> {
@@ -248,6 +250,7 @@ fn take_segment(fields: &mut Fields<'_>) -> Result<SegmentMeta, Malformed> {
         first_timestamp_ms: fields.i64()?,
         max_timestamp_ms: fields.i64()?,
         created_ms: fields.i64()?,
+        written_ms: fields.i64()?,
     })
 }
 
@@ -284,6 +287,7 @@ mod tests {
             first_timestamp_ms: -2,
             max_timestamp_ms: -1,
             created_ms: 1_000,
+            written_ms: 1_001,
         };
         let first = PartitionRecord {
             log_start_offset: 4,

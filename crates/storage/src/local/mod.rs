@@ -30,12 +30,14 @@ mod manifest;
 mod open;
 mod options;
 mod readers;
+mod retention;
 mod segments;
 mod shortage;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod state;
 mod tail;
+mod unflushed;
 mod wal;
 
 pub use engine::LocalEngine;

@@ -23,8 +23,10 @@ use super::readers::ReadQueue;
 use super::segments::{CompactedFiles, Rolling, SegmentReader, SegmentStore, StoreError};
 use super::state::{DurableState, log_batches};
 use super::tail::{Advance, PartitionView, SegmentList, Tail};
+use super::unflushed::Unflushed;
 use super::wal::{Chain, Entry, NotApplied, SlotPool, SlotRules, WalWriter, WalWriterStart, replay};
-use crate::{LogConfigs, PartitionId};
+use crate::PartitionId;
+use crate::log_config::LogConfigCache;
 
 /// How much of one partition is written at once when memory fills during recovery.
 const PIECE_BYTES: usize = 4 << 20;
@@ -106,7 +108,7 @@ struct Recovery {
     state: DurableState,
     tail: Tail,
     store: SegmentStore,
-    log_configs: Arc<dyn LogConfigs>,
+    log_configs: LogConfigCache,
     /// Wall clock of this start. The log does not say when its batches came; taken for that, it only keeps producers longer.
     now_ms: i64,
     /// Partitions whose segment files are gone, and where those ended. That is as it should be where the log goes on to say
@@ -131,7 +133,8 @@ impl Recovery {
         let topics = options.folder.join("topics");
         let store = SegmentStore::new(disk.clone(), topics, options.index_interval_bytes);
         let now_ms = (options.wall_ms)();
-        let (state, log_configs) = (DurableState::from_manifest(manifest), options.log_configs.clone());
+        let (state, log_configs) =
+            (DurableState::from_manifest(manifest), LogConfigCache::new(options.log_configs.clone()));
         Self { state, tail, store, log_configs, now_ms, lost: BTreeMap::new() }
     }
 
@@ -192,7 +195,8 @@ impl Recovery {
     fn make_space(&mut self) -> Result<(), NotApplied> {
         for partition in self.tail.unwritten_partitions() {
             while let Some(unwritten) = self.tail.unwritten(partition, i64::MAX, PIECE_BYTES) {
-                let rolling = Rolling::of(&*self.log_configs, &self.state.metadata, partition, self.now_ms);
+                let config = self.log_configs.get(&self.state.metadata, partition.topic);
+                let rolling = Rolling { config, now_ms: self.now_ms };
                 let written = self.store.append(partition, &unwritten.segments, &unwritten.batches, rolling);
                 let segments = match written {
                     Ok(segments) => segments,
@@ -292,6 +296,7 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         wal,
         wal_folder,
         state,
+        unflushed: Unflushed::new(options.log_configs.clone(), options.monotonic_ms.clone()),
         now_ms: (options.wall_ms)(),
         wall_ms: options.wall_ms.clone(),
         producer_expiration_ms: options.producer_expiration_ms,
@@ -327,9 +332,11 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         snapshots: asks_flusher(inbox.clone()),
         cleaning: cleaning.clone(),
         last_checkpoint_ms: (options.monotonic_ms)(),
+        last_retention_ms: (options.monotonic_ms)(),
         monotonic_ms: options.monotonic_ms,
         wall_ms: options.wall_ms,
-        log_configs: options.log_configs,
+        log_configs: LogConfigCache::new(options.log_configs),
+        retention_check_interval_ms: options.retention_check_interval_ms,
         checkpoint_interval_ms: options.checkpoint_interval_ms,
         checkpointed,
         lock: Some(lock),

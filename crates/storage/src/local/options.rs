@@ -39,6 +39,9 @@ pub struct LocalOptions {
     pub wal_segment_bytes: u64,
     /// How often what is in the write-ahead log goes to the segment files and the manifest; 0: only when there is need.
     pub checkpoint_interval_ms: u64,
+    /// How often logs are looked through for records that are too old or too many (`log.retention.check.interval.ms`); 0: only
+    /// when the engine is maintained.
+    pub retention_check_interval_ms: u64,
     /// How much of the newest records is kept in memory over all partitions. Producers wait where that much is not yet in
     /// segment files.
     pub tail_bytes: usize,
@@ -76,6 +79,7 @@ impl LocalOptions {
             wal_max_bytes: 256 << 20,
             wal_segment_bytes: 16 << 20,
             checkpoint_interval_ms: 60_000,
+            retention_check_interval_ms: 300_000,
             tail_bytes: 32 << 20,
             index_interval_bytes: 64 << 10,
             readers: 2,

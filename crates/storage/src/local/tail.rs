@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::segments::{SegmentMeta, SegmentName};
+use crate::ageing::Aged;
 use crate::{Bounds, Metadata, PartitionId, Read, ReadError, ReadOutcome, TopicId};
 
 /// What a batch in memory takes besides its bytes, about.
@@ -348,6 +349,24 @@ impl Tail {
         self.lock().compacted.get_or_insert_default().extend(compacted);
     }
 
+    /// A partition's segments as retention sees them. What is in no file yet counts as a part of the one that grows.
+    pub(super) fn aged(&self, partition: PartitionId) -> Vec<Aged> {
+        let state = self.lock();
+        let Some(log) = state.partitions.get(&partition) else { return Vec::new() };
+        let (segments, start) = (&log.view.segments, log.view.log_start_offset);
+        let mut aged: Vec<Aged> =
+            segments.all().filter(|meta| meta.end_offset > start).map(SegmentMeta::aged).collect();
+        let Some(unwritten) = log.unwritten_aged() else { return aged };
+        let grows = segments.active.is_some_and(|active| active.end_offset > start);
+        let active = if grows { aged.pop() } else { None };
+        aged.push(active.map_or(unwritten, |active| Aged {
+            bytes: active.bytes + unwritten.bytes,
+            max_timestamp_ms: active.max_timestamp_ms.max(unwritten.max_timestamp_ms),
+            ..unwritten
+        }));
+        aged
+    }
+
     /// Forgets a partition's segments, whose files are gone; answers where they ended.
     pub(super) fn forget_segments(&self, partition: PartitionId) -> Option<i64> {
         let mut state = self.lock();
@@ -447,6 +466,13 @@ impl PartitionLog {
     fn unwritten(&self) -> impl Iterator<Item = &LogBatch> {
         let first = self.tail.partition_point(|batch| batch.last_offset < self.view.written_end);
         self.tail.range(first..)
+    }
+
+    fn unwritten_aged(&self) -> Option<Aged> {
+        let max_timestamp_ms = self.unwritten().map(|batch| batch.max_timestamp_ms).max()?;
+        let bytes = self.unwritten().map(|batch| batch.bytes.len() as u64).sum();
+        // Where the clock matters, what is not written yet is new.
+        Some(Aged { end_offset: self.view.high_watermark, bytes, max_timestamp_ms, written_ms: i64::MAX })
     }
 
     fn batches(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Vec<Bytes> {

@@ -28,6 +28,7 @@ impl Partition {
         let older = std::mem::take(&mut self.batches);
         self.batches = older.into_iter().filter_map(|batch| kept(&mut filter, batch)).chain(younger).collect();
         self.clean_end = survey.end_offset();
+        self.recount();
     }
 
     /// How many batches may be cleaned: not the newest, and none younger than `min.compaction.lag.ms`.

@@ -1,7 +1,8 @@
 //! The memory engine: everything in memory, nothing kept. For tests and `--storage memory`.
 //!
 //! Every call is answered at once, on the calling thread, under one lock; observers are called after the lock is let go.
-//! "Durable" means here: until the process ends.
+//! "Durable" means here: until the process ends. Retention works on pseudo segments: each partition notes where a log on disk
+//! would go on in a new file, and whole ones of these go.
 
 mod compaction;
 mod options;
@@ -10,6 +11,7 @@ mod partition;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::log_config::LogConfigCache;
 use crate::memory::partition::Partition;
 use crate::{
     Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, LogStartCause, Metadata, MetadataError,
@@ -19,7 +21,6 @@ use crate::{
 pub use options::MemoryOptions;
 
 /// An engine that keeps everything in memory.
-#[derive(Default)]
 pub struct MemoryEngine {
     options: MemoryOptions,
     /// Held while metadata change and observers hear of it, so that they hear in the order of the changes.
@@ -28,12 +29,22 @@ pub struct MemoryEngine {
     observers: Mutex<Arc<[Arc<dyn Observer>]>>,
 }
 
-#[derive(Default)]
 struct State {
     metadata: Arc<Metadata>,
+    log_configs: LogConfigCache,
+    last_retention_ms: i64,
     partitions: HashMap<PartitionId, Partition>,
     next_producer_id: i64,
     closed: bool,
+}
+
+/// A log start that moved: where, from, to.
+type Moved = (PartitionId, i64, i64);
+
+impl Default for MemoryEngine {
+    fn default() -> Self {
+        Self::with(MemoryOptions::default())
+    }
 }
 
 impl MemoryEngine {
@@ -44,7 +55,15 @@ impl MemoryEngine {
 
     /// An empty engine that works as told.
     pub fn with(options: MemoryOptions) -> Self {
-        Self { options, ..Self::default() }
+        let state = State {
+            metadata: Arc::default(),
+            log_configs: LogConfigCache::new(options.log_configs.clone()),
+            last_retention_ms: (options.wall_ms)(),
+            partitions: HashMap::new(),
+            next_producer_id: 0,
+            closed: false,
+        };
+        Self { options, changing: Mutex::default(), state: Mutex::new(state), observers: Mutex::default() }
     }
 
     /// A panic under the lock leaves no half-made change that a later call could trip over: each change is one assignment
@@ -71,6 +90,20 @@ impl MemoryEngine {
         Pending::ready(result)
     }
 
+    /// Retention where the time for it has come.
+    fn retain_if_due(&self, state: &mut State, now_ms: i64) -> Vec<Moved> {
+        let interval_ms = self.options.retention_check_interval_ms;
+        let passed_ms = now_ms.saturating_sub(state.last_retention_ms);
+        let due = interval_ms > 0 && u64::try_from(passed_ms).is_ok_and(|passed_ms| passed_ms >= interval_ms);
+        if due { state.retain(now_ms) } else { Vec::new() }
+    }
+
+    fn tell_moved(&self, moved: &[Moved], cause: LogStartCause) {
+        for (partition, from, to) in moved {
+            self.observers().iter().for_each(|observer| observer.log_start_moved(*partition, *from, *to, cause));
+        }
+    }
+
     fn tell_advanced(&self, partitions: &[PartitionId]) {
         if !partitions.is_empty() {
             self.observers().iter().for_each(|observer| observer.advanced(partitions));
@@ -87,10 +120,22 @@ impl State {
         if self.closed { Err(closed()) } else { Ok(()) }
     }
 
-    fn append(&mut self, append: &Append) -> Result<Appended, AppendError> {
+    fn append(&mut self, append: &Append, now_ms: i64) -> Result<Appended, AppendError> {
         self.open().map_err(AppendError::Unavailable)?;
         let partition = self.partitions.get_mut(&append.partition).ok_or(AppendError::UnknownPartition)?;
-        partition.append(append)
+        let config = self.log_configs.get(&self.metadata, append.partition.topic);
+        partition.append(append, &config, now_ms)
+    }
+
+    /// Drops what is too old or too much; answers the log starts that moved.
+    fn retain(&mut self, now_ms: i64) -> Vec<Moved> {
+        self.last_retention_ms = now_ms;
+        let mut moved = Vec::new();
+        for (id, partition) in &mut self.partitions {
+            let config = self.log_configs.get(&self.metadata, id.topic);
+            moved.extend(partition.retain(&config, now_ms).map(|(from, to)| (*id, from, to)));
+        }
+        moved
     }
 
     fn create_topic(&mut self, new: NewTopic) -> Result<Arc<Topic>, MetadataError> {
@@ -175,9 +220,11 @@ impl Engine for MemoryEngine {
     }
 
     fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {
-        let answers: Vec<_> = {
+        let now_ms = (self.options.wall_ms)();
+        let (answers, moved): (Vec<_>, _) = {
             let mut state = self.state();
-            appends.iter().map(|append| state.append(append)).collect()
+            let answers = appends.iter().map(|append| state.append(append, now_ms)).collect();
+            (answers, self.retain_if_due(&mut state, now_ms))
         };
         let written = |answer: &Result<Appended, _>| answer.as_ref().is_ok_and(|appended| !appended.duplicate);
         let advanced: Vec<_> = (appends.iter().zip(&answers))
@@ -185,6 +232,7 @@ impl Engine for MemoryEngine {
             .map(|(append, _)| append.partition)
             .collect();
         self.tell_advanced(&advanced);
+        self.tell_moved(&moved, LogStartCause::Retention);
         Pending::ready(Ok(answers))
     }
 
@@ -205,9 +253,7 @@ impl Engine for MemoryEngine {
         if let Ok((from, to)) = moved
             && from < to
         {
-            let tell =
-                |observer: &Arc<dyn Observer>| observer.log_start_moved(id, from, to, LogStartCause::DeleteRecords);
-            self.observers().iter().for_each(tell);
+            self.tell_moved(&[(id, from, to)], LogStartCause::DeleteRecords);
         }
         Pending::ready(moved.map(|(_, to)| to))
     }
@@ -222,7 +268,13 @@ impl Engine for MemoryEngine {
     }
 
     fn maintain(&self, _budget_bytes: usize) -> Pending<(), Unavailable> {
-        self.state().compact(&self.options);
+        let moved = {
+            let mut state = self.state();
+            let moved = state.retain((self.options.wall_ms)());
+            state.compact(&self.options);
+            moved
+        };
+        self.tell_moved(&moved, LogStartCause::Retention);
         Pending::ready(Ok(()))
     }
 

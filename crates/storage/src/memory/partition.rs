@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
+use crate::ageing::{Aged, Growing, log_start};
 use crate::batches::{self, BatchSpan, LEADER_EPOCH, LookUp};
 use crate::decide::{Decision, ProducerBatch, decide_append};
 use crate::producers::ProducerTable;
-use crate::{Append, AppendError, Appended, Bounds, FoundOffset, OffsetSpec, Read, ReadError, ReadOutcome};
+use crate::{Append, AppendError, Appended, Bounds, FoundOffset, LogConfig, OffsetSpec, Read, ReadError, ReadOutcome};
 
 /// There is no clock here, and producers are forgotten by their number alone.
 const NO_CLOCK_MS: i64 = 0;
@@ -19,7 +20,14 @@ pub(super) struct Partition {
     pub(super) batches: VecDeque<StoredBatch>,
     /// The offset up to which the log was compacted.
     pub(super) clean_end: i64,
+    /// Where a log on disk would go on in a new file; the last one grows.
+    segments: VecDeque<Segment>,
     producers: ProducerTable,
+}
+
+struct Segment {
+    growing: Growing,
+    aged: Aged,
 }
 
 pub(super) struct StoredBatch {
@@ -37,14 +45,14 @@ impl StoredBatch {
 }
 
 impl Partition {
-    pub(super) fn append(&mut self, append: &Append) -> Result<Appended, AppendError> {
+    pub(super) fn append(&mut self, append: &Append, config: &LogConfig, now_ms: i64) -> Result<Appended, AppendError> {
         if append.expected_end.is_some_and(|expected| expected != self.end_offset) {
             return Err(AppendError::UnexpectedEnd { end_offset: self.end_offset });
         }
         let spans = batches::split(&append.batches).map_err(AppendError::Corrupt)?;
         let from_producers: Vec<ProducerBatch> = spans.iter().map(|span| span.producer).collect();
         match decide_append(&self.producers, &from_producers) {
-            Decision::Accept => Ok(self.store(&append.batches, &spans)),
+            Decision::Accept => Ok(self.store(&append.batches, &spans, config, now_ms)),
             Decision::Duplicate { first_offset, end_offset } => {
                 Ok(Appended { first_offset, end_offset, log_start_offset: self.log_start_offset, duplicate: true })
             }
@@ -52,7 +60,7 @@ impl Partition {
         }
     }
 
-    fn store(&mut self, received: &[u8], spans: &[BatchSpan]) -> Appended {
+    fn store(&mut self, received: &[u8], spans: &[BatchSpan], config: &LogConfig, now_ms: i64) -> Appended {
         let first_offset = self.end_offset;
         let mut bytes = BytesMut::from(received);
         batches::set_offsets(&mut bytes, spans, first_offset);
@@ -60,6 +68,7 @@ impl Partition {
         for span in spans {
             self.producers.apply(&span.producer, self.end_offset, NO_CLOCK_MS);
             self.end_offset += i64::from(span.record_count);
+            self.count(span, config, now_ms);
             self.batches.push_back(StoredBatch {
                 end_offset: self.end_offset,
                 max_timestamp_ms: span.max_timestamp_ms,
@@ -68,6 +77,46 @@ impl Partition {
         }
         let (end_offset, log_start_offset) = (self.end_offset, self.log_start_offset);
         Appended { first_offset, end_offset, log_start_offset, duplicate: false }
+    }
+
+    /// Counts the batch that ends at the log's end into the segment that grows, or begins a new one with it.
+    fn count(&mut self, span: &BatchSpan, config: &LogConfig, now_ms: i64) {
+        let (bytes, timestamp_ms) = (span.len_bytes as u64, span.max_timestamp_ms);
+        let ends = |segment: &Segment| segment.growing.ends_before(bytes, timestamp_ms, config, now_ms);
+        if self.segments.back().is_none_or(ends) {
+            let seed = self.end_offset.unsigned_abs();
+            let growing = Growing { bytes: 0, first_timestamp_ms: timestamp_ms, created_ms: now_ms, seed };
+            let aged = Aged { end_offset: 0, bytes: 0, max_timestamp_ms: timestamp_ms, written_ms: now_ms };
+            self.segments.push_back(Segment { growing, aged });
+        }
+        if let Some(Segment { growing, aged }) = self.segments.back_mut() {
+            growing.add(bytes, timestamp_ms);
+            aged.end_offset = self.end_offset;
+            aged.bytes += bytes;
+            aged.max_timestamp_ms = aged.max_timestamp_ms.max(timestamp_ms);
+            aged.written_ms = now_ms;
+        }
+    }
+
+    /// Counts the segments anew, after compaction took something out of them.
+    pub(super) fn recount(&mut self) {
+        let mut batches = self.batches.iter().peekable();
+        for Segment { aged, .. } in &mut self.segments {
+            (aged.bytes, aged.max_timestamp_ms) = (0, i64::MIN);
+            while let Some(batch) = batches.next_if(|batch| batch.end_offset <= aged.end_offset) {
+                aged.bytes += batch.bytes.len() as u64;
+                aged.max_timestamp_ms = aged.max_timestamp_ms.max(batch.max_timestamp_ms);
+            }
+        }
+        self.segments.retain(|segment| segment.aged.bytes > 0);
+    }
+
+    /// Drops whole segments that are too old or too much; answers the log start before and after where it moved.
+    pub(super) fn retain(&mut self, config: &LogConfig, now_ms: i64) -> Option<(i64, i64)> {
+        let segments: Vec<Aged> = self.segments.iter().map(|segment| segment.aged).collect();
+        let to = log_start(config, now_ms, &segments)?;
+        let (from, to) = self.move_log_start(to);
+        (from < to).then_some((from, to))
     }
 
     pub(super) fn bounds(&self) -> Bounds {
@@ -103,11 +152,17 @@ impl Partition {
         if !(0..=self.end_offset).contains(&before) {
             return Err(ReadError::OffsetOutOfRange(self.bounds()));
         }
+        Ok(self.move_log_start(before))
+    }
+
+    fn move_log_start(&mut self, to: i64) -> (i64, i64) {
         let from = self.log_start_offset;
-        self.log_start_offset = from.max(before);
+        self.log_start_offset = from.max(to);
         let gone = self.batches.partition_point(|batch| batch.end_offset <= self.log_start_offset);
         self.batches.drain(..gone);
-        Ok((from, self.log_start_offset))
+        let gone = self.segments.partition_point(|segment| segment.aged.end_offset <= self.log_start_offset);
+        self.segments.drain(..gone);
+        (from, self.log_start_offset)
     }
 
     pub(super) fn list_offset(&self, spec: OffsetSpec) -> Option<FoundOffset> {

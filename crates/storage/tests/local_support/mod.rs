@@ -186,6 +186,19 @@ impl MemoryDisk {
         state.names.iter().filter_map(content).collect()
     }
 
+    /// Whether all that files under a folder hold would be there after a power cut.
+    pub fn is_flushed(&self, under: &str) -> bool {
+        let state = self.lock_state();
+        let flushed = |node: &Node| match node {
+            Node::Folder => true,
+            Node::File(content) => {
+                let content = content.lock().unwrap();
+                content.current == content.durable
+            }
+        };
+        state.names.iter().filter(|(path, _)| path.starts_with(under)).all(|(_, node)| flushed(node))
+    }
+
     /// Changes a file's content as damage would.
     pub fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let state = self.lock_state();
@@ -456,8 +469,13 @@ pub fn opened(disk: &MemoryDisk) -> LocalEngine {
 
 /// A batch of one record.
 pub fn batch(value: &[u8]) -> Bytes {
+    batch_at(value, 1_000)
+}
+
+/// A batch of one record at that time.
+pub fn batch_at(value: &[u8], timestamp_ms: i64) -> Bytes {
     let mut builder = BatchBuilder::new();
-    builder.push(1_000, None, Some(value), &[]);
+    builder.push(timestamp_ms, None, Some(value), &[]);
     Bytes::copy_from_slice(&builder.build())
 }
 

@@ -70,8 +70,6 @@ const FILES: &[Property] = &[
         .while_running(),
     known("log.cleaner.threads", Kind::int(0), Some("1"), FILES_WHY).while_running(),
     known("log.dir.failure.timeout.ms", Kind::long(1), Some("30000"), FILES_WHY),
-    known("log.flush.interval.messages", Kind::long(1), Some("9223372036854775807"), FILES_WHY).while_running(),
-    known("log.flush.interval.ms", Kind::LONG, None, FILES_WHY).while_running(),
     known("log.flush.offset.checkpoint.interval.ms", Kind::int(0), Some("60000"), FILES_WHY),
     known("log.flush.scheduler.interval.ms", Kind::LONG, Some("9223372036854775807"), FILES_WHY),
     known("log.flush.start.offset.checkpoint.interval.ms", Kind::int(0), Some("60000"), FILES_WHY),

@@ -106,9 +106,8 @@ declare! { TOPICS:
         "age at which a partition's log goes on in a new file, in milliseconds",
     )
     .coarser(&[Coarser { name: "log.roll.hours", factor: HOUR_MS }])
-    .while_running()
-    .not_yet();
-    LOG_ROLL_HOURS = Property::served("log.roll.hours", Kind::int(1), "168", "log.roll.ms in hours, where log.roll.ms is not set").not_yet();
+    .while_running();
+    LOG_ROLL_HOURS = Property::served("log.roll.hours", Kind::int(1), "168", "log.roll.ms in hours, where log.roll.ms is not set");
     LOG_ROLL_JITTER_MS = Property::served(
         "log.roll.jitter.ms",
         Kind::long(0),
@@ -116,55 +115,65 @@ declare! { TOPICS:
         "by how much log.roll.ms varies from segment to segment, in milliseconds",
     )
     .coarser(&[Coarser { name: "log.roll.jitter.hours", factor: HOUR_MS }])
-    .while_running()
-    .not_yet();
+    .while_running();
     LOG_ROLL_JITTER_HOURS =
-        Property::served("log.roll.jitter.hours", Kind::int(0), "0", "log.roll.jitter.ms in hours, where log.roll.jitter.ms is not set").not_yet();
+        Property::served("log.roll.jitter.hours", Kind::int(0), "0", "log.roll.jitter.ms in hours, where log.roll.jitter.ms is not set");
     LOG_RETENTION_MS = Property::served(
         "log.retention.ms",
         Kind::LONG,
         "604800000",
         "how long a record is kept, in milliseconds",
     )
-    .more("-1 keeps records for ever. Retention itself is not served yet: so far nothing is removed.")
+    .more("-1 keeps records for ever. Whole segments go, once their newest record is that old.")
     .coarser(&[
         Coarser { name: "log.retention.minutes", factor: MINUTE_MS },
         Coarser { name: "log.retention.hours", factor: HOUR_MS },
     ])
-    .while_running()
-    .not_yet();
+    .while_running();
     LOG_RETENTION_MINUTES =
-        Property::unset("log.retention.minutes", Kind::INT, "log.retention.ms in minutes, where log.retention.ms is not set").not_yet();
+        Property::unset("log.retention.minutes", Kind::INT, "log.retention.ms in minutes, where log.retention.ms is not set");
     LOG_RETENTION_HOURS = Property::served(
         "log.retention.hours",
         Kind::INT,
         "168",
         "log.retention.ms in hours, where neither log.retention.ms nor log.retention.minutes is set",
-    )
-    .not_yet();
+    );
     LOG_RETENTION_BYTES = Property::served(
         "log.retention.bytes",
         Kind::LONG,
         "-1",
         "how many bytes of a partition are kept; -1 sets no bound",
     )
-    .while_running()
-    .not_yet();
+    .more("Whole segments go, as long as at least that much stays.")
+    .while_running();
     LOG_RETENTION_CHECK_INTERVAL_MS = Property::served(
         "log.retention.check.interval.ms",
         Kind::long(1),
         "300000",
         "how often the broker looks for records to remove, in milliseconds",
+    );
+    LOG_FLUSH_INTERVAL_MESSAGES = Property::served(
+        "log.flush.interval.messages",
+        Kind::long(1),
+        "9223372036854775807",
+        "with ottla.durability=os: after how many messages of a partition they are flushed at the latest",
     )
-    .not_yet();
+    .more("With ottla.durability=flush every acknowledged record is flushed, whatever this says.")
+    .while_running();
+    LOG_FLUSH_INTERVAL_MS = Property::unset(
+        "log.flush.interval.ms",
+        Kind::LONG,
+        "with ottla.durability=os: after how many milliseconds a message is flushed at the latest",
+    )
+    .more("Unset, messages are flushed when there is need. With ottla.durability=flush every acknowledged record is flushed, whatever this says.")
+    .while_running();
     LOG_CLEANUP_POLICY = Property::served(
         "log.cleanup.policy",
         CLEANUP_POLICY,
         "delete",
         "how old records go: delete (by age and size), compact (the last of every key stays), or both",
     )
-    .while_running()
-    .not_yet();
+    .while_running();
     LOG_CLEANER_ENABLE = Property::served(
         "log.cleaner.enable",
         Kind::Boolean,

@@ -50,12 +50,10 @@ const FOREVER: &str = "9223372036854775807";
 const ONE_REPLICA: &str = "kept and shown: every partition has one replica";
 const NO_TIERS: &str = "kept and shown: there is no tiered storage";
 const OWN_FILES: &str = "kept and shown: files are written another way";
-const FLUSHED: &str = "kept and shown: every acknowledged record is flushed, see ottla.durability";
 
 /// Every config, by name.
 pub(crate) const TOPIC: &[TopicProperty] = &[
-    over("log.cleanup.policy", "cleanup.policy", broker::CLEANUP_POLICY, "delete", broker::LOG_CLEANUP_POLICY.help)
-        .not_yet(),
+    over("log.cleanup.policy", "cleanup.policy", broker::CLEANUP_POLICY, "delete", broker::LOG_CLEANUP_POLICY.help),
     over(
         "compression.gzip.level",
         "compression.gzip.level",
@@ -81,8 +79,14 @@ pub(crate) const TOPIC: &[TopicProperty] = &[
     )
     .not_yet(),
     over("log.segment.delete.delay.ms", "file.delete.delay.ms", Kind::long(0), "60000", OWN_FILES).without_meaning(),
-    over("log.flush.interval.messages", "flush.messages", Kind::long(1), FOREVER, FLUSHED).without_meaning(),
-    over("log.flush.interval.ms", "flush.ms", Kind::long(0), FOREVER, FLUSHED).without_meaning(),
+    over(
+        "log.flush.interval.messages",
+        "flush.messages",
+        Kind::long(1),
+        FOREVER,
+        broker::LOG_FLUSH_INTERVAL_MESSAGES.help,
+    ),
+    over("log.flush.interval.ms", "flush.ms", Kind::long(0), FOREVER, broker::LOG_FLUSH_INTERVAL_MS.help),
     only("follower.replication.throttled.replicas", Kind::Replicas, "", ONE_REPLICA),
     over("log.index.interval.bytes", "index.interval.bytes", Kind::int(0), "4096", OWN_FILES).without_meaning(),
     only("leader.replication.throttled.replicas", Kind::Replicas, "", ONE_REPLICA),
@@ -152,13 +156,12 @@ pub(crate) const TOPIC: &[TopicProperty] = &[
     only("remote.log.copy.disable", Kind::Boolean, "false", NO_TIERS),
     only("remote.log.delete.on.disable", Kind::Boolean, "false", NO_TIERS),
     only("remote.storage.enable", Kind::Boolean, "false", NO_TIERS),
-    over("log.retention.bytes", "retention.bytes", Kind::LONG, "-1", broker::LOG_RETENTION_BYTES.help).not_yet(),
-    over("log.retention.ms", "retention.ms", Kind::long(-1), "604800000", broker::LOG_RETENTION_MS.help).not_yet(),
-    over("log.segment.bytes", "segment.bytes", broker::SEGMENT_BYTES, "1073741824", broker::LOG_SEGMENT_BYTES.help)
-        .not_yet(),
+    over("log.retention.bytes", "retention.bytes", Kind::LONG, "-1", broker::LOG_RETENTION_BYTES.help),
+    over("log.retention.ms", "retention.ms", Kind::long(-1), "604800000", broker::LOG_RETENTION_MS.help),
+    over("log.segment.bytes", "segment.bytes", broker::SEGMENT_BYTES, "1073741824", broker::LOG_SEGMENT_BYTES.help),
     over("log.index.size.max.bytes", "segment.index.bytes", Kind::int(4), "10485760", OWN_FILES).without_meaning(),
-    over("log.roll.jitter.ms", "segment.jitter.ms", Kind::long(0), "0", broker::LOG_ROLL_JITTER_MS.help).not_yet(),
-    over("log.roll.ms", "segment.ms", Kind::long(1), "604800000", broker::LOG_ROLL_MS.help).not_yet(),
+    over("log.roll.jitter.ms", "segment.jitter.ms", Kind::long(0), "0", broker::LOG_ROLL_JITTER_MS.help),
+    over("log.roll.ms", "segment.ms", Kind::long(1), "604800000", broker::LOG_ROLL_MS.help),
     over("unclean.leader.election.enable", "unclean.leader.election.enable", Kind::Boolean, "false", ONE_REPLICA)
         .without_meaning(),
 ];

@@ -1,5 +1,6 @@
 //! The cases. Each is a small function named for what it shows; the list below is the only place that names them.
 
+mod ageing;
 mod appends;
 mod configs;
 mod deletes;
@@ -94,6 +95,16 @@ macro_rules! conformance_cases {
                     made_again_are_empty
                     made_again_without_an_interlude_between
                     many_of_them;
+            }
+            ageing {
+                once:
+                    observers_hear_the_cause_once;
+                lasting:
+                    too_old_records_go
+                    too_many_records_go
+                    what_is_compacted_stays
+                    a_change_counts_at_once
+                    without_timestamps;
             }
             configs {
                 once:

@@ -76,6 +76,7 @@ mod tests {
             first_timestamp_ms: (day - 1) * DAY_MS,
             max_timestamp_ms: day * DAY_MS,
             created_ms: 0,
+            written_ms: 0,
         }
     }
 

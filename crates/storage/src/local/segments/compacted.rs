@@ -59,6 +59,7 @@ impl CompactedFiles {
             base_offset: replaced.first().map(|meta| meta.base_offset),
             generation: newest.saturating_add(1),
             created_ms: replaced.first().map_or(0, |meta| meta.created_ms),
+            written_ms: replaced.last().map_or(0, |meta| meta.written_ms),
             written: Vec::new(),
             open: None,
         }
@@ -76,6 +77,7 @@ pub(in crate::local) struct CompactedWriter {
     base_offset: Option<i64>,
     generation: u32,
     created_ms: i64,
+    written_ms: i64,
     /// Complete ones, flushed.
     written: Vec<SegmentMeta>,
     open: Option<Open>,
@@ -141,7 +143,8 @@ impl CompactedWriter {
     }
 
     fn create(&mut self, base_offset: i64) -> Result<Open, SyncError> {
-        let meta = SegmentMeta { generation: self.generation, ..SegmentMeta::empty(base_offset, self.created_ms) };
+        let Self { generation, created_ms, written_ms, .. } = *self;
+        let meta = SegmentMeta { generation, written_ms, ..SegmentMeta::empty(base_offset, created_ms) };
         let make = |path: PathBuf, kind| {
             let failed = StoreError::at(&path, "create");
             let file = self.disk.open(&path, OpenHow::CREATE_EMPTY).map_err(&failed)?;

@@ -15,6 +15,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::Disk;
+use crate::ageing::{Aged, Growing};
 use crate::{PartitionId, TopicId};
 
 pub(super) use compacted::{CompactedFiles, CompactedWriter};
@@ -44,6 +45,8 @@ pub(super) struct SegmentMeta {
     pub(super) max_timestamp_ms: i64,
     /// When it was created, milliseconds since 1970 by the broker's clock.
     pub(super) created_ms: i64,
+    /// When it was last written, milliseconds since 1970 by the broker's clock. A compaction's output keeps the time.
+    pub(super) written_ms: i64,
 }
 
 /// A topic's folder. Named by the id, so that a topic made anew under an old name never sees old records.
@@ -98,7 +101,26 @@ impl SegmentMeta {
             first_timestamp_ms: i64::MIN,
             max_timestamp_ms: i64::MIN,
             created_ms,
+            written_ms: created_ms,
         }
+    }
+
+    /// As far as its age and size matter.
+    pub(super) fn aged(&self) -> Aged {
+        let Self { end_offset, max_timestamp_ms, written_ms, .. } = *self;
+        Aged { end_offset, bytes: self.record_bytes(), max_timestamp_ms, written_ms }
+    }
+
+    fn growing(&self, partition: PartitionId) -> Growing {
+        let Self { first_timestamp_ms, created_ms, .. } = *self;
+        let [high, low] =
+            [0, 8].map(|at| partition.topic.0[at..at + 8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)));
+        let seed = high ^ low ^ (u64::from(partition.index.unsigned_abs()) << 40) ^ self.base_offset.unsigned_abs();
+        Growing { bytes: self.record_bytes(), first_timestamp_ms, created_ms, seed }
+    }
+
+    fn record_bytes(&self) -> u64 {
+        self.bytes.saturating_sub(header::FIRST_BATCH_AT)
     }
 
     pub(super) fn name(&self) -> SegmentName {

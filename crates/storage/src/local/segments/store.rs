@@ -12,13 +12,13 @@ use super::{SegmentMeta, SegmentName, partition_folder, remove_file, topic_folde
 use crate::local::disk::{Disk, DiskFile, OpenHow, remove_tree};
 use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
-use crate::{LogConfig, LogConfigs, Metadata, PartitionId, TopicId};
+use crate::{LogConfig, PartitionId, TopicId};
 
 /// How many segments are kept open for writing.
 const OPEN_SEGMENTS: usize = 16;
 
 /// Up to here small batches gather for one write.
-const STAGED_BYTES: usize = 1 << 20;
+const STAGED_BYTES: u64 = 1 << 20;
 
 /// A file that could not be written.
 #[derive(Debug)]
@@ -29,17 +29,20 @@ pub(in crate::local) struct StoreError {
 }
 
 impl Rolling {
-    /// What holds for that partition now.
-    pub(in crate::local) fn of(
-        log_configs: &dyn LogConfigs,
-        metadata: &Metadata,
-        partition: PartitionId,
-        now_ms: i64,
-    ) -> Self {
-        // Of a topic that was deleted meanwhile nothing is kept, so anything will do.
-        let topic = metadata.by_id(partition.topic);
-        let config = topic.map_or_else(LogConfig::default, |topic| log_configs.log_config(metadata, topic));
-        Self { segment_bytes: config.segment_bytes, now_ms }
+    /// How many of these batches still go into a segment, with one write; none where it ends before the first.
+    fn fitting(&self, partition: PartitionId, segment: &SegmentMeta, batches: &[LogBatch]) -> usize {
+        let (mut growing, mut staged_bytes, mut count) = (segment.growing(partition), 0, 0);
+        for batch in batches {
+            let bytes = batch.bytes.len() as u64;
+            staged_bytes += bytes;
+            let is_enough = count > 0 && staged_bytes > STAGED_BYTES;
+            if is_enough || growing.ends_before(bytes, batch.max_timestamp_ms, &self.config, self.now_ms) {
+                break;
+            }
+            growing.add(bytes, batch.max_timestamp_ms);
+            count += 1;
+        }
+        count
     }
 }
 
@@ -64,10 +67,11 @@ pub(in crate::local) enum SyncError {
     Failed(StoreError),
 }
 
-/// When a log goes on in a new segment.
+/// By what a log goes on in a new segment.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::local) struct Rolling {
-    pub(in crate::local) segment_bytes: u64,
+    /// What holds for the topic.
+    pub(in crate::local) config: LogConfig,
     /// The wall clock.
     pub(in crate::local) now_ms: i64,
 }
@@ -137,16 +141,15 @@ impl SegmentStore {
         let mut written: Vec<SegmentMeta> = segments.active.into_iter().collect();
         let mut rest = batches;
         while let Some(first) = rest.first() {
-            let room = written.last().map_or(0, |active| rolling.segment_bytes.saturating_sub(active.bytes));
-            let is_empty = written.last().is_some_and(|active| active.bytes == FIRST_BATCH_AT);
-            if first.bytes.len() as u64 > room && !is_empty {
+            let fitting = written.last().map_or(0, |active| rolling.fitting(partition, active, rest));
+            if fitting == 0 {
                 written.push(self.create(partition, first.base_offset, rolling.now_ms)?);
                 continue;
             }
-            let fitting = batches_within(rest, room.min(STAGED_BYTES as u64));
             let (piece, later) = rest.split_at(fitting);
             if let Some(active) = written.last_mut() {
                 *active = self.write_piece(partition, *active, piece)?;
+                active.written_ms = rolling.now_ms;
             }
             rest = later;
         }
@@ -338,14 +341,4 @@ impl SegmentMeta {
         self.end_offset = batch.last_offset + 1;
         self.max_timestamp_ms = self.max_timestamp_ms.max(batch.max_timestamp_ms);
     }
-}
-
-/// How many batches take at most `bytes` together; at least one.
-fn batches_within(batches: &[LogBatch], bytes: u64) -> usize {
-    let mut total = 0;
-    let fits = |batch: &&LogBatch| {
-        total += batch.bytes.len() as u64;
-        total <= bytes
-    };
-    batches.iter().take_while(fits).count().max(1)
 }
