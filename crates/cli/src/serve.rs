@@ -161,6 +161,7 @@ fn local_options(config: &BrokerConfig, clock: SystemClock, entropy: &dyn Entrop
     options.tail_bytes = settings.tail_bytes;
     options.retention_check_interval_ms = settings.retention_check_interval_ms;
     options.log_configs = TopicLogs::new(config.clone(), NODE_ID);
+    options.cleaner_enable = settings.cleaner_enable;
     options.producer_expiration_ms = Some(settings.producer_id_expiration_ms);
     options.wall_ms = Arc::new(move || ottla_broker::Clock::wall_ms(&clock));
     plant(&mut options);

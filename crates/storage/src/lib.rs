@@ -24,6 +24,6 @@ pub mod producers;
 
 pub use boundary::*;
 pub use clock::{MonotonicMs, WallMs};
-pub use log_config::{LogConfig, LogConfigs};
+pub use log_config::{CleanerConfig, LogConfig, LogConfigs};
 pub use metadata::{ConfigChange, ConfigResource, Metadata, Topic};
 pub use pending::{Completer, EngineGone, Pending};

@@ -70,6 +70,31 @@ impl Default for LogConfig {
 pub trait LogConfigs: Send + Sync {
     /// What holds for that topic, with these metadata.
     fn log_config(&self, metadata: &Metadata, topic: &Topic) -> LogConfig;
+
+    /// How all logs are compacted, with these metadata.
+    fn cleaner_config(&self, metadata: &Metadata) -> CleanerConfig {
+        let _ = metadata;
+        CleanerConfig::default()
+    }
+}
+
+/// How logs are compacted (`log.cleaner.*`). One thread does it (`log.cleaner.threads`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CleanerConfig {
+    /// How often it is looked whether there is something to clean (`log.cleaner.backoff.ms`).
+    pub backoff_ms: u64,
+    /// How much memory one cleaning may take for keys (`log.cleaner.dedupe.buffer.size`). A log with more of them is cleaned
+    /// in several rounds.
+    pub dedupe_buffer_bytes: usize,
+    /// How much may be read and written together (`log.cleaner.io.max.bytes.per.second`); `None`: as much as goes.
+    pub io_max_bytes_per_second: Option<u64>,
+}
+
+impl Default for CleanerConfig {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        Self { backoff_ms: 15_000, dedupe_buffer_bytes: 128 << 20, io_max_bytes_per_second: None }
+    }
 }
 
 /// Remembers what was said, as long as nothing changes: to ask again for each batch would cost more than the batch.

@@ -223,7 +223,7 @@ fn tombstones_go_after_their_time_and_the_end_stays() {
 fn a_full_disk_stops_it_for_a_while() {
     let (disk, wall) = (MemoryDisk::default(), Wall::default());
     let mut options = compacting(&wall, |_| {});
-    options.cleaner.enable = false;
+    options.cleaner_enable = false;
     let engine = open_on(disk.clone(), options);
     create(&engine, "c", 1, 1);
     let (mut history, mut random) = (History::default(), Random(2));

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ottla_storage::{ConfigResource, LogConfig, LogConfigs, Metadata, Topic, TopicId};
+use ottla_storage::{CleanerConfig, ConfigResource, LogConfig, LogConfigs, Metadata, Topic, TopicId};
 
 use super::layers::{Candidate, Source};
 use super::property::Change;
@@ -109,18 +109,24 @@ impl TopicLogs {
         Arc::new(TopicLogs { node_id, given, known })
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    /// What holds with these metadata.
+    fn known_with(&self, metadata: &Metadata) -> MutexGuard<'_, Known> {
+        let dynamic = Dynamic::of(metadata, self.node_id);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known.config.values().dynamic() != dynamic {
+            *known = Known { config: self.given.under(dynamic), topics: HashMap::new() };
+        }
+        known
     }
 }
 
 impl LogConfigs for TopicLogs {
+    fn cleaner_config(&self, metadata: &Metadata) -> CleanerConfig {
+        self.known_with(metadata).config.settings().cleaner
+    }
+
     fn log_config(&self, metadata: &Metadata, topic: &Topic) -> LogConfig {
-        let dynamic = Dynamic::of(metadata, self.node_id);
-        let mut known = self.known();
-        if *known.config.values().dynamic() != dynamic {
-            *known = Known { config: self.given.under(dynamic), topics: HashMap::new() };
-        }
+        let mut known = self.known_with(metadata);
         if topic.configs.is_empty() {
             return known.config.log_config();
         }

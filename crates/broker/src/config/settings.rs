@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ottla_storage::Durability;
+use ottla_storage::{CleanerConfig, Durability};
 
 use super::error::ConfigError;
 use super::kind::split_list;
@@ -62,6 +62,10 @@ pub struct BrokerSettings {
     pub retention_check_interval_ms: u64,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
+    /// `log.cleaner.enable`.
+    pub cleaner_enable: bool,
+    /// The other `log.cleaner.*` of the broker.
+    pub cleaner: CleanerConfig,
     /// `log.segment.bytes`.
     pub segment_bytes: u64,
     /// `socket.request.max.bytes`.
@@ -104,6 +108,8 @@ impl BrokerSettings {
             tail_bytes: values.get(&s::OTTLA_TAIL_BYTES)?,
             retention_check_interval_ms: values.get(&t::LOG_RETENTION_CHECK_INTERVAL_MS)?,
             producer_id_expiration_ms: values.get(&g::PRODUCER_ID_EXPIRATION_MS)?,
+            cleaner_enable: values.get(&t::LOG_CLEANER_ENABLE)?,
+            cleaner: cleaner(values)?,
             segment_bytes: values.get(&t::LOG_SEGMENT_BYTES)?,
             socket_request_max_bytes: values.get(&n::SOCKET_REQUEST_MAX_BYTES)?,
             connections_max_idle_ms: u64::try_from(values.get::<i64>(&n::CONNECTIONS_MAX_IDLE_MS)?).ok(),
@@ -134,6 +140,16 @@ fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {
         )));
     }
     Ok(groups)
+}
+
+fn cleaner(values: &Values) -> Result<CleanerConfig, ConfigError> {
+    let per_second: f64 = values.get(&t::LOG_CLEANER_IO_MAX_BYTES_PER_SECOND)?;
+    Ok(CleanerConfig {
+        backoff_ms: values.get(&t::LOG_CLEANER_BACKOFF_MS)?,
+        dedupe_buffer_bytes: values.get(&t::LOG_CLEANER_DEDUPE_BUFFER_SIZE)?,
+        // The default is the largest number there is, and nobody reads or writes that much.
+        io_max_bytes_per_second: (per_second < u64::MAX as f64).then_some(per_second.max(1.0) as u64),
+    })
 }
 
 fn check_replication(values: &Values) -> Result<(), ConfigError> {

@@ -8,7 +8,8 @@ use ottla_protocol::messages::*;
 use ottla_protocol::records;
 use ottla_storage::local::disk::SystemDisk;
 use ottla_storage::local::{LocalEngine, LocalOptions};
-use ottla_storage::{Engine, NewTopic, PartitionId, TopicId};
+use ottla_storage::memory::{MemoryEngine, MemoryOptions};
+use ottla_storage::{Engine, Isolation, LogConfig, NewTopic, PartitionId, Read, TopicId};
 
 use crate::asking::*;
 use crate::client::{Client, TestBroker, WALL_MS, fetch_partition, fetch_request};
@@ -188,6 +189,75 @@ async fn groups_survive_the_broker_on_disk() {
     state_survives(first, |closed| {
         drop(closed);
         open()
+    })
+    .await;
+}
+
+/// How many records the log of all groups has.
+fn count_of_records(engine: &dyn Engine) -> usize {
+    let topic = engine.metadata().by_name(OFFSETS_TOPIC).expect("there are groups").clone();
+    let mut count = 0;
+    for index in 0..topic.partitions {
+        let partition = PartitionId { topic: topic.id, index };
+        let end = engine.bounds(partition).expect("it exists").high_watermark;
+        let mut offset = 0;
+        while offset < end {
+            let isolation = Isolation::ReadUncommitted;
+            let read = Read { partition, offset, max_bytes: 1 << 20, at_least_one_batch: true, isolation };
+            let outcome = engine.read(read).wait().expect("it can be read");
+            for batch in outcome.batches.iter().flat_map(|bytes| records::batches(bytes)) {
+                let header = batch.expect("a batch").header;
+                count += header.record_count as usize;
+                offset = header.next_offset();
+            }
+        }
+    }
+    count
+}
+
+/// Compacts, and sees that most records are gone.
+fn compact(engine: &Arc<dyn Engine>) {
+    let engine = engine.clone();
+    let compacting = std::thread::spawn(move || {
+        let before = count_of_records(&*engine);
+        engine.maintain(usize::MAX).wait().expect("it can be maintained");
+        let after = count_of_records(&*engine);
+        assert!(after < before / 2, "{after} of {before} records are left");
+    });
+    compacting.join().expect("it compacts");
+}
+
+/// Each batch in a segment of its own, and all worth cleaning.
+fn compacts_everything() -> Arc<LogConfig> {
+    let config = LogConfig { segment_bytes: 1, compact: true, min_cleanable_dirty_ratio: 0.0, ..LogConfig::default() };
+    Arc::new(config)
+}
+
+#[tokio::test]
+async fn groups_survive_compaction() {
+    let options = MemoryOptions { log_configs: compacts_everything(), ..MemoryOptions::default() };
+    state_survives(Arc::new(Twin::over(MemoryEngine::with(options))), |engine| {
+        compact(&engine);
+        engine
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn groups_survive_compaction_on_disk() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = |random| -> Arc<dyn Engine> {
+        let mut options = LocalOptions::new(folder.path(), random, Arc::new(|| 0));
+        options.wal_segment_bytes = 1 << 20;
+        options.log_configs = compacts_everything();
+        Arc::new(LocalEngine::open(options, Arc::new(SystemDisk)).expect("it opens"))
+    };
+    let first = open(1);
+    state_survives(first, |closed| {
+        drop(closed);
+        let engine = open(2);
+        compact(&engine);
+        engine
     })
     .await;
 }

@@ -37,6 +37,10 @@ struct State {
 }
 
 impl Twin {
+    pub(crate) fn over(memory: MemoryEngine) -> Self {
+        Self { memory, ..Self::default() }
+    }
+
     pub(crate) fn plan(&self, plan: Plan) {
         self.state().plan = plan;
     }

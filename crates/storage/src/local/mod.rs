@@ -43,4 +43,4 @@ mod wal;
 pub use engine::LocalEngine;
 #[cfg(feature = "planted-bugs")]
 pub use options::PlantedBug;
-pub use options::{CleanerOptions, LocalOptions, OpenError};
+pub use options::{LocalOptions, OpenError};

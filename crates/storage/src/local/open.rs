@@ -25,8 +25,8 @@ use super::state::{DurableState, log_batches};
 use super::tail::{Advance, PartitionView, SegmentList, Tail};
 use super::unflushed::Unflushed;
 use super::wal::{Chain, Entry, NotApplied, SlotPool, SlotRules, WalWriter, WalWriterStart, replay};
-use crate::PartitionId;
 use crate::log_config::LogConfigCache;
+use crate::{CleanerConfig, PartitionId};
 
 /// How much of one partition is written at once when memory fills during recovery.
 const PIECE_BYTES: usize = 4 << 20;
@@ -315,7 +315,8 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         files: CompactedFiles::new(disk.clone(), topics, options.index_interval_bytes, store.shared_tidy()),
         log_configs: options.log_configs.clone(),
         wall_ms: options.wall_ms.clone(),
-        options: options.cleaner.clone(),
+        is_enabled: options.cleaner_enable,
+        config: CleanerConfig::default(),
         damaged: BTreeSet::new(),
         short: false,
         unpaced_bytes: 0,
@@ -369,7 +370,7 @@ impl Recovered {
         engine.spawn("ottla-flusher", move || flusher.run())?;
         engine.spawn("ottla-segments", move || background.run())?;
         engine.spawn("ottla-look-ups", move || look_ups.run())?;
-        if cleaner.options.enable {
+        if cleaner.is_enabled {
             engine.cleaning.begin();
             engine.spawn("ottla-cleaner", move || cleaner.run())?;
         }

@@ -7,27 +7,6 @@ use std::sync::Arc;
 use super::disk::BLOCK_BYTES;
 use crate::{LogConfig, LogConfigs, MonotonicMs, WallMs};
 
-/// How logs are compacted (`log.cleaner.*`). There is one thread for it.
-#[derive(Clone, Debug)]
-pub struct CleanerOptions {
-    /// Whether they are at all (`log.cleaner.enable`).
-    pub enable: bool,
-    /// How often it looks whether there is something to clean (`log.cleaner.backoff.ms`).
-    pub backoff_ms: u64,
-    /// How much memory one cleaning may take for keys (`log.cleaner.dedupe.buffer.size`). A log with more of them is cleaned
-    /// in several rounds.
-    pub dedupe_buffer_bytes: usize,
-    /// How much it may read and write together (`log.cleaner.io.max.bytes.per.second`); `None`: as much as it can.
-    pub io_max_bytes_per_second: Option<u64>,
-}
-
-impl Default for CleanerOptions {
-    /// Kafka's defaults.
-    fn default() -> Self {
-        Self { enable: true, backoff_ms: 15_000, dedupe_buffer_bytes: 128 << 20, io_max_bytes_per_second: None }
-    }
-}
-
 /// How the local engine works. [`LocalOptions::new`] gives the defaults.
 #[derive(Clone)]
 pub struct LocalOptions {
@@ -63,8 +42,8 @@ pub struct LocalOptions {
     /// wall clock and not by the timestamps in the batch, which are the producer's to choose. Looked at with each checkpoint.
     /// `None`: never.
     pub producer_expiration_ms: Option<i64>,
-    /// How logs are compacted.
-    pub cleaner: CleanerOptions,
+    /// Whether logs are compacted (`log.cleaner.enable`). How, the log configs say.
+    pub cleaner_enable: bool,
     /// The planted bug to run with.
     #[cfg(feature = "planted-bugs")]
     pub planted_bug: Option<PlantedBug>,
@@ -89,7 +68,7 @@ impl LocalOptions {
             wall_ms: Arc::new(|| 0),
             log_configs: Arc::new(LogConfig::default()),
             producer_expiration_ms: None,
-            cleaner: CleanerOptions::default(),
+            cleaner_enable: true,
             #[cfg(feature = "planted-bugs")]
             planted_bug: None,
         }

@@ -58,7 +58,7 @@ impl SteppedEngine {
     /// The same.
     pub fn open(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Self, OpenError> {
         let Recovered { engine, flusher, mut background, cleaner } = recover(options, disk)?;
-        if cleaner.options.enable {
+        if cleaner.is_enabled {
             engine.cleaning.begin_stepped();
         }
         let flusher = Arc::new(Mutex::new(flusher));

@@ -62,13 +62,9 @@ const FILES_WHY: &str = "files are written and flushed another way, see ottla.du
 
 const FILES: &[Property] = &[
     known("cordoned.log.dirs", Kind::List, Some(""), FILES_WHY).while_running(),
-    known("log.cleaner.backoff.ms", Kind::long(0), Some("15000"), FILES_WHY).while_running(),
-    known("log.cleaner.dedupe.buffer.size", Kind::LONG, Some("134217728"), FILES_WHY).while_running(),
     known("log.cleaner.io.buffer.load.factor", Kind::DOUBLE, Some("0.9"), FILES_WHY).while_running(),
     known("log.cleaner.io.buffer.size", Kind::int(0), Some("524288"), FILES_WHY).while_running(),
-    known("log.cleaner.io.max.bytes.per.second", Kind::DOUBLE, Some("1.7976931348623157E308"), FILES_WHY)
-        .while_running(),
-    known("log.cleaner.threads", Kind::int(0), Some("1"), FILES_WHY).while_running(),
+    known("log.cleaner.threads", Kind::int(0), Some("1"), "one thread compacts").while_running(),
     known("log.dir.failure.timeout.ms", Kind::long(1), Some("30000"), FILES_WHY),
     known("log.flush.offset.checkpoint.interval.ms", Kind::int(0), Some("60000"), FILES_WHY),
     known("log.flush.scheduler.interval.ms", Kind::LONG, Some("9223372036854775807"), FILES_WHY),

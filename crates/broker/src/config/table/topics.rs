@@ -179,38 +179,55 @@ declare! { TOPICS:
         Kind::Boolean,
         "true",
         "whether compacted topics are compacted",
+    );
+    LOG_CLEANER_BACKOFF_MS = Property::served(
+        "log.cleaner.backoff.ms",
+        Kind::long(0),
+        "15000",
+        "how often the cleaner looks whether there is something to compact, in milliseconds",
     )
-    .not_yet();
+    .while_running();
+    LOG_CLEANER_DEDUPE_BUFFER_SIZE = Property::served(
+        "log.cleaner.dedupe.buffer.size",
+        Kind::Long { min: 1 << 20, max: i64::MAX },
+        "134217728",
+        "how much memory one cleaning may take for the keys of a log, in bytes",
+    )
+    .more("A key takes its own length and about 48 bytes. A log with more keys is compacted in several rounds.")
+    .while_running();
+    LOG_CLEANER_IO_MAX_BYTES_PER_SECOND = Property::served(
+        "log.cleaner.io.max.bytes.per.second",
+        Kind::DOUBLE,
+        "1.7976931348623157E308",
+        "how many bytes the cleaner may read and write in a second",
+    )
+    .while_running();
     LOG_CLEANER_DELETE_RETENTION_MS = Property::served(
         "log.cleaner.delete.retention.ms",
         Kind::long(0),
         "86400000",
         "how long a compacted topic keeps the marks of deleted keys, in milliseconds",
     )
-    .while_running()
-    .not_yet();
+    .while_running();
     LOG_CLEANER_MIN_COMPACTION_LAG_MS = Property::served(
         "log.cleaner.min.compaction.lag.ms",
         Kind::long(0),
         "0",
         "how long a record stays at least before compaction may remove it, in milliseconds",
     )
-    .while_running()
-    .not_yet();
+    .while_running();
     LOG_CLEANER_MAX_COMPACTION_LAG_MS = Property::served(
         "log.cleaner.max.compaction.lag.ms",
         Kind::long(1),
         "9223372036854775807",
         "after how long at the latest a record is compacted, in milliseconds",
     )
-    .while_running()
-    .not_yet();
+    .while_running();
     LOG_CLEANER_MIN_CLEANABLE_RATIO = Property::served(
         "log.cleaner.min.cleanable.ratio",
         RATIO,
         "0.5",
         "which share of a log must be new before it is compacted",
     )
-    .while_running()
-    .not_yet();
+    .while_running();
 }

@@ -76,8 +76,7 @@ pub(crate) const TOPIC: &[TopicProperty] = &[
         Kind::long(0),
         "86400000",
         broker::LOG_CLEANER_DELETE_RETENTION_MS.help,
-    )
-    .not_yet(),
+    ),
     over("log.segment.delete.delay.ms", "file.delete.delay.ms", Kind::long(0), "60000", OWN_FILES).without_meaning(),
     over(
         "log.flush.interval.messages",
@@ -98,8 +97,7 @@ pub(crate) const TOPIC: &[TopicProperty] = &[
         Kind::long(1),
         FOREVER,
         broker::LOG_CLEANER_MAX_COMPACTION_LAG_MS.help,
-    )
-    .not_yet(),
+    ),
     over(
         "message.max.bytes",
         "max.message.bytes",
@@ -134,16 +132,14 @@ pub(crate) const TOPIC: &[TopicProperty] = &[
         broker::RATIO,
         "0.5",
         broker::LOG_CLEANER_MIN_CLEANABLE_RATIO.help,
-    )
-    .not_yet(),
+    ),
     over(
         "log.cleaner.min.compaction.lag.ms",
         "min.compaction.lag.ms",
         Kind::long(0),
         "0",
         broker::LOG_CLEANER_MIN_COMPACTION_LAG_MS.help,
-    )
-    .not_yet(),
+    ),
     over("min.insync.replicas", "min.insync.replicas", Kind::int(1), "1", ONE_REPLICA).without_meaning(),
     over(
         "ottla.durability",

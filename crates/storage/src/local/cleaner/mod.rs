@@ -25,11 +25,10 @@ pub(super) use queue::{CleanerQueue, Waiting};
 
 use super::background::Signal;
 use super::health::Health;
-use super::options::CleanerOptions;
 use super::segments::{CompactedFiles, SegmentReadError, SegmentReader, StoreError, SyncError};
 use super::shortage::{is_shortage, remedy};
 use super::tail::Tail;
-use crate::{LogConfig, LogConfigs, PartitionId, WallMs};
+use crate::{CleanerConfig, LogConfig, LogConfigs, PartitionId, WallMs};
 
 /// Pauses shorter than this are saved up.
 const PAUSE_MIN_MS: u64 = 5;
@@ -44,7 +43,9 @@ pub(super) struct Cleaner {
     pub(super) files: CompactedFiles,
     pub(super) log_configs: Arc<dyn LogConfigs>,
     pub(super) wall_ms: WallMs,
-    pub(super) options: CleanerOptions,
+    pub(super) is_enabled: bool,
+    /// As of the turn at hand.
+    pub(super) config: CleanerConfig,
     /// Partitions with a segment that cannot be read; left alone until a restart.
     pub(super) damaged: BTreeSet<PartitionId>,
     /// Something was missing for writing when it was last tried.
@@ -70,14 +71,19 @@ enum Ended {
 impl Cleaner {
     /// The body of the thread.
     pub(super) fn run(mut self) {
-        while let Some(waiting) = self.queue.next(Duration::from_millis(self.options.backoff_ms)) {
+        while let Some(waiting) = self.queue.next(self.backoff()) {
             self.turn(waiting);
         }
         self.queue.end();
     }
 
+    fn backoff(&self) -> Duration {
+        Duration::from_millis(self.log_configs.cleaner_config(&self.tail.metadata()).backoff_ms)
+    }
+
     /// Cleans all that is due, and has those who wait told once a manifest says so.
     pub(super) fn turn(&mut self, waiting: Waiting) {
+        self.config = self.log_configs.cleaner_config(&self.tail.metadata());
         let due = self.due();
         for (partition, config, plan) in due {
             if self.health.poisoned().is_none() && !self.queue.is_stopped() {
@@ -149,7 +155,7 @@ impl Cleaner {
     /// cleaning where the engine stops.
     fn pace(&mut self, bytes: u64) -> Result<(), Ended> {
         self.unpaced_bytes += bytes;
-        if let Some(per_second) = self.options.io_max_bytes_per_second {
+        if let Some(per_second) = self.config.io_max_bytes_per_second {
             let pause_ms = self.unpaced_bytes.saturating_mul(1000) / per_second.max(1);
             if pause_ms >= PAUSE_MIN_MS {
                 self.unpaced_bytes = 0;

@@ -40,7 +40,7 @@ impl Cleaner {
 
     /// The first half: which key was seen last where.
     fn survey(&mut self, partition: PartitionId, plan: &Plan) -> Result<Survey, Ended> {
-        let mut survey = Survey::new(plan.clean_end, self.options.dedupe_buffer_bytes);
+        let mut survey = Survey::new(plan.clean_end, self.config.dedupe_buffer_bytes);
         for meta in plan.segments.iter().filter(|meta| meta.end_offset > plan.clean_end) {
             let mut fits = true;
             self.each_batch(partition, meta, plan.clean_end, |batch| {
