@@ -31,6 +31,7 @@ enum Fault {
     AltersWhateverIsThere,
     NeverAddsPartitions,
     KeepsAll,
+    KeepsEveryValue,
     RetainsTooMuch,
     NeverCloses,
 }
@@ -181,7 +182,7 @@ impl Alone {
     fn with(fault: Fault) -> Self {
         let world = World::default();
         let mut log_configs = world.log_configs(LogConfig::default());
-        if fault == Fault::KeepsAll {
+        if matches!(fault, Fault::KeepsAll | Fault::KeepsEveryValue) {
             log_configs = Arc::new(LogConfig { delete: false, ..LogConfig::default() });
         }
         let options = MemoryOptions { log_configs, wall_ms: world.wall_ms(), ..MemoryOptions::default() };
@@ -229,6 +230,8 @@ fails! {
     AltersWhateverIsThere: "configs::are_changed_by_who_saw_them";
     NeverAddsPartitions: "configs::more_partitions" "configs::never_fewer_partitions";
     KeepsAll: "ageing::too_old_records_go" "ageing::too_many_records_go" "ageing::a_change_counts_at_once";
+    KeepsEveryValue: "compaction::the_last_value_of_each_key_stays" "compaction::a_read_goes_on_behind_a_gap"
+        "compaction::deletions_go_after_their_time";
     RetainsTooMuch: "ageing::too_old_records_go" "ageing::too_many_records_go" "ageing::what_is_compacted_stays";
     NeverCloses: "appends::close_refuses_later_appends";
 }

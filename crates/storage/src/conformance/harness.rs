@@ -45,6 +45,11 @@ impl LogConfigs for OwnConfigs {
             retention_bytes: bound("retention.bytes", self.0.retention_bytes),
             delete: policy.contains("delete"),
             compact: policy.contains("compact"),
+            delete_retention_ms: number("delete.retention.ms", self.0.delete_retention_ms),
+            min_cleanable_dirty_ratio: match topic.configs.get("min.cleanable.dirty.ratio") {
+                Some(ratio) => ratio.parse().unwrap_or(self.0.min_cleanable_dirty_ratio),
+                None => self.0.min_cleanable_dirty_ratio,
+            },
             durability: match topic.configs.get("ottla.durability") {
                 Some(os) if os == "os" => Durability::Os,
                 _ => self.0.durability,

@@ -2,6 +2,7 @@
 
 mod ageing;
 mod appends;
+mod compaction;
 mod configs;
 mod deletes;
 mod idempotence;
@@ -105,6 +106,13 @@ macro_rules! conformance_cases {
                     what_is_compacted_stays
                     a_change_counts_at_once
                     without_timestamps;
+            }
+            compaction {
+                once: ;
+                lasting:
+                    the_last_value_of_each_key_stays
+                    a_read_goes_on_behind_a_gap
+                    deletions_go_after_their_time;
             }
             configs {
                 once:
