@@ -8,7 +8,7 @@ use ottla_storage::{Engine, Topic, TopicId};
 use crate::config::{BrokerConfig, CurrentConfig};
 use crate::failure::Failure;
 use crate::fetch::FetchState;
-use crate::groups::Groups;
+use crate::groups::{Groups, LostRecords};
 use crate::memory::{AnswerMemory, RequestMemory};
 use crate::stop::Stop;
 use crate::time::{Clock, Entropy, random_u64, random_uuid};
@@ -115,6 +115,11 @@ impl Broker {
     /// Bytes of records that wait in answers; for metrics.
     pub fn answer_memory_bytes(&self) -> usize {
         self.answers.used_bytes()
+    }
+
+    /// Records that were removed before a group had read them; for metrics.
+    pub fn lost_records(&self) -> LostRecords {
+        self.groups.lost()
     }
 
     /// To be called once a topic is durably gone: parked fetches answer, and its commits are deleted.

@@ -28,5 +28,6 @@ mod topics;
 
 pub use broker::{Broker, Identity, Parts};
 pub use dispatch::protocol_page;
+pub use groups::LostRecords;
 pub use server::{RunningBroker, StartError, start, start_bounded};
 pub use time::{Clock, Entropy};

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use ottla_storage::{LogStartCause, Metadata, Observer, PartitionId, Unavailable};
+use tokio::sync::mpsc;
 
 use crate::Broker;
 use crate::config::CurrentConfig;
 use crate::failure::Failure;
 use crate::fetch::FetchState;
+use crate::groups::Move;
 
-/// Wakes fetches, follows changed configs, and ends the broker when its storage ends.
+/// Wakes fetches, tells groups what they lost, follows changed configs, and ends the broker when its storage ends.
 #[derive(Debug)]
 pub(crate) struct BrokerObserver {
     fetches: Arc<FetchState>,
     failure: Arc<Failure>,
+    moves: mpsc::UnboundedSender<Move>,
     config: Arc<CurrentConfig>,
 }
 
@@ -23,6 +26,7 @@ impl BrokerObserver {
         BrokerObserver {
             fetches: broker.fetches.clone(),
             failure: broker.failure.clone(),
+            moves: broker.groups.moves(),
             config: broker.config.clone(),
         }
     }
@@ -36,6 +40,8 @@ impl Observer for BrokerObserver {
     fn log_start_moved(&self, partition: PartitionId, from: i64, to: i64, cause: LogStartCause) {
         tracing::debug!(?partition, from, to, ?cause, "log start moved");
         self.fetches.changed(&[partition]);
+        // Nobody listens any more once the broker is gone.
+        let _ = self.moves.send(Move { partition, from, to, cause });
     }
 
     fn metadata_changed(&self, metadata: &Arc<Metadata>) {

@@ -2,7 +2,7 @@
 use crate::answer::{Answer, GroupError, GroupState};
 use crate::describe::{describe, list};
 use crate::durable::DurableGroup;
-use crate::event::{Action, ClientInfo, Event, GroupEvent, GroupEventKind, Now, Record, Ticket};
+use crate::event::{Action, ClientInfo, Event, GroupEvent, GroupEventKind, LogStartMoved, Now, Record, Ticket};
 use crate::group::Group;
 use crate::join::refused;
 use crate::leave::left_nothing;
@@ -122,6 +122,8 @@ impl Coordinator {
             }
             // Half of a log would be cleaned by halves.
             Event::TopicDeleted { .. } if !self.is_loaded => {}
+            Event::LogStartMoved(_) if !self.is_loaded => {}
+            Event::LogStartMoved(moved) => self.log_start_moved(now, &moved, actions),
             Event::TopicDeleted { name, topic_id } => self.topic_deleted(now, &name, topic_id, actions),
         }
     }
@@ -218,6 +220,14 @@ impl Coordinator {
         let concerned = self.groups.values().filter(|group| group.durable.offsets().contains_key(name));
         for group_id in concerned.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
             self.step(now, &group_id, actions, |step| step.topic_deleted(name, topic_id));
+        }
+    }
+
+    fn log_start_moved(&mut self, now: Now, moved: &LogStartMoved, actions: &mut Vec<Action>) {
+        let has_commit = |group: &&Group| group.durable.offset(&moved.topic, moved.partition).is_some();
+        let concerned = self.groups.values().filter(has_commit).map(|group| group.group_id.clone());
+        for group_id in concerned.collect::<Vec<_>>() {
+            self.step(now, &group_id, actions, |step| step.log_start_moved(moved));
         }
     }
 

@@ -55,6 +55,34 @@ pub enum Event {
         /// Its id: commits that were made for another id stay.
         topic_id: Option<TopicId>,
     },
+    /// A partition's log begins later now. Ignored by a coordinator that has not loaded yet: tell it again then.
+    LogStartMoved(LogStartMoved),
+}
+
+/// Records at the beginning of a partition's log were removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogStartMoved {
+    /// The topic's name.
+    pub topic: String,
+    /// The topic's id: commits that were made for another id are not concerned.
+    pub topic_id: Option<TopicId>,
+    /// Partition number.
+    pub partition: i32,
+    /// The former log start offset.
+    pub from: i64,
+    /// The log start offset.
+    pub to: i64,
+    /// Why.
+    pub cause: LogStartCause,
+}
+
+/// Why a log start moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogStartCause {
+    /// A client asked for it (DeleteRecords).
+    DeleteRecords,
+    /// `retention.ms` or `retention.bytes`.
+    Retention,
 }
 
 /// What the shell must do, in this order.
@@ -128,6 +156,21 @@ pub enum GroupEventKind {
     MemberIdForgotten {
         /// Which.
         member_id: String,
+    },
+    /// Records are gone that the group had not read: its commit lies before where the log begins now.
+    RecordsLost {
+        /// The topic's name.
+        topic: String,
+        /// Partition number.
+        partition: i32,
+        /// The first offset that was lost with this move: the commit, or where the log began before.
+        from: i64,
+        /// Where the log begins now.
+        to: i64,
+        /// How many offsets lie between; as many records, unless the log is compacted.
+        records: i64,
+        /// Why they are gone.
+        cause: LogStartCause,
     },
     /// The broker itself stood still; every deadline was moved.
     Stalled {

@@ -34,6 +34,7 @@ mod group;
 mod heartbeat;
 mod join;
 mod leave;
+mod lost;
 mod member;
 mod offsets;
 mod planted;

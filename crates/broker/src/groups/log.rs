@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use ottla_groups::{Coordinator, Event, GroupEvent, GroupEventKind, GroupState, Record};
+use ottla_groups::{Coordinator, Event, GroupEvent, GroupEventKind, GroupState, LogStartCause, Record};
 use ottla_protocol::records::{self, BatchBuilder};
 use ottla_storage::{Append, Durability, Engine, Isolation, Metadata, PartitionId, Read};
 
@@ -114,6 +114,13 @@ pub(super) fn tell(partition: i32, event: &GroupEvent) {
         }
         GroupEventKind::StaticMemberReplaced { group_instance_id, old_member_id, new_member_id } => {
             tracing::info!(group, group_instance_id, old_member_id, new_member_id, "static member replaced");
+        }
+        GroupEventKind::RecordsLost { topic, partition, from, to, records, cause } => {
+            let cause = match cause {
+                LogStartCause::DeleteRecords => "DeleteRecords",
+                LogStartCause::Retention => "retention",
+            };
+            tracing::info!(group, topic, partition, from, to, records, cause, "records were removed unread");
         }
         GroupEventKind::MemberIdForgotten { member_id } => {
             tracing::debug!(group, member_id, "a member id that was given to a client was never used");

@@ -4,21 +4,25 @@
 //! durable, wakes it when a deadline comes, and rebuilds it from its log. No rule about groups lives here.
 
 mod log;
+mod moves;
 mod pulse;
 mod shard;
 pub(crate) mod wire;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use ottla_groups::{Answer, ClientInfo, Event, Now, Request};
 use ottla_storage::{Engine, Topic, TopicId};
+use tokio::sync::mpsc;
 
 use crate::config::BrokerConfig;
 use crate::time::Clock;
 use crate::topics::OFFSETS_TOPIC;
 use crate::{Broker, Parts};
+pub(crate) use moves::Move;
+use moves::Moves;
 use pulse::Pulse;
 use shard::Shard;
 pub(crate) use shard::{Awaited, CoordinatorLost};
@@ -27,6 +31,16 @@ pub(crate) use shard::{Awaited, CoordinatorLost};
 pub(crate) struct Groups {
     shards: Vec<Arc<Shard>>,
     surroundings: Arc<Surroundings>,
+    moves: Moves,
+}
+
+/// Records that were removed before a group had read them, since the broker started; for metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LostRecords {
+    /// How often a log start passed a group's commit.
+    pub moves: u64,
+    /// How many offsets lay between, over all groups.
+    pub records: u64,
 }
 
 /// What all shards share.
@@ -37,6 +51,7 @@ struct Surroundings {
     broker: OnceLock<Weak<Broker>>,
     tickets: AtomicU64,
     pulse: Pulse,
+    lost: Mutex<LostRecords>,
 }
 
 impl Groups {
@@ -53,12 +68,13 @@ impl Groups {
             broker: OnceLock::new(),
             tickets: AtomicU64::new(1),
             pulse: Pulse::default(),
+            lost: Mutex::default(),
         });
         let core_settings = core_settings(config);
         let shards = (0..partitions.max(1))
             .map(|index| Shard::new(index, core_settings.clone(), surroundings.clone()))
             .collect();
-        Groups { shards, surroundings }
+        Groups { shards, surroundings, moves: Moves::default() }
     }
 
     /// Loads the groups, so that members of before a restart are timed from now on, and starts their timers.
@@ -68,16 +84,26 @@ impl Groups {
     pub(crate) async fn start(&self, broker: &Arc<Broker>) -> Result<(), String> {
         let _ = self.surroundings.broker.set(Arc::downgrade(broker));
         tokio::spawn(pulse::run(Arc::downgrade(broker)));
-        if !self.surroundings.has_log() {
-            return Ok(());
+        if self.surroundings.has_log() {
+            for shard in &self.shards {
+                let loaded = shard.load().await;
+                loaded.map_err(|problem| format!("the groups cannot be read from {OFFSETS_TOPIC}: {problem}"))?;
+            }
         }
-        for shard in &self.shards {
-            shard
-                .load()
-                .await
-                .map_err(|problem| format!("the groups cannot be read from {OFFSETS_TOPIC}: {problem}"))?;
+        if let Some(moves) = self.moves.take() {
+            tokio::spawn(moves::run(Arc::downgrade(broker), moves));
         }
         Ok(())
+    }
+
+    /// Where to tell of moved log starts, from any thread.
+    pub(crate) fn moves(&self) -> mpsc::UnboundedSender<Move> {
+        self.moves.sender()
+    }
+
+    /// What was removed before groups had read it.
+    pub(crate) fn lost(&self) -> LostRecords {
+        *self.surroundings.lost()
     }
 
     /// The coordinator of a group.
@@ -136,6 +162,10 @@ impl Groups {
 }
 
 impl Surroundings {
+    fn lost(&self) -> MutexGuard<'_, LostRecords> {
+        self.lost.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn now(&self) -> Now {
         Now { monotonic_ms: self.clock.monotonic_ms(), wall_ms: self.clock.wall_ms() }
     }

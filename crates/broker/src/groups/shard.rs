@@ -5,7 +5,9 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use ottla_groups::{Action, Answer, ClientInfo, Coordinator, Event, Record, Request, Settings, Ticket};
+use ottla_groups::{
+    Action, Answer, ClientInfo, Coordinator, Event, GroupEvent, GroupEventKind, Record, Request, Settings, Ticket,
+};
 use ottla_storage::{AppendError, Appended, PartitionId, Pending, Unavailable};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -168,7 +170,10 @@ impl Shard {
         for action in actions {
             match action {
                 Action::Append(record) => records.push(record),
-                Action::Event(event) => log::tell(self.index, &event),
+                Action::Event(event) => {
+                    self.count(&event);
+                    log::tell(self.index, &event);
+                }
                 Action::Reply(ticket, answer) if records.is_empty() && live.unwritten == 0 => {
                     reply(waiting, ticket, answer);
                 }
@@ -194,6 +199,14 @@ impl Shard {
         live.unwritten += 1;
         // The receiver is gone only when the runtime shuts down.
         let _ = live.writer.send(Written { append, replies });
+    }
+
+    fn count(&self, event: &GroupEvent) {
+        if let GroupEventKind::RecordsLost { records, .. } = &event.kind {
+            let mut lost = self.surroundings.lost();
+            lost.moves += 1;
+            lost.records = lost.records.saturating_add(u64::try_from(*records).unwrap_or(0));
+        }
     }
 
     /// Reads the log into a new coordinator and serves what has waited meanwhile.

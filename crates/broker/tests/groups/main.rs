@@ -8,6 +8,7 @@ mod asking;
 mod finding;
 mod log;
 mod losing;
+mod lost;
 mod members;
 mod offsets;
 mod outgrowing;

@@ -56,6 +56,9 @@ fn event(event: &GroupEvent) -> String {
             format!("{group_instance_id}: {new_member_id} replaces {old_member_id}")
         }
         GroupEventKind::MemberIdForgotten { member_id } => format!("{member_id} forgotten"),
+        GroupEventKind::RecordsLost { topic, partition, from, to, records, cause } => {
+            format!("{}: lost {records} records of {topic}/{partition}, {from} to {to}: {cause:?}", event.group_id)
+        }
         GroupEventKind::Stalled { stall_ms } => format!("stalled for {stall_ms} ms"),
         GroupEventKind::RecordSkipped { problem } => format!("record skipped: {problem}"),
     }

@@ -79,6 +79,7 @@ impl Teller {
     /// - `commit CLIENT|- TOPIC/PARTITION=OFFSET… [gen= id= instance= metadata= keep= topic_id=]`
     /// - `fetch [TOPIC/PARTITION…] [topic_id=]`, `delete-offsets TOPIC/PARTITION…`, `delete-group`, `describe`, `list [states= types=]`
     /// - `advance MS` in honest ticks, `stall MS` in one, `restart`, `cancel CLIENT`, `topic-deleted TOPIC`, `waits`
+    /// - `log-start TOPIC/PARTITION=FROM..TO [cause=retention topic_id=]`: the log start moved
     pub(crate) fn run(&mut self, text: &str) -> String {
         let command = Command::parse(text);
         let group_id = command.text("group").unwrap_or("g".into());
@@ -121,9 +122,28 @@ impl Teller {
                 self.event(Event::Cancelled { ticket })
             }
             "topic-deleted" => self.event(Event::TopicDeleted { name: client, topic_id: topic_id(&command) }),
+            "log-start" => self.log_start(&command),
             "waits" => lines::waits(&self.coordinator.waits(self.now, &group_id), self.now, &self.short_names),
             other => panic!("no such command: {other}"),
         }
+    }
+
+    fn log_start(&mut self, command: &Command<'_>) -> String {
+        let (place, moved) = command.words[1].split_once('=').unwrap();
+        let (topic, partition) = place.split_once('/').unwrap();
+        let (from, to) = moved.split_once("..").unwrap();
+        let cause = match command.pairs.get("cause") {
+            Some(&"retention") => LogStartCause::Retention,
+            _ => LogStartCause::DeleteRecords,
+        };
+        self.event(Event::LogStartMoved(LogStartMoved {
+            topic: topic.into(),
+            topic_id: topic_id(command),
+            partition: partition.parse().unwrap(),
+            from: from.parse().unwrap(),
+            to: to.parse().unwrap(),
+            cause,
+        }))
     }
 
     fn settings(&mut self, command: &Command<'_>) -> String {
