@@ -134,12 +134,12 @@ impl Flusher {
         let mut group = Group::default();
         self.now_ms = (self.wall_ms)();
         while let Some(command) = backlog.pop_front() {
-            let (frames, payload_bytes) = size_of(&command);
-            if frames > 0 && !self.wal.fits(frames, payload_bytes) {
+            if !self.has_room_for(&command) {
                 if !group.is_empty() {
                     backlog.push_front(command);
                     break;
                 }
+                let (frames, payload_bytes) = size_of(&command);
                 match self.make_room(frames, payload_bytes) {
                     Room::Here => {}
                     Room::Later => {
@@ -148,7 +148,7 @@ impl Flusher {
                     }
                     Room::Refused(why) => {
                         backlog.push_front(command);
-                        self.refuse_all(backlog, &why);
+                        self.serve_from_reserve(backlog, &why);
                         return false;
                     }
                 }
@@ -162,10 +162,10 @@ impl Flusher {
         false
     }
 
-    /// Waiting makes no sense while the disk is full or the like: the callers are told so.
+    /// Waiting makes no sense while the disk is full or the like: the callers are told so, but for those that go on then.
     fn blocked_unless_short(&mut self, backlog: &mut VecDeque<Command>) -> bool {
         let Some(why) = self.health.shortage() else { return true };
-        self.refuse_all(backlog, &why);
+        self.serve_from_reserve(backlog, &why);
         // It may have passed by now; the next caller will see.
         self.background.request_checkpoint();
         false
@@ -205,7 +205,7 @@ impl Flusher {
         self.wal.settle()
     }
 
-    fn decide(&mut self, command: Command, group: &mut Group) {
+    pub(super) fn decide(&mut self, command: Command, group: &mut Group) {
         let answer = match command {
             Command::Append { appends, completer } => {
                 let results = appends.into_iter().map(|append| self.decide_append(append, group)).collect();
@@ -315,7 +315,7 @@ impl Flusher {
     }
 
     /// Writes the group, publishes it and answers.
-    fn finish(&mut self, mut group: Group, backlog: &mut VecDeque<Command>) {
+    pub(super) fn finish(&mut self, mut group: Group, backlog: &mut VecDeque<Command>) {
         let written = if self.wal.has_frames() {
             self.wal.write(group.flush)
         } else if group.flush && self.wal.is_unflushed() {
@@ -371,7 +371,7 @@ impl Flusher {
         self.health.poison(&failed_flush(&self.wal_folder, error))
     }
 
-    fn refuse_all(&mut self, backlog: &mut VecDeque<Command>, why: &Unavailable) {
+    pub(super) fn refuse_all(&mut self, backlog: &mut VecDeque<Command>, why: &Unavailable) {
         for command in backlog.drain(..) {
             if matches!(command, Command::Close) {
                 self.wal.close();
@@ -407,7 +407,7 @@ impl Flusher {
 }
 
 /// How many frames a command takes at most, and how large their payloads are at most together.
-fn size_of(command: &Command) -> (usize, usize) {
+pub(super) fn size_of(command: &Command) -> (usize, usize) {
     match command {
         Command::Append { appends, .. } => (appends.len(), appends.iter().map(Prepared::payload_bytes).sum()),
         Command::CreateTopic { topic, .. } => (1, 32 + topic.name.len() + size_of_configs(&topic.configs)),

@@ -30,6 +30,7 @@ mod manifest;
 mod open;
 mod options;
 mod readers;
+mod reserve;
 mod retention;
 mod segments;
 mod shortage;

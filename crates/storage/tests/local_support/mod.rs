@@ -36,7 +36,7 @@ struct State {
     /// How many bytes all files may have together.
     capacity_bytes: Option<u64>,
     /// Durable writes and flushes fail.
-    flushes_fail: bool,
+    flushes_fail: Option<i32>,
     /// Changes in folders fail.
     read_only: bool,
     /// Files cannot be opened for direct writes.
@@ -120,7 +120,12 @@ impl MemoryDisk {
     }
 
     pub fn fail_flushes(&self, fail: bool) {
-        self.lock_state().flushes_fail = fail;
+        self.lock_state().flushes_fail = fail.then_some(5);
+    }
+
+    /// Flushes fail with that error number.
+    pub fn fail_flushes_with(&self, errno: i32) {
+        self.lock_state().flushes_fail = Some(errno);
     }
 
     pub fn set_read_only(&self, read_only: bool) {
@@ -145,7 +150,7 @@ impl MemoryDisk {
     pub fn restart(&self) {
         let mut state = self.lock_state();
         state.changes_left = None;
-        state.flushes_fail = false;
+        state.flushes_fail = None;
         state.locked.clear();
     }
 
@@ -408,20 +413,23 @@ impl DiskFile for MemoryFile {
         let end = offset as usize + data.len();
         self.grow_check(&state, end as u64)?;
         let mut content = self.content.lock().unwrap();
-        let targets = if durable && !state.flushes_fail { 2 } else { 1 };
+        let targets = if durable && state.flushes_fail.is_none() { 2 } else { 1 };
         let Content { current, durable: flushed } = &mut *content;
         for target in [current, flushed].into_iter().take(targets) {
             target.resize(target.len().max(end), 0);
             target[offset as usize..end].copy_from_slice(data);
         }
-        if durable && state.flushes_fail { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
+        match state.flushes_fail {
+            Some(errno) if durable => Err(io::Error::from_raw_os_error(errno)),
+            _ => Ok(()),
+        }
     }
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.disk.lock_state();
         state.change()?;
-        if state.flushes_fail {
-            return Err(io::Error::from_raw_os_error(5));
+        if let Some(errno) = state.flushes_fail {
+            return Err(io::Error::from_raw_os_error(errno));
         }
         let mut content = self.content.lock().unwrap();
         content.durable = content.current.clone();

@@ -136,6 +136,11 @@ impl SlotPool {
         }
     }
 
+    /// Whether a slot is ready to be taken.
+    pub(in crate::local) fn has_free(&self) -> bool {
+        !self.lock().free.is_empty()
+    }
+
     /// Whether so much is in use that a checkpoint should free some.
     pub(in crate::local) fn is_half_full(&self) -> bool {
         let state = self.lock();

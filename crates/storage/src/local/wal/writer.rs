@@ -12,6 +12,9 @@ use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, Disk, DiskFile, OpenHow};
 /// How much memory the buffer keeps between writes: a full group, doubled as it grew.
 const KEPT_BUFFER_BYTES: usize = 9 << 20;
 
+/// How much of a segment is kept back at most: 256 small flushes, of a block each.
+const RESERVE_MAX_BYTES: u64 = 1 << 20;
+
 /// Where a writer goes on.
 pub(in crate::local) struct WalWriterStart {
     pub(in crate::local) disk: Arc<dyn Disk>,
@@ -69,6 +72,12 @@ impl WalWriter {
         let bytes = self.buffer.len() + frames * FRAME_HEADER_BYTES + payload_bytes;
         let padded = bytes.next_multiple_of(BLOCK_BYTES) as u64;
         self.file.as_ref().is_some_and(|open| self.end.offset + padded <= open.capacity)
+    }
+
+    /// How much of the open segment is kept back for what must go on while the disk is full.
+    pub(in crate::local) fn reserve_bytes(&self) -> usize {
+        let capacity = self.file.as_ref().map_or(0, |open| open.capacity);
+        (capacity / 8).min(RESERVE_MAX_BYTES) as usize / BLOCK_BYTES * BLOCK_BYTES
     }
 
     /// How large a segment must be to take such frames.
