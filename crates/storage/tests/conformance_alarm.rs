@@ -135,7 +135,7 @@ impl Twin for Faulty {
     fn maintain(&self, budget_bytes: usize) -> Pending<(), Unavailable> {
         if self.has(Fault::RetainsTooMuch) {
             for topic in self.engine.metadata().topics() {
-                let _ = self.engine.delete_records(PartitionId { topic: topic.id, index: 0 }, -1);
+                drop(self.engine.delete_records(PartitionId { topic: topic.id, index: 0 }, -1));
             }
         }
         self.engine.maintain(budget_bytes)

@@ -2,7 +2,7 @@
 //!
 //! The last part of the open segment of the write-ahead log is kept back. Ordinary commands leave it alone as long as no further
 //! file of the log is ready; where none can be made, they are refused, and these go on in what is kept back: deletions of topics
-//! and records, changes of configs (a shorter retention), and appends as the group coordinator makes them, small and to a known
+//! and records, retention, changes of configs (a shorter retention), and appends as the group coordinator makes them, small and to a known
 //! end. The space is allocated and zeroed, so that a flush there does not run out of it.
 
 use std::collections::VecDeque;
@@ -21,6 +21,7 @@ impl Command {
             }
             Command::DeleteTopic { .. }
             | Command::DeleteRecords { .. }
+            | Command::Retain { .. }
             | Command::AlterConfigs { .. }
             | Command::Close => true,
             Command::CreateTopic { .. } | Command::CreatePartitions { .. } | Command::ProducerId { .. } => false,

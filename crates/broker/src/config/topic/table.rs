@@ -33,12 +33,6 @@ const fn only(name: &'static str, kind: Kind, default: &'static str, why: &'stat
 }
 
 impl TopicProperty {
-    /// The same, without effect in this version.
-    const fn not_yet(mut self) -> TopicProperty {
-        self.property = self.property.not_yet();
-        self
-    }
-
     /// The same, steering nothing here.
     const fn without_meaning(mut self) -> TopicProperty {
         self.property.class = crate::config::Class::WithoutMeaning;
