@@ -57,6 +57,16 @@ pub(crate) fn of_read(error: &ReadError) -> ErrorCode {
     }
 }
 
+/// The same as a sentence for the log.
+pub(crate) fn sentence_of_read(error: &ReadError) -> String {
+    match error {
+        ReadError::UnknownPartition => "the partition is gone".to_owned(),
+        ReadError::OffsetOutOfRange(_) => "the records are gone".to_owned(),
+        ReadError::Corrupt(sentence) => sentence.to_string(),
+        ReadError::Unavailable(unavailable) => unavailable.to_string(),
+    }
+}
+
 /// Why a topic could not be changed.
 pub(crate) fn of_metadata(error: &MetadataError) -> ErrorCode {
     match error {

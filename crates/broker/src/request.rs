@@ -5,7 +5,8 @@ use std::ops::Deref;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use ottla_protocol::{ApiKey, Message, frame};
+use ottla_protocol::{ApiKey, Chunk, Message, frame};
+use ottla_storage::FileRange;
 
 use crate::memory::Charge;
 
@@ -69,10 +70,22 @@ impl Request {
     /// # Errors
     /// As [`Request::respond`].
     pub(crate) fn respond_in<'m, M: Message<'m>>(&self, version: i16, message: &M) -> Handled {
-        match frame::encode_response_frame(self.correlation_id, version, message) {
-            Ok(segments) => Ok(Response::of(segments)),
-            Err(error) => Err(Close::because(format!("the answer to {} cannot be written: {error}", self.key.name()))),
-        }
+        self.encode(version, message, Vec::new())
+    }
+
+    /// The answer whose records lie in part in files: these ranges, in the order of their places in the message.
+    ///
+    /// # Errors
+    /// As [`Request::respond`]; and where ranges and places do not match, which would be a bug of the handler.
+    pub(crate) fn respond_from_files<'m, M: Message<'m>>(&self, message: &M, ranges: Vec<FileRange>) -> Handled {
+        self.encode(self.version, message, ranges)
+    }
+
+    fn encode<'m, M: Message<'m>>(&self, version: i16, message: &M, ranges: Vec<FileRange>) -> Handled {
+        let wrong = |why: String| Close::because(format!("the answer to {} cannot be written: {why}", self.key.name()));
+        let chunks = frame::encode_response_frame(self.correlation_id, version, message);
+        let chunks = chunks.map_err(|error| wrong(error.to_string()))?;
+        Response::of(chunks, ranges).ok_or_else(|| wrong("records in files are not where it has place for them".into()))
     }
 }
 
@@ -82,18 +95,46 @@ pub(crate) type Handled = Result<Response, Close>;
 /// A handler at work. It is polled once as soon as its request has arrived; see [`crate::dispatch`] for the rule of order.
 pub(crate) type HandlerFuture = Pin<Box<dyn Future<Output = Handled> + Send>>;
 
+/// A part of an answer as it is sent.
+#[derive(Clone, Debug)]
+pub(crate) enum Piece {
+    /// These bytes.
+    Memory(Bytes),
+    /// This range of a file.
+    File(FileRange),
+}
+
+impl Piece {
+    /// Its size on the wire.
+    pub(crate) fn len_bytes(&self) -> usize {
+        match self {
+            Piece::Memory(bytes) => bytes.len(),
+            Piece::File(range) => range.len_bytes(),
+        }
+    }
+}
+
 /// An encoded answer with its size and header, in pieces so that records are written without copying them.
 #[derive(Debug, Default)]
 pub(crate) struct Response {
-    segments: Vec<Bytes>,
+    pieces: Vec<Piece>,
     bytes: usize,
     charge: Option<Charge>,
 }
 
 impl Response {
-    fn of(mut segments: Vec<Bytes>) -> Self {
-        segments.retain(|segment| !segment.is_empty());
-        Response { bytes: segments.iter().map(Bytes::len).sum(), segments, charge: None }
+    /// Puts the ranges into the places that the chunks have for them; `None` where they do not fit.
+    fn of(chunks: Vec<Chunk>, ranges: Vec<FileRange>) -> Option<Self> {
+        let bytes = chunks.iter().map(Chunk::len_bytes).sum();
+        let mut ranges = ranges.into_iter();
+        let mut pieces = Vec::with_capacity(chunks.len());
+        for chunk in chunks {
+            pieces.push(match chunk {
+                Chunk::Here(bytes) => Piece::Memory(bytes),
+                Chunk::Elsewhere(bytes) => Piece::File(ranges.next().filter(|range| range.len_bytes() == bytes)?),
+            });
+        }
+        ranges.next().is_none().then_some(Response { pieces, bytes, charge: None })
     }
 
     /// The answer, which keeps the charge until it is written.
@@ -112,8 +153,8 @@ impl Response {
     }
 
     /// The pieces to write, none of them empty, and what they are charged.
-    pub(crate) fn into_parts(self) -> (Vec<Bytes>, Option<Charge>) {
-        (self.segments, self.charge)
+    pub(crate) fn into_parts(self) -> (Vec<Piece>, Option<Charge>) {
+        (self.pieces, self.charge)
     }
 }
 

@@ -99,13 +99,41 @@ pub(crate) fn raise_open_file_limit() -> Option<u64> {
     limit.maximum
 }
 
-/// How many file descriptors are kept from connections, for the engine's files, folders, listeners and the log.
-const DESCRIPTORS_FOR_FILES: u64 = 128;
+/// How the file descriptors of the process are shared out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Descriptors {
+    /// For the engine's files.
+    pub(crate) files: usize,
+    /// For connections.
+    pub(crate) connections: usize,
+}
 
-/// How many connections may be open where so many files may be: where there are few, no more than half.
-pub(crate) fn max_connections(open_files: u64) -> usize {
-    let rest = open_files.saturating_sub(DESCRIPTORS_FOR_FILES).max(open_files / 2);
-    usize::try_from(rest).unwrap_or(usize::MAX)
+impl Descriptors {
+    /// The most that the engine's files take where nobody asks for more: as many partitions are rarely read at once.
+    const FILES: u64 = 4096;
+    /// What they take where there are few descriptors, but no more than half.
+    const FEW_FILES: u64 = 128;
+    /// For listeners, folders that are flushed, the log.
+    const OTHERS: u64 = 32;
+
+    /// Shares out what the process may have; without a limit both have all they want. `wanted_files` is
+    /// `ottla.open.files.max`, which gets half of them at most: a broker that nobody can connect to is of no use.
+    pub(crate) fn share_out(limit: Option<u64>, wanted_files: Option<u64>) -> Self {
+        let usize_of = |count| usize::try_from(count).unwrap_or(usize::MAX);
+        let Some(limit) = limit else {
+            return Descriptors { files: usize_of(wanted_files.unwrap_or(Self::FILES)), connections: usize::MAX };
+        };
+        let default = (limit / 4).clamp(Self::FEW_FILES, Self::FILES);
+        let files = wanted_files.unwrap_or(default).min(limit / 2);
+        if let Some(wanted) = wanted_files.filter(|wanted| *wanted > files) {
+            tracing::warn!(
+                "ottla.open.files.max={wanted} is more than half of the {limit} files that this process may open; {files} it \
+                 is; raise the limit (ulimit -n)"
+            );
+        }
+        let connections = limit.saturating_sub(files + Self::OTHERS).max(limit / 4);
+        Descriptors { files: usize_of(files), connections: usize_of(connections) }
+    }
 }
 
 #[cfg(test)]
@@ -114,11 +142,18 @@ mod tests {
 
     #[test]
     fn connections_leave_descriptors_for_files() {
-        assert_eq!(max_connections(1 << 20), (1 << 20) - 128);
-        assert_eq!(max_connections(1024), 896);
-        assert_eq!(max_connections(256), 128);
-        assert_eq!(max_connections(100), 50);
-        assert_eq!(max_connections(u64::MAX), usize::MAX - 128);
+        let shared = |limit, wanted| {
+            let Descriptors { files, connections } = Descriptors::share_out(limit, wanted);
+            (files, connections)
+        };
+        assert_eq!(shared(Some(1 << 20), None), (4096, (1 << 20) - 4096 - 32));
+        assert_eq!(shared(Some(1024), None), (256, 736));
+        assert_eq!(shared(Some(256), None), (128, 96));
+        assert_eq!(shared(Some(100), None), (50, 25));
+        assert_eq!(shared(Some(1024), Some(100)), (100, 892));
+        assert_eq!(shared(Some(1024), Some(5000)), (512, 480), "files have half at most");
+        assert_eq!(shared(None, None), (4096, usize::MAX));
+        assert_eq!(shared(None, Some(100_000)), (100_000, usize::MAX));
     }
 
     #[test]

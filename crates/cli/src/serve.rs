@@ -19,7 +19,7 @@ use tokio::{select, task, time};
 use crate::arguments::ServeArguments;
 use crate::data_folder;
 use crate::exit::Failure;
-use crate::machine::{SystemClock, SystemEntropy, max_connections, raise_open_file_limit};
+use crate::machine::{Descriptors, SystemClock, SystemEntropy, raise_open_file_limit};
 
 /// How long the end may take. All that was acknowledged is on disk already; what this is for are answers on their way out
 /// and a checkpoint that makes the next start quicker.
@@ -37,14 +37,14 @@ pub(crate) fn run(arguments: &ServeArguments, clock: SystemClock) -> Result<(), 
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
-    let max_connections = raise_open_file_limit().map_or(usize::MAX, max_connections);
+    let descriptors = Descriptors::share_out(raise_open_file_limit(), config.settings().open_files_max);
     let entropy = SystemEntropy::new()
         .map_err(|error| Failure::Runtime(format!("the system gives no random numbers: {error}")))?;
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Runtime(format!("the system refuses an event loop: {error}")))?;
-    let served = runtime.block_on(serve(config, clock, Arc::new(entropy), max_connections));
+    let served = runtime.block_on(serve(config, clock, Arc::new(entropy), descriptors));
     // A reader thread that hangs on a slow disk must not keep the process from ending.
     runtime.shutdown_background();
     served
@@ -90,12 +90,12 @@ async fn serve(
     config: BrokerConfig,
     clock: SystemClock,
     entropy: Arc<SystemEntropy>,
-    max_connections: usize,
+    descriptors: Descriptors,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let opening = {
         let (config, entropy) = (config.clone(), entropy.clone());
-        task::spawn_blocking(move || open(&config, clock, &*entropy))
+        task::spawn_blocking(move || open(&config, clock, &*entropy, descriptors.files))
     };
     // Recovery may take a while, and whoever is tired of it may stop it: nothing was acknowledged yet.
     let (engine, identity) = select! {
@@ -104,7 +104,7 @@ async fn serve(
     };
     let parts = Parts { engine, clock: Arc::new(clock), entropy };
     let running = select! {
-        started = ottla_broker::start_bounded(identity, config.clone(), parts, max_connections) => {
+        started = ottla_broker::start_bounded(identity, config.clone(), parts, descriptors.connections) => {
             started.map_err(|error| Failure::Runtime(error.to_string()))?
         }
         () = signals.stop() => return Ok(()),
@@ -131,6 +131,7 @@ fn open(
     config: &BrokerConfig,
     clock: SystemClock,
     entropy: &dyn Entropy,
+    open_files: usize,
 ) -> Result<(Arc<dyn Engine>, Identity), Failure> {
     let node_id = NODE_ID;
     let settings = config.settings();
@@ -144,8 +145,9 @@ fn open(
         };
         return Ok((Arc::new(MemoryEngine::with(options)), Identity { cluster_id, node_id }));
     }
-    let engine = LocalEngine::open(local_options(config, clock, entropy), Arc::new(SystemDisk))
-        .map_err(|error| Failure::Runtime(error.to_string()))?;
+    let options = LocalOptions { open_files, ..local_options(config, clock, entropy) };
+    let engine =
+        LocalEngine::open(options, Arc::new(SystemDisk)).map_err(|error| Failure::Runtime(error.to_string()))?;
     let cluster_id = data_folder::cluster_id(&settings.data_dir, node_id, entropy)?;
     Ok((Arc::new(engine), Identity { cluster_id, node_id }))
 }

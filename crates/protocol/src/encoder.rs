@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::decoder::MAX_STRING_BYTES;
+use crate::field::Chunk;
 
 /// Shared bytes shorter than this are copied: a segment of its own costs more.
 const SPLICE_MIN_BYTES: usize = 1024;
@@ -52,7 +53,7 @@ impl std::error::Error for EncodeError {}
 pub struct Encoder {
     /// The segment that was finished first; kept writable because the size prefix of a frame lies in it.
     first: Option<BytesMut>,
-    later: Vec<Bytes>,
+    later: Vec<Chunk>,
     current: BytesMut,
     /// Bytes in `first` and `later`.
     finished_bytes: usize,
@@ -107,14 +108,16 @@ impl Encoder {
         self.current.put_slice(bytes);
     }
 
-    /// Appends shared bytes, without a copy when there are many.
-    pub fn splice(&mut self, bytes: &Bytes) {
-        if bytes.len() < SPLICE_MIN_BYTES {
-            return self.put_slice(bytes);
+    /// Appends shared bytes, without a copy when there are many, or keeps the place of what lies elsewhere.
+    pub fn splice(&mut self, chunk: &Chunk) {
+        match chunk {
+            Chunk::Here(bytes) if bytes.len() < SPLICE_MIN_BYTES => return self.put_slice(bytes),
+            Chunk::Elsewhere(0) => return,
+            _ => {}
         }
         self.end_segment();
-        self.finished_bytes += bytes.len();
-        self.later.push(bytes.clone());
+        self.finished_bytes += chunk.len_bytes();
+        self.later.push(chunk.clone());
     }
 
     fn end_segment(&mut self) {
@@ -123,7 +126,7 @@ impl Encoder {
             self.first = Some(std::mem::take(&mut self.current));
         } else if !self.current.is_empty() {
             self.finished_bytes += self.current.len();
-            self.later.push(self.current.split().freeze());
+            self.later.push(Chunk::Here(self.current.split().freeze()));
         }
     }
 
@@ -228,22 +231,27 @@ impl Encoder {
         Ok(())
     }
 
-    /// The message without a size prefix, as segments.
-    pub fn finish(mut self) -> Vec<Bytes> {
+    /// The message without a size prefix, as segments. What lies elsewhere ([`Chunk::Elsewhere`]) has no segment: only
+    /// [`encode_response_frame`](crate::frame::encode_response_frame) tells where it belongs.
+    pub fn finish(self) -> Vec<Bytes> {
+        here(self.finish_chunks())
+    }
+
+    fn finish_chunks(mut self) -> Vec<Chunk> {
         self.end_segment();
-        let first = self.first.map(BytesMut::freeze);
-        first.into_iter().chain(self.later).filter(|segment| !segment.is_empty()).collect()
+        let first = self.first.map(|first| Chunk::Here(first.freeze()));
+        first.into_iter().chain(self.later).filter(|chunk| chunk.len_bytes() > 0).collect()
     }
 
     /// The message as a frame: the first four bytes, written by [`Encoder::reserve_size`], become the size of the rest.
-    pub(crate) fn finish_frame(mut self) -> Result<Vec<Bytes>, EncodeError> {
+    pub(crate) fn finish_frame(mut self) -> Result<Vec<Chunk>, EncodeError> {
         self.end_segment();
         let body_bytes = self.finished_bytes.saturating_sub(4);
         let size = i32::try_from(body_bytes).map_err(|_| EncodeError::TooLong(body_bytes))?;
         if let Some(place) = self.first.as_mut().and_then(|first| first.first_chunk_mut::<4>()) {
             *place = size.to_be_bytes();
         }
-        Ok(self.finish())
+        Ok(self.finish_chunks())
     }
 
     /// Leaves room for the size of a frame; to be called first.
@@ -251,4 +259,13 @@ impl Encoder {
         self.current.reserve(256);
         self.current.put_i32(0);
     }
+}
+
+/// The bytes of those that are here.
+pub(crate) fn here(chunks: Vec<Chunk>) -> Vec<Bytes> {
+    let bytes = |chunk| match chunk {
+        Chunk::Here(bytes) => Some(bytes),
+        Chunk::Elsewhere(_) => None,
+    };
+    chunks.into_iter().filter_map(bytes).collect()
 }

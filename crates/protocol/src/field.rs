@@ -213,27 +213,72 @@ impl<'a, T: Field<'a>> Nullable<'a> for Vec<T> {
     }
 }
 
+/// A part of a message, or of its records.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Chunk {
+    /// These bytes.
+    Here(Bytes),
+    /// So many bytes that whoever sends the message takes from somewhere else, a file for instance: they count, and their
+    /// place is kept, but they never come into memory.
+    Elsewhere(usize),
+}
+
+impl Chunk {
+    /// Its size.
+    pub fn len_bytes(&self) -> usize {
+        match self {
+            Chunk::Here(bytes) => bytes.len(),
+            Chunk::Elsewhere(bytes) => *bytes,
+        }
+    }
+
+    /// The bytes, where they are here.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        match self {
+            Chunk::Here(bytes) => Some(bytes),
+            Chunk::Elsewhere(_) => None,
+        }
+    }
+}
+
 /// Record batches of one partition in a fetch response: chunks that are sent as they are, one after the other.
 #[derive(Clone, Debug, Default)]
-pub struct RecordChunks(pub Vec<Bytes>);
+pub struct RecordChunks(pub Vec<Chunk>);
 
 impl RecordChunks {
     /// The size of all chunks.
     pub fn len_bytes(&self) -> usize {
-        self.0.iter().map(Bytes::len).sum()
+        self.0.iter().map(Chunk::len_bytes).sum()
+    }
+
+    /// The chunks whose bytes are here. What is received has no others.
+    pub fn here(&self) -> impl Iterator<Item = &Bytes> {
+        self.0.iter().filter_map(Chunk::bytes)
+    }
+
+    /// The bytes of all chunks that are here, together.
+    pub fn concat(&self) -> Vec<u8> {
+        self.here().fold(Vec::with_capacity(self.len_bytes()), |mut all, chunk| {
+            all.extend_from_slice(chunk);
+            all
+        })
     }
 }
 
 impl From<Bytes> for RecordChunks {
     fn from(chunk: Bytes) -> Self {
-        RecordChunks(vec![chunk])
+        RecordChunks(vec![Chunk::Here(chunk)])
     }
 }
 
-/// Equal when the bytes are, wherever the chunks begin.
+/// Equal when the bytes are, wherever the chunks begin. What lies elsewhere equals nothing: it is not known here.
 impl PartialEq for RecordChunks {
     fn eq(&self, other: &Self) -> bool {
-        self.len_bytes() == other.len_bytes() && self.0.iter().flatten().eq(other.0.iter().flatten())
+        let all_here = |chunks: &Self| chunks.0.iter().all(|chunk| chunk.bytes().is_some());
+        all_here(self)
+            && all_here(other)
+            && self.len_bytes() == other.len_bytes()
+            && self.here().flatten().eq(other.here().flatten())
     }
 }
 

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::encoder::here;
 use crate::messages::{self, AnyRequest};
-use crate::{ApiKey, DecodeError, DecodeErrorKind, Decoder, EncodeError, Encoder, Field, Message, Str};
+use crate::{ApiKey, Chunk, DecodeError, DecodeErrorKind, Decoder, EncodeError, Encoder, Field, Message, Str};
 
 /// The start of every request: header version 1, or 2 (with tagged fields) where the body is flexible.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,7 +95,8 @@ pub fn decode_any<'a>(key: ApiKey, version: i16, body: &'a [u8]) -> Result<AnyRe
     }
 }
 
-/// Encodes a response as a frame with its size. Fields that the version lacks are left out.
+/// Encodes a response as a frame with its size. Fields that the version lacks are left out. Records that lie elsewhere keep
+/// their place among the chunks, none of which is empty.
 ///
 /// # Errors
 /// When the version is not declared, or a value is too long for the wire.
@@ -102,7 +104,7 @@ pub fn encode_response_frame<'a, M: Message<'a>>(
     correlation_id: i32,
     version: i16,
     body: &M,
-) -> Result<Vec<Bytes>, EncodeError> {
+) -> Result<Vec<Chunk>, EncodeError> {
     let mut encoder = Encoder::for_response();
     encoder.reserve_size();
     correlation_id.write(&mut encoder, 0)?;
@@ -142,7 +144,7 @@ pub fn encode_request_frame<'a, M: Message<'a>>(
         encoder.put_unsigned_varint(0);
     }
     write_body(&mut encoder, version, body)?;
-    encoder.finish_frame()
+    encoder.finish_frame().map(here)
 }
 
 /// Encodes a body alone, with the strictness of `encoder` ([`Encoder::for_request`] or [`Encoder::for_response`]).

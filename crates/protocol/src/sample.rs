@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::field::{Blob, RecordChunks, Str};
+use crate::field::{Blob, Chunk, RecordChunks, Str};
 use crate::{ErrorCode, Uuid};
 
 /// A small seeded generator (splitmix64) with a shape that all values of one message follow.
@@ -181,7 +181,7 @@ impl Sample for RecordChunks {
     fn sample(generator: &mut Generator, _version: i16) -> Self {
         let bytes = Bytes::from(sample_bytes(generator));
         let middle = generator.below(bytes.len() + 1);
-        RecordChunks(vec![bytes.slice(..middle), bytes.slice(middle..)])
+        RecordChunks(vec![Chunk::Here(bytes.slice(..middle)), Chunk::Here(bytes.slice(middle..))])
     }
 }
 

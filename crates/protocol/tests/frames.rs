@@ -5,7 +5,12 @@ use bytes::Bytes;
 use ottla_protocol::frame::{decode_any, decode_body, decode_response, encode_request_frame, encode_response_frame};
 use ottla_protocol::frame::{encode_body, split_request};
 use ottla_protocol::messages::*;
-use ottla_protocol::{ApiKey, DecodeErrorKind, EncodeError, Encoder, ErrorCode, Message, RecordChunks, Str};
+use ottla_protocol::{ApiKey, Chunk, DecodeErrorKind, EncodeError, Encoder, ErrorCode, Message, RecordChunks, Str};
+
+/// The chunks of a response that has nothing elsewhere.
+fn here(chunks: Vec<Chunk>) -> Vec<Bytes> {
+    chunks.iter().map(|chunk| chunk.bytes().unwrap().clone()).collect()
+}
 
 fn frame_of(segments: Vec<Bytes>) -> Bytes {
     let whole = Bytes::from(segments.concat());
@@ -46,24 +51,25 @@ fn tagged_fields_of_a_header_are_skipped() {
 
 #[test]
 fn only_the_answer_to_api_versions_keeps_the_plain_header() {
-    let frame = frame_of(encode_response_frame(9, 4, &HeartbeatResponse::default()).unwrap());
+    let frame = frame_of(here(encode_response_frame(9, 4, &HeartbeatResponse::default()).unwrap()));
     assert_eq!(&frame[..], b"\0\0\0\x09\0\0\0\0\0\0\0\0", "an empty section of tagged fields after the correlation id");
     let answer = ApiVersionsResponse { error_code: ErrorCode::UNSUPPORTED_VERSION, ..ApiVersionsResponse::default() };
-    let frame = frame_of(encode_response_frame(9, 3, &answer).unwrap());
+    let frame = frame_of(here(encode_response_frame(9, 3, &answer).unwrap()));
     assert_eq!(&frame[..], b"\0\0\0\x09\0\x23\x01\0\0\0\0\0");
     assert_eq!(decode_response::<ApiVersionsResponse>(&frame, 3).unwrap(), (9, answer.clone()));
-    let frame = frame_of(encode_response_frame(9, 0, &answer).unwrap());
+    let frame = frame_of(here(encode_response_frame(9, 0, &answer).unwrap()));
     assert_eq!(&frame[..], b"\0\0\0\x09\0\x23\0\0\0\0");
 }
 
 #[test]
 fn record_chunks_go_out_and_come_in_without_a_copy() {
     let chunks = [Bytes::from(vec![1; 5_000]), Bytes::from(vec![2; 10]), Bytes::from(vec![3; 70_000])];
-    let partition = PartitionData { records: Some(RecordChunks(chunks.to_vec())), ..PartitionData::default() };
+    let records = RecordChunks(chunks.iter().cloned().map(Chunk::Here).collect());
+    let partition = PartitionData { records: Some(records), ..PartitionData::default() };
     let topic = FetchableTopicResponse { partitions: vec![partition], ..FetchableTopicResponse::default() };
     let response = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
     for version in FetchResponse::VERSIONS.iter() {
-        let segments = encode_response_frame(1, version, &response).unwrap();
+        let segments = here(encode_response_frame(1, version, &response).unwrap());
         for chunk in [&chunks[0], &chunks[2]] {
             assert!(segments.iter().any(|segment| segment.as_ptr() == chunk.as_ptr()), "version {version}");
         }
@@ -72,7 +78,40 @@ fn record_chunks_go_out_and_come_in_without_a_copy() {
         assert_eq!(read, response, "version {version}");
         let records = read.responses[0].partitions[0].records.as_ref().unwrap();
         let range = frame.as_ptr_range();
-        assert!(range.contains(&records.0[0].as_ptr()), "a slice of the frame");
+        assert!(range.contains(&records.here().next().unwrap().as_ptr()), "a slice of the frame");
+    }
+}
+
+#[test]
+fn records_that_lie_elsewhere_keep_their_place_and_count() {
+    let bytes = [Bytes::from(vec![1; 10]), Bytes::from(vec![2; 5_000]), Bytes::from(vec![3; 2_000])];
+    let answer = |chunks: [Chunk; 4]| {
+        let data =
+            |chunks: &[Chunk]| PartitionData { records: Some(RecordChunks(chunks.to_vec())), ..Default::default() };
+        let partitions = vec![data(&chunks[..2]), data(&chunks[2..])];
+        FetchResponse {
+            responses: vec![FetchableTopicResponse { partitions, ..Default::default() }],
+            ..Default::default()
+        }
+    };
+    let all = |number: usize| Chunk::Here(bytes[number].clone());
+    for version in FetchResponse::VERSIONS.iter() {
+        let whole = here(encode_response_frame(1, version, &answer([all(0), all(1), all(1), all(2)])).unwrap());
+        let (second, third) = (Chunk::Elsewhere(5_000), Chunk::Elsewhere(2_000));
+        let gaps = answer([all(0), second, all(1), third]);
+        let mut filled = Vec::new();
+        let mut places = [&bytes[1], &bytes[2]].into_iter();
+        for chunk in encode_response_frame(1, version, &gaps).unwrap() {
+            match chunk {
+                Chunk::Here(bytes) => filled.push(bytes),
+                Chunk::Elsewhere(size) => {
+                    let place = places.next().unwrap();
+                    assert_eq!(size, place.len());
+                    filled.push(place.clone());
+                }
+            }
+        }
+        assert_eq!(filled.concat(), whole.concat(), "version {version}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{ConfigChange, Metadata, Pending, Topic};
+use crate::{ConfigChange, FileRange, Metadata, Pending, Topic};
 
 /// Identifies a topic for its whole life; a topic made anew under an old name has another id (KIP-516).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -111,6 +111,8 @@ pub struct Read {
     pub at_least_one_batch: bool,
     /// What the reader may see.
     pub isolation: Isolation,
+    /// Whether the answer may name a range of a file instead of holding the batches; for who sends them to a socket.
+    pub may_name_file: bool,
 }
 
 /// Where a partition's log starts and ends.
@@ -127,8 +129,12 @@ pub struct Bounds {
 /// What a read found.
 #[derive(Clone, Debug, Default)]
 pub struct ReadOutcome {
-    /// Whole batches in offset order; empty where nothing is there yet.
+    /// Whole batches in offset order; empty where nothing is there yet, or where they lie in `in_file`.
     pub batches: Vec<Bytes>,
+    /// The batches, where the answer names a file. Ready to be sent when the read resolves.
+    pub in_file: Option<FileRange>,
+    /// Where reading goes on: after the last batch that was found.
+    pub next_offset: Option<i64>,
     /// The bounds as of the read.
     pub bounds: Bounds,
 }

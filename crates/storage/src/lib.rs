@@ -15,6 +15,7 @@ mod clock;
 pub mod compaction;
 pub mod conformance;
 pub mod decide;
+mod file_range;
 pub mod local;
 mod log_config;
 pub mod memory;
@@ -24,6 +25,7 @@ pub mod producers;
 
 pub use boundary::*;
 pub use clock::{MonotonicMs, WallMs};
+pub use file_range::{FileRange, RangeSource};
 pub use log_config::{CleanerConfig, LogConfig, LogConfigs};
 pub use metadata::{ConfigChange, ConfigResource, Metadata, Topic};
 pub use pending::{Completer, EngineGone, Pending};

@@ -262,7 +262,14 @@ fn damage_is_told_from_an_end() {
     let engine = opened(&disk);
     let read = |offset| {
         let isolation = ottla_storage::Isolation::ReadUncommitted;
-        let read = ottla_storage::Read { partition: P(), offset, max_bytes: 1, at_least_one_batch: true, isolation };
+        let read = ottla_storage::Read {
+            partition: P(),
+            offset,
+            max_bytes: 1,
+            at_least_one_batch: true,
+            isolation,
+            may_name_file: false,
+        };
         engine.read(read).wait()
     };
     assert!(matches!(read(1), Err(ReadError::Corrupt(sentence)) if sentence.contains("damaged at byte")));

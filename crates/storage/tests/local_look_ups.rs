@@ -99,6 +99,8 @@ fn reads_do_not_wait_for_look_ups() {
     let mut options = options();
     options.tail_bytes = 4 << 10;
     options.readers = 1;
+    // So that every look needs to open a file.
+    options.open_files = 1;
     let engine = LocalEngine::open(options, Arc::new(GatedDisk(MemoryDisk::default(), gate.clone()))).unwrap();
     let engine = Arc::new(engine);
     for id in [1, 2] {

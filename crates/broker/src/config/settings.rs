@@ -60,6 +60,8 @@ pub struct BrokerSettings {
     pub tail_bytes: usize,
     /// `log.retention.check.interval.ms`.
     pub retention_check_interval_ms: u64,
+    /// `ottla.open.files.max`; `None`: as the limit of the process allows.
+    pub open_files_max: Option<u64>,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration_ms: i64,
     /// `log.cleaner.enable`.
@@ -107,6 +109,7 @@ impl BrokerSettings {
             checkpoint_interval_ms: values.get(&s::OTTLA_CHECKPOINT_INTERVAL_MS)?,
             tail_bytes: values.get(&s::OTTLA_TAIL_BYTES)?,
             retention_check_interval_ms: values.get(&t::LOG_RETENTION_CHECK_INTERVAL_MS)?,
+            open_files_max: values.optional(&s::OTTLA_OPEN_FILES_MAX)?,
             producer_id_expiration_ms: values.get(&g::PRODUCER_ID_EXPIRATION_MS)?,
             cleaner_enable: values.get(&t::LOG_CLEANER_ENABLE)?,
             cleaner: cleaner(values)?,

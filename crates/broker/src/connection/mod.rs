@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use self::input::{Input, Next};
-use self::output::Output;
+use self::output::{Failed, Output};
 use crate::context::Connection;
 use crate::dispatch::{self, Started};
 use crate::memory::Charge;
@@ -255,20 +255,25 @@ impl Serving {
     fn poll_write(&mut self, context: &mut TaskContext<'_>) -> Result<bool, End> {
         let mut written = false;
         while self.output.waiting_bytes() > 0 && self.turn.write_bytes > 0 {
+            match self.output.poll_ready(context) {
+                Poll::Ready(ready) => ready?,
+                Poll::Pending => break,
+            }
             match self.output.write(&self.stream) {
                 Ok(count) => {
                     self.turn.write_bytes = self.turn.write_bytes.saturating_sub(count);
                     written = true;
                     self.last_activity = Instant::now();
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(Failed::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     match self.stream.poll_write_ready(context) {
                         Poll::Ready(ready) => ready?,
                         Poll::Pending => break,
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                Err(Failed::Socket(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(Failed::Socket(error)) => return Err(error.into()),
+                Err(Failed::File(close)) => return Err(close.into()),
             }
         }
         Ok(written)

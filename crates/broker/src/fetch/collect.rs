@@ -12,6 +12,7 @@ use super::view::{View, Want};
 use super::waiters::Slot;
 use crate::context::Context;
 use crate::memory::Charge;
+use crate::request::Piece;
 use crate::{Broker, errors};
 
 /// The leader epoch of every partition: leadership never moves here.
@@ -41,8 +42,10 @@ pub(crate) struct Found {
     /// NONE where all is well.
     pub(crate) error: ErrorCode,
     /// Whole batches.
-    pub(crate) batches: Vec<Bytes>,
+    pub(crate) pieces: Vec<Piece>,
     bytes: usize,
+    /// What of it is in memory.
+    memory_bytes: usize,
     /// Where reading goes on.
     next_offset: i64,
     /// The partition's bounds; `None` with an error.
@@ -56,8 +59,9 @@ impl Found {
         Found {
             slot,
             error: ErrorCode::NONE,
-            batches: Vec::new(),
+            pieces: Vec::new(),
             bytes: 0,
+            memory_bytes: 0,
             next_offset: want.fetch_offset,
             bounds: None,
             diverging: None,
@@ -68,8 +72,8 @@ impl Found {
     fn fail(&mut self, error: ErrorCode) {
         self.error = error;
         self.bounds = None;
-        self.batches = Vec::new();
-        self.bytes = 0;
+        self.pieces = Vec::new();
+        (self.bytes, self.memory_bytes) = (0, 0);
     }
 
     /// Nothing has to wait any longer because of this.
@@ -87,29 +91,13 @@ impl Found {
 
     fn extend(&mut self, outcome: ReadOutcome) {
         self.bounds = Some(outcome.bounds);
-        for batch in outcome.batches {
-            self.bytes += batch.len();
-            if let Some(next) = last_next_offset(&batch) {
-                self.next_offset = self.next_offset.max(next);
-            }
-            self.batches.push(batch);
-        }
+        self.memory_bytes += outcome.batches.iter().map(Bytes::len).sum::<usize>();
+        let before = self.pieces.len();
+        self.pieces.extend(outcome.batches.into_iter().map(Piece::Memory));
+        self.pieces.extend(outcome.in_file.map(Piece::File));
+        self.bytes += self.pieces.iter().skip(before).map(Piece::len_bytes).sum::<usize>();
+        self.next_offset = outcome.next_offset.unwrap_or(self.next_offset).max(self.next_offset);
     }
-}
-
-/// The offset after the last batch in a run of whole batches (base offset, length and last offset delta lie at fixed places).
-fn last_next_offset(mut run: &[u8]) -> Option<i64> {
-    const BEFORE_LENGTH: usize = 12;
-    let mut next = None;
-    while let (Some(base), Some(length)) =
-        (run.first_chunk::<8>(), run.get(8..).and_then(|rest| rest.first_chunk::<4>()))
-    {
-        let delta = run.get(23..).and_then(|rest| rest.first_chunk::<4>())?;
-        next = Some(i64::from_be_bytes(*base) + i64::from(i32::from_be_bytes(*delta)) + 1);
-        let size = usize::try_from(i32::from_be_bytes(*length)).ok()?;
-        run = run.get(BEFORE_LENGTH + size..)?;
-    }
-    next
 }
 
 /// What a fetch found. Dropped before [`Collected::tell`], it gives all it took back to the ready set.
@@ -119,6 +107,8 @@ pub(crate) struct Collected {
     found: Vec<Found>,
     by_slot: HashMap<Slot, usize>,
     bytes: usize,
+    /// What of it is in memory, and charged: what lies in files takes none, however slow its reader is.
+    memory_bytes: usize,
     charge: Charge,
     is_final: bool,
     /// There is more, and answers take all the memory there is for them: what there is goes out first.
@@ -159,6 +149,7 @@ impl Collected {
             found: Vec::new(),
             by_slot: HashMap::new(),
             bytes: 0,
+            memory_bytes: 0,
             charge: broker.answers.charge(),
             is_final: false,
             is_cut: false,
@@ -167,7 +158,8 @@ impl Collected {
 
     async fn take_ready(&mut self, broker: &Arc<Broker>, limits: &Limits, watching: bool) {
         while let Some(slot) = self.view.interest.take() {
-            let is_full = self.bytes >= limits.max_bytes.min(broker.answers.share_bytes(&self.charge));
+            let is_full =
+                self.bytes >= limits.max_bytes || self.memory_bytes >= broker.answers.share_bytes(&self.charge);
             if is_full && !limits.all_partitions {
                 self.is_cut = true;
                 self.view.interest.put_back(slot);
@@ -180,12 +172,14 @@ impl Collected {
                 self.view.watch(slot, partition);
             }
             let place = self.place(slot, want);
-            let before = self.found.get(place).map_or(0, |found| found.bytes);
+            let size = |found: &Found| (found.bytes, found.memory_bytes);
+            let before = self.found.get(place).map_or((0, 0), size);
             self.read(place, broker, partition, limits).await;
             if let Some(found) = self.found.get(place) {
-                self.bytes = self.bytes - before + found.bytes;
+                self.bytes = self.bytes - before.0 + found.bytes;
+                self.memory_bytes = self.memory_bytes - before.1 + found.memory_bytes;
                 self.is_final |= found.is_final();
-                self.charge.set(self.bytes);
+                self.charge.set(self.memory_bytes);
             }
         }
     }
@@ -197,6 +191,7 @@ impl Collected {
         {
             if found.want != want {
                 self.bytes -= found.bytes;
+                self.memory_bytes -= found.memory_bytes;
                 *found = Found::new(slot, want);
             }
             return place;
@@ -209,7 +204,7 @@ impl Collected {
     async fn read(&mut self, place: usize, broker: &Broker, partition: Option<PartitionId>, limits: &Limits) {
         let at_least_one_batch = self.bytes == 0;
         let left = limits.max_bytes.saturating_sub(self.bytes);
-        let share = broker.answers.share_bytes(&self.charge).saturating_sub(self.bytes);
+        let share = broker.answers.share_bytes(&self.charge).saturating_sub(self.memory_bytes);
         let Some(found) = self.found.get_mut(place) else { return };
         let Some(partition) = partition else {
             return found.fail(match found.want.topic {
@@ -234,16 +229,15 @@ impl Collected {
         let outcome = match broker.engine().bounds(partition) {
             // Nothing to read, or no room for it: the bounds are all there is to tell.
             Ok(bounds) if is_at_end(found, bounds, limits.isolation) || (max_bytes == 0 && !at_least_one_batch) => {
-                in_range(found.next_offset, bounds).map(|()| ReadOutcome { batches: Vec::new(), bounds })
+                in_range(found.next_offset, bounds).map(|()| ReadOutcome { bounds, ..ReadOutcome::default() })
             }
             Ok(_) => {
                 let isolation = limits.isolation;
                 // Set aside before it is read, so that fetches that read at the same time share what there is.
-                self.charge.set(self.bytes + max_bytes);
-                broker
-                    .engine()
-                    .read(Read { partition, offset: found.next_offset, max_bytes, at_least_one_batch, isolation })
-                    .await
+                self.charge.set(self.memory_bytes + max_bytes);
+                let (offset, may_name_file) = (found.next_offset, true);
+                let read = Read { partition, offset, max_bytes, at_least_one_batch, isolation, may_name_file };
+                broker.engine().read(read).await
             }
             Err(error) => Err(error),
         };

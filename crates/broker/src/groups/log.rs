@@ -43,7 +43,14 @@ pub(super) async fn replay(
     let mut offset = bounds.log_start_offset;
     while offset < bounds.high_watermark {
         let isolation = Isolation::ReadUncommitted;
-        let read = Read { partition, offset, max_bytes: READ_BYTES, at_least_one_batch: true, isolation };
+        let read = Read {
+            partition,
+            offset,
+            max_bytes: READ_BYTES,
+            at_least_one_batch: true,
+            isolation,
+            may_name_file: false,
+        };
         let outcome = engine.read(read).await.map_err(|error| format!("at offset {offset}: {error:?}"))?;
         let before = offset;
         for blob in &outcome.batches {

@@ -14,14 +14,14 @@ use std::time::Duration;
 use ottla_protocol::messages::{
     AbortedTransaction, EpochEndOffset, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse, PartitionData,
 };
-use ottla_protocol::{ErrorCode, RecordChunks, Uuid};
-use ottla_storage::{Isolation, TopicId};
+use ottla_protocol::{Chunk, ErrorCode, RecordChunks, Uuid};
+use ottla_storage::{FileRange, Isolation, TopicId};
 use tokio::time::Instant;
 
 use crate::context::{Context, Operation, Resource};
 use crate::fetch::{Found, Limits, Opened, SessionRequest, TopicKey, Want, collect};
 use crate::groups::wire::decode_up_to;
-use crate::request::{Handled, Request};
+use crate::request::{Handled, Piece, Request};
 
 const FIRST_VERSION_WITH_TOPIC_IDS: i16 = 13;
 const UNKNOWN_OFFSET: i64 = -1;
@@ -132,16 +132,17 @@ fn wants<'m>(topic: &'m FetchTopic<'_>, version: i16) -> impl Iterator<Item = Wa
 fn respond(context: &Context, request: &Request, session_id: i32, found: Vec<Found>, isolation: Isolation) -> Handled {
     let mut response = FetchResponse { session_id, ..Default::default() };
     let mut last: Option<TopicKey> = None;
+    let mut ranges = Vec::new();
     for found in found {
         if last.as_ref() != Some(&found.want.topic) {
             response.responses.push(topic_response(&found.want.topic));
             last = Some(found.want.topic.clone());
         }
         if let Some(topic) = response.responses.last_mut() {
-            topic.partitions.push(partition_response(context, found, isolation));
+            topic.partitions.push(partition_response(context, found, isolation, &mut ranges));
         }
     }
-    request.respond(&response)
+    request.respond_from_files(&response, ranges)
 }
 
 fn topic_response(topic: &TopicKey) -> FetchableTopicResponse<'static> {
@@ -151,20 +152,35 @@ fn topic_response(topic: &TopicKey) -> FetchableTopicResponse<'static> {
     }
 }
 
-fn partition_response(context: &Context, found: Found, isolation: Isolation) -> PartitionData {
+/// One partition's part of the answer. Records in files keep their place in it, and their ranges follow those of the
+/// partitions before.
+fn partition_response(
+    context: &Context,
+    found: Found,
+    isolation: Isolation,
+    ranges: &mut Vec<FileRange>,
+) -> PartitionData {
     let mut data = PartitionData {
         partition_index: found.want.index,
         error_code: found.error,
         high_watermark: UNKNOWN_OFFSET,
         aborted_transactions: aborted_transactions(&found, isolation),
-        records: Some(RecordChunks(found.batches)),
+        records: Some(RecordChunks::default()),
         ..Default::default()
     };
     if !may_read(context, &found.want.topic) {
         data.error_code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
-        data.records = Some(RecordChunks::default());
         return data;
     }
+    let chunks = found.pieces.into_iter().map(|piece| match piece {
+        Piece::Memory(bytes) => Chunk::Here(bytes),
+        Piece::File(range) => {
+            let place = Chunk::Elsewhere(range.len_bytes());
+            ranges.push(range);
+            place
+        }
+    });
+    data.records = Some(RecordChunks(chunks.collect()));
     if let Some(bounds) = found.bounds {
         data.high_watermark = bounds.high_watermark;
         data.last_stable_offset = bounds.last_stable_offset;

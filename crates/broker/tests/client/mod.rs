@@ -14,7 +14,7 @@ use ottla_protocol::messages::{
     TopicProduceData,
 };
 use ottla_protocol::records::BatchBuilder;
-use ottla_protocol::{Message, Request, frame};
+use ottla_protocol::{Message, RecordChunks, Request, frame};
 use ottla_storage::memory::MemoryEngine;
 use ottla_storage::{Engine, NewTopic, Topic, TopicId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -212,7 +212,7 @@ pub fn fetch_request<'a>(topic: &'a str, partitions: Vec<FetchPartition>, max_wa
 pub fn values(response: &FetchResponse<'_>) -> Vec<(i32, i64, String)> {
     let mut values = Vec::new();
     for partition in response.responses.iter().flat_map(|topic| &topic.partitions) {
-        let records: Vec<u8> = partition.records.iter().flat_map(|chunks| chunks.0.concat()).collect();
+        let records: Vec<u8> = partition.records.iter().flat_map(RecordChunks::concat).collect();
         for batch in ottla_protocol::records::batches(&records) {
             let batch = batch.expect("whole batches");
             let opened = ottla_protocol::records::open(batch.bytes, 1 << 20).expect("a readable batch");

@@ -29,7 +29,7 @@ async fn log_of(client: &mut Client, partition: i32) -> Vec<(Vec<u8>, Option<Vec
     let mut found = Vec::new();
     for part in response.responses.iter().flat_map(|topic| &topic.partitions) {
         assert_eq!(part.error_code, ErrorCode::NONE);
-        let bytes: Vec<u8> = part.records.iter().flat_map(|chunks| chunks.0.concat()).collect();
+        let bytes: Vec<u8> = part.records.iter().flat_map(|chunks| chunks.concat()).collect();
         for batch in records::batches(&bytes) {
             let batch = batch.expect("whole batches").bytes;
             records::validate(batch).expect("a valid batch");

@@ -79,7 +79,7 @@ impl Neighbour {
         let answer: FetchResponse<'_> = read(&answer, 11);
         let partition = &answer.responses[0].partitions[0];
         assert_eq!((partition.error_code, partition.high_watermark), (ErrorCode(0), self.rounds as i64 + 1));
-        let records = partition.records.as_ref().map(|records| records.0.concat()).unwrap_or_default();
+        let records = partition.records.as_ref().map(|records| records.concat()).unwrap_or_default();
         assert_eq!(records[..8], self.rounds.to_be_bytes(), "the batch begins with its offset");
         let place = records.len() - value.len() - 1;
         assert_eq!(&records[place..place + value.len()], value);

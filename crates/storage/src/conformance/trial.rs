@@ -106,7 +106,9 @@ impl Trial {
 
     pub(super) fn read(&self, partition: PartitionId, offset: i64, max_bytes: usize) -> Result<ReadOutcome, ReadError> {
         let isolation = Isolation::ReadUncommitted;
-        self.engine().read(Read { partition, offset, max_bytes, at_least_one_batch: true, isolation }).wait()
+        self.engine()
+            .read(Read { partition, offset, max_bytes, at_least_one_batch: true, isolation, may_name_file: false })
+            .wait()
     }
 
     /// All records from `offset`, read in small pieces.

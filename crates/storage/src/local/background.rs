@@ -382,6 +382,7 @@ impl Background {
 
     /// A checkpoint, after which the files go that compaction has replaced.
     fn checkpoint(&mut self) -> Result<(), Unavailable> {
+        self.store.close_unused();
         // Taken first: whatever replaced these is in the list that the manifest is made of.
         let compacted = self.tail.take_compacted();
         let result = self.write_checkpoint(compacted.is_some());

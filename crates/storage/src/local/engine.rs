@@ -11,6 +11,8 @@ use super::health::{Health, closed};
 use super::inbox::{Command, Inbox, Prepared};
 use super::lookup::Lookup;
 use super::readers::{Job, ReadQueue};
+use super::segments::Ahead;
+use super::sent::too_many_reads;
 use super::tail::{Found, Tail};
 use super::wal::SlotPool;
 use crate::batches::LEADER_EPOCH;
@@ -59,17 +61,14 @@ impl LocalEngine {
     fn on_reader<T: Send + 'static>(
         &self,
         queue: &ReadQueue,
-        work: impl FnOnce(&Lookup) -> Result<T, ReadError> + Send + 'static,
+        work: impl FnOnce(&Lookup, Box<dyn FnOnce(Result<T, ReadError>)>) + Send + 'static,
     ) -> Pending<T, ReadError> {
         let (completer, pending): (Completer<T, ReadError>, _) = Pending::waiting();
         let lookup = self.lookup.clone();
-        let job: Job = Box::new(move || completer.complete(work(&lookup)));
+        let job: Job = Box::new(move || work(&lookup, Box::new(|result| completer.complete(result))));
         match queue.push(job) {
             Ok(()) => pending,
-            Err(_) => {
-                let reason = Arc::from("too many reads wait for the disk; try again");
-                Pending::ready(Err(ReadError::Unavailable(Unavailable { reason, retriable: true })))
-            }
+            Err(_) => Pending::ready(Err(ReadError::Unavailable(too_many_reads()))),
         }
     }
 }
@@ -117,7 +116,23 @@ impl Engine for LocalEngine {
         match self.tail.read(&read) {
             Err(error) => Pending::ready(Err(error)),
             Ok(Found::Here(outcome)) => Pending::ready(Ok(outcome)),
-            Ok(Found::InSegment(meta)) => self.on_reader(&self.reads, move |lookup| lookup.read(&read, meta)),
+            Ok(Found::InSegment(meta, bounds)) if read.may_name_file => {
+                match self.lookup.ready_in_file(&read, &meta, bounds) {
+                    Some(outcome) => Pending::ready(Ok(outcome)),
+                    None => {
+                        self.on_reader(&self.reads, move |lookup, answer| match lookup.loaded_in_file(&read, &meta) {
+                            Some((outcome, ahead)) => {
+                                answer(Ok(outcome));
+                                ahead.iter().for_each(Ahead::run);
+                            }
+                            None => answer(lookup.read(&read, meta)),
+                        })
+                    }
+                }
+            }
+            Ok(Found::InSegment(meta, _)) => {
+                self.on_reader(&self.reads, move |lookup, answer| answer(lookup.read(&read, meta)))
+            }
         }
     }
 
@@ -138,10 +153,11 @@ impl Engine for LocalEngine {
             OffsetSpec::Earliest => at(bounds.log_start_offset),
             OffsetSpec::Latest(crate::Isolation::ReadUncommitted) => at(bounds.high_watermark),
             OffsetSpec::Latest(crate::Isolation::ReadCommitted) => at(bounds.last_stable_offset),
-            OffsetSpec::MaxTimestamp => self.on_reader(&self.look_ups, move |lookup| lookup.largest(partition)),
-            OffsetSpec::AtOrAfter { timestamp_ms } => {
-                self.on_reader(&self.look_ups, move |lookup| lookup.at_or_after(partition, timestamp_ms))
+            OffsetSpec::MaxTimestamp => {
+                self.on_reader(&self.look_ups, move |lookup, answer| answer(lookup.largest(partition)))
             }
+            OffsetSpec::AtOrAfter { timestamp_ms } => self
+                .on_reader(&self.look_ups, move |lookup, answer| answer(lookup.at_or_after(partition, timestamp_ms))),
         }
     }
 

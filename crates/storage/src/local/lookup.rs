@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use super::segments::{SegmentMeta, SegmentReadError, SegmentReader};
+use super::readers::ReadQueue;
+use super::segments::{Ahead, SegmentMeta, SegmentReadError, SegmentReader};
+use super::sent::range_of;
 use super::tail::{Found, LogBatch, Tail};
 use crate::batches::LookUp;
-use crate::{FoundOffset, PartitionId, Read, ReadError, ReadOutcome, Unavailable};
+use crate::{Bounds, FoundOffset, PartitionId, Read, ReadError, ReadOutcome, Unavailable};
 
 /// How often a read begins anew because files went away under it.
 const ATTEMPTS: usize = 8;
@@ -15,6 +17,8 @@ const ATTEMPTS: usize = 8;
 pub(super) struct Lookup {
     pub(super) tail: Arc<Tail>,
     pub(super) segments: SegmentReader,
+    /// The threads that read for others.
+    pub(super) reads: Arc<ReadQueue>,
 }
 
 impl Lookup {
@@ -25,17 +29,44 @@ impl Lookup {
         while gone < ATTEMPTS {
             let Read { partition, offset, max_bytes, at_least_one_batch, .. } = read;
             match self.segments.read(partition, &meta, offset, max_bytes, at_least_one_batch) {
-                Ok(Some(batches)) => return Ok(ReadOutcome { batches, bounds: self.tail.bounds(partition)? }),
+                Ok(Some(found)) => {
+                    let (batches, next_offset, bounds) =
+                        (found.batches, found.next_offset, self.tail.bounds(partition)?);
+                    return Ok(ReadOutcome { batches, in_file: None, next_offset, bounds });
+                }
                 Ok(None) => read.offset = meta.end_offset,
                 Err(SegmentReadError::Gone) => gone += 1,
                 Err(error) => return Err(read_error(error)),
             }
             match self.tail.read(&read)? {
                 Found::Here(outcome) => return Ok(outcome),
-                Found::InSegment(again) => meta = again,
+                Found::InSegment(again, _) => meta = again,
             }
         }
         Err(lost_segment(&meta))
+    }
+
+    /// The answer as a range of the segment's file, if all of it can be sent at once. Never waits for the disk: for callers.
+    pub(super) fn ready_in_file(&self, read: &Read, meta: &SegmentMeta, bounds: Bounds) -> Option<ReadOutcome> {
+        let range = self.segments.ready_range(read.partition, meta, read.offset, read.max_bytes)?;
+        let (in_file, next_offset, ahead) = range_of(range, &self.reads);
+        if let Some(ahead) = ahead {
+            // With too many reads waiting there is none ahead.
+            let _ = self.reads.push(Box::new(move || ahead.run()));
+        }
+        Some(ReadOutcome { batches: Vec::new(), in_file: Some(in_file), next_offset: Some(next_offset), bounds })
+    }
+
+    /// The answer as a range of the segment's file, brought into the page cache if need be, and what to do after it is
+    /// given. `None` where the answer in memory is better, or says better what is wrong.
+    pub(super) fn loaded_in_file(&self, read: &Read, meta: &SegmentMeta) -> Option<(ReadOutcome, Option<Ahead>)> {
+        let found = self.segments.loaded_range(read.partition, meta, read.offset, read.max_bytes);
+        let (in_file, next_offset, ahead) = range_of(found.ok()??, &self.reads);
+        let bounds = self.tail.bounds(read.partition).ok()?;
+        Some((
+            ReadOutcome { batches: Vec::new(), in_file: Some(in_file), next_offset: Some(next_offset), bounds },
+            ahead,
+        ))
     }
 
     /// The first record with a timestamp of at least that.
@@ -147,7 +178,7 @@ impl Lookup {
     }
 }
 
-fn read_error(error: SegmentReadError) -> ReadError {
+pub(super) fn read_error(error: SegmentReadError) -> ReadError {
     match error {
         SegmentReadError::Corrupt(sentence) => ReadError::Corrupt(sentence.into()),
         SegmentReadError::Gone => ReadError::Corrupt("a segment file that should be there is missing".into()),

@@ -33,6 +33,7 @@ mod readers;
 mod reserve;
 mod retention;
 mod segments;
+mod sent;
 mod shortage;
 #[cfg(feature = "simulation")]
 pub mod simulation;

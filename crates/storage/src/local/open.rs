@@ -20,7 +20,7 @@ use super::lookup::Lookup;
 use super::manifest::Manifest;
 use super::options::{LocalOptions, OpenError};
 use super::readers::ReadQueue;
-use super::segments::{CompactedFiles, Rolling, SegmentReader, SegmentStore, StoreError};
+use super::segments::{CompactedFiles, OpenFiles, Rolling, SegmentReader, SegmentStore, StoreError};
 use super::state::{DurableState, log_batches};
 use super::tail::{Advance, PartitionView, SegmentList, Tail};
 use super::unflushed::Unflushed;
@@ -108,6 +108,7 @@ struct Recovery {
     state: DurableState,
     tail: Tail,
     store: SegmentStore,
+    files: Arc<OpenFiles>,
     log_configs: LogConfigCache,
     /// Wall clock of this start. The log does not say when its batches came; taken for that, it only keeps producers longer.
     now_ms: i64,
@@ -131,11 +132,12 @@ impl Recovery {
             }
         }
         let topics = options.folder.join("topics");
-        let store = SegmentStore::new(disk.clone(), topics, options.index_interval_bytes);
+        let files = Arc::new(OpenFiles::new(disk.clone(), topics, options.open_files()));
+        let store = SegmentStore::new(files.clone(), options.index_interval_bytes);
         let now_ms = (options.wall_ms)();
         let (state, log_configs) =
             (DurableState::from_manifest(manifest), LogConfigCache::new(options.log_configs.clone()));
-        Self { state, tail, store, log_configs, now_ms, lost: BTreeMap::new() }
+        Self { state, tail, store, files, log_configs, now_ms, lost: BTreeMap::new() }
     }
 
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
@@ -258,7 +260,7 @@ struct Parts {
 /// Puts everything together.
 fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
     let Parts { options, disk, lock, direct, checkpointed } = parts;
-    let Recovery { mut state, tail, store, .. } = recovery;
+    let Recovery { mut state, tail, store, files, .. } = recovery;
     let (folder, wal_folder) = (options.folder.clone(), options.folder.join("wal"));
     let inbox = Arc::new(Inbox::default());
     let (tail, health, signal) = (Arc::new(tail), Arc::new(Health::default()), Arc::new(Signal::default()));
@@ -304,7 +306,7 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         blocked: false,
     };
     let cleaning = Arc::new(CleanerQueue::default());
-    let reader = SegmentReader::new(disk.clone(), folder.join("topics"));
+    let reader = SegmentReader::new(files);
     let topics = folder.join("topics");
     let cleaner = Cleaner {
         queue: cleaning.clone(),
@@ -342,7 +344,7 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         checkpointed,
         lock: Some(lock),
     };
-    let lookup = Lookup { tail: tail.clone(), segments: reader };
+    let lookup = Lookup { tail: tail.clone(), segments: reader, reads: reads.clone() };
     let threads = Vec::new();
     let engine = LocalEngine {
         inbox,

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use super::disk::BLOCK_BYTES;
 use crate::{LogConfig, LogConfigs, MonotonicMs, WallMs};
 
+/// How many files are kept for other things than segments and their indexes.
+const OTHER_FILES: usize = 48;
+
 /// How the local engine works. [`LocalOptions::new`] gives the defaults.
 #[derive(Clone)]
 pub struct LocalOptions {
@@ -26,6 +29,9 @@ pub struct LocalOptions {
     pub tail_bytes: usize,
     /// Every how many bytes of a segment the index has an entry.
     pub index_interval_bytes: u64,
+    /// How many files the engine may have open (`ottla.open.files.max`). A few more are opened for one use each while all of
+    /// these are in use.
+    pub open_files: usize,
     /// How many threads read records that are not in memory.
     pub readers: usize,
     /// How many reads may wait for them; one more is refused with a retriable error.
@@ -61,6 +67,7 @@ impl LocalOptions {
             retention_check_interval_ms: 300_000,
             tail_bytes: 32 << 20,
             index_interval_bytes: 64 << 10,
+            open_files: 1024,
             readers: 2,
             reads_waiting: 1024,
             random,
@@ -72,6 +79,12 @@ impl LocalOptions {
             #[cfg(feature = "planted-bugs")]
             planted_bug: None,
         }
+    }
+
+    /// How many segment and index files may be open: what is left after the write-ahead log's and the few that are opened
+    /// for a moment.
+    pub(super) fn open_files(&self) -> usize {
+        self.open_files.saturating_sub(OTHER_FILES).max(self.open_files / 2)
     }
 
     /// The size of one file of the write-ahead log, such that at least four fit under the bound.

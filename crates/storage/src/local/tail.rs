@@ -128,7 +128,7 @@ pub(super) enum Found {
     /// The answer.
     Here(ReadOutcome),
     /// It lies in this segment.
-    InSegment(SegmentMeta),
+    InSegment(SegmentMeta, Bounds),
 }
 
 /// Batches to be written to segment files.
@@ -397,10 +397,10 @@ impl Tail {
         if read.offset < in_memory_from
             && let Some(meta) = log.view.segments.at(read.offset)
         {
-            return Ok(Found::InSegment(meta));
+            return Ok(Found::InSegment(meta, bounds));
         }
-        let batches = log.batches(read.offset, read.max_bytes, read.at_least_one_batch);
-        Ok(Found::Here(ReadOutcome { batches, bounds }))
+        let (batches, next_offset) = log.batches(read.offset, read.max_bytes, read.at_least_one_batch);
+        Ok(Found::Here(ReadOutcome { batches, in_file: None, next_offset, bounds }))
     }
 
     /// The first batch in memory that ends at or after `from_offset` with a timestamp of at least that.
@@ -475,13 +475,17 @@ impl PartitionLog {
         Some(Aged { end_offset: self.view.high_watermark, bytes, max_timestamp_ms, written_ms: i64::MAX })
     }
 
-    fn batches(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> Vec<Bytes> {
+    fn batches(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> (Vec<Bytes>, Option<i64>) {
         let first = self.tail.partition_point(|batch| batch.last_offset < offset);
-        let mut total = 0;
+        let (mut total, mut next_offset) = (0, None);
         let fits = |(index, batch): &(usize, &LogBatch)| {
             total += batch.bytes.len();
             total <= max_bytes || (at_least_one && *index == 0)
         };
-        self.tail.range(first..).enumerate().take_while(fits).map(|(_, batch)| batch.bytes.clone()).collect()
+        let found = self.tail.range(first..).enumerate().take_while(fits).map(|(_, batch)| {
+            next_offset = Some(batch.last_offset + 1);
+            batch.bytes.clone()
+        });
+        (found.collect(), next_offset)
     }
 }

@@ -135,6 +135,7 @@ impl Partition {
         let first = self.batches.partition_point(|batch| batch.end_offset <= read.offset);
         let mut left_bytes = read.max_bytes;
         let mut found = Vec::new();
+        let mut next_offset = None;
         for batch in self.batches.range(first..) {
             let at_least_one = read.at_least_one_batch && found.is_empty();
             if batch.bytes.len() > left_bytes && !at_least_one {
@@ -142,8 +143,9 @@ impl Partition {
             }
             left_bytes = left_bytes.saturating_sub(batch.bytes.len());
             found.push(batch.bytes.clone());
+            next_offset = Some(batch.end_offset);
         }
-        Ok(ReadOutcome { batches: found, bounds })
+        Ok(ReadOutcome { batches: found, in_file: None, next_offset, bounds })
     }
 
     /// Answers the log start before and after.

@@ -464,6 +464,7 @@ pub fn options() -> LocalOptions {
     options.log_configs = Arc::new(LogConfig { segment_bytes: 16 << 10, ..LogConfig::default() });
     options.index_interval_bytes = 1 << 10;
     options.readers = 1;
+    options.open_files = 32;
     options
 }
 
@@ -528,7 +529,8 @@ pub fn records_from(engine: &LocalEngine, partition: PartitionId, start: i64) ->
     let end = engine.bounds(partition).unwrap().high_watermark;
     while offset < end {
         let isolation = Isolation::ReadUncommitted;
-        let read = Read { partition, offset, max_bytes: 4 << 10, at_least_one_batch: true, isolation };
+        let read =
+            Read { partition, offset, max_bytes: 4 << 10, at_least_one_batch: true, isolation, may_name_file: false };
         let outcome = engine.read(read).wait().unwrap();
         assert!(!outcome.batches.is_empty(), "nothing at offset {offset} of {end}");
         for batch in &outcome.batches {

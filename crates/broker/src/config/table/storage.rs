@@ -48,4 +48,13 @@ declare! { STORAGE:
         "33554432",
         "how much of the newest records of all partitions is kept in memory",
     );
+    OTTLA_OPEN_FILES_MAX = Property::unset(
+        "ottla.open.files.max",
+        Kind::Long { min: 64, max: 1 << 30 },
+        "how many files of records and their indexes may be open; the least recently used are closed for others",
+    )
+    .more(
+        "Unset, it is a quarter of the limit of the process (`ulimit -n`), at least 128 and at most 4096. It is never more \
+         than half of that limit: the rest is for connections. Files that nobody uses are closed in any case.",
+    );
 }

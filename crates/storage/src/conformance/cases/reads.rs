@@ -71,7 +71,7 @@ pub(super) fn at_least_one_batch_where_asked(trial: &mut Trial) {
         [(1, true, 3), (1, false, 0), (0, false, 0), (batch_bytes - 1, false, 0), (batch_bytes, false, 3)]
     {
         let isolation = Isolation::ReadUncommitted;
-        let read = Read { partition, offset: 1, max_bytes, at_least_one_batch, isolation };
+        let read = Read { partition, offset: 1, max_bytes, at_least_one_batch, isolation, may_name_file: false };
         let outcome = trial.engine().read(read).wait().expect("the read failed");
         assert_eq!(records(&outcome), expected, "{max_bytes} bytes, at least one: {at_least_one_batch}");
     }
@@ -93,7 +93,8 @@ pub(super) fn unknown_partitions_cannot_be_read(trial: &mut Trial) {
 pub(super) fn read_committed_sees_what_no_transaction_holds(trial: &mut Trial) {
     let partition = three_batches(trial);
     let isolation = Isolation::ReadCommitted;
-    let read = Read { partition, offset: 0, max_bytes: 1 << 20, at_least_one_batch: true, isolation };
+    let read =
+        Read { partition, offset: 0, max_bytes: 1 << 20, at_least_one_batch: true, isolation, may_name_file: false };
     let outcome = trial.engine().read(read).wait().expect("the read failed");
     assert_eq!(records(&outcome), 6);
     assert_eq!(outcome.bounds, BOUNDS);

@@ -74,7 +74,8 @@ fn follow(engine: &dyn Engine, partition: PartitionId, written: &AtomicBool) -> 
     loop {
         let complete = written.load(Ordering::Acquire);
         let isolation = Isolation::ReadUncommitted;
-        let read = Read { partition, offset: next, max_bytes: 500, at_least_one_batch: true, isolation };
+        let read =
+            Read { partition, offset: next, max_bytes: 500, at_least_one_batch: true, isolation, may_name_file: false };
         let outcome = engine.read(read).wait().expect("the read failed");
         for record in outcome.batches.iter().flat_map(opened) {
             assert!(record.offset < outcome.bounds.high_watermark, "a record beyond the high watermark");

@@ -117,7 +117,7 @@ impl Cleaner {
             let Some(batches) = read else { break };
             let before = offset;
             let mut bytes = 0;
-            for batch in &batches {
+            for batch in &batches.batches {
                 let Some(written) = visit(batch)? else { return Ok(()) };
                 bytes += batch.len() as u64 + written;
                 offset = offset.max(crate::batches::split(batch).map_or(offset, |spans| end_of(&spans)));

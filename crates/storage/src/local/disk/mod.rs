@@ -3,9 +3,13 @@
 //! All input and output of the engine goes through here; nothing else in the engine names a file system call.
 
 mod aligned;
+#[cfg(target_os = "linux")]
+mod cachestat;
+mod sending;
 mod system;
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -90,6 +94,37 @@ pub trait DiskFile: Send + Sync {
     /// Takes disk space for `bytes` bytes from the start of the file, so that writing there cannot run out of it; the size
     /// grows to that. Where the file system cannot, it does nothing.
     fn reserve(&self, bytes: u64) -> io::Result<()>;
+
+    /// Whether ranges of it can be sent to a socket, and asked whether they are in memory. The five calls after this one
+    /// belong to that; a disk without it needs none of them.
+    fn is_sendable(&self) -> bool {
+        false
+    }
+    /// Whether all of a range is in the system's page cache.
+    fn is_cached(&self, offset: u64, bytes: u64) -> bool {
+        let _ = (offset, bytes);
+        false
+    }
+    /// [`DiskFile::read_at`] that does not wait for the disk: [`io::ErrorKind::WouldBlock`] where it would have to. May read
+    /// less than there is.
+    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let _ = (buffer, offset);
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+    /// Sends bytes from an offset to a socket, as many as it takes; 0 where the file ends there.
+    fn send_at(&self, socket: BorrowedFd<'_>, offset: u64, bytes: usize) -> io::Result<usize> {
+        let _ = (socket, offset, bytes);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Brings a range into the page cache, and waits until it is there.
+    fn load(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        let _ = (offset, bytes);
+        Ok(())
+    }
+    /// Says that a range will not be wanted again soon, so that it does not keep other things out of the page cache.
+    fn unload(&self, offset: u64, bytes: u64) {
+        let _ = (offset, bytes);
+    }
 }
 
 /// Removes a folder with all that is in it; it may be gone already.

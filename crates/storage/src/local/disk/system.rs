@@ -2,11 +2,12 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Disk, DiskFile, FolderEntry, LockHeld, OpenHow};
+use super::{Disk, DiskFile, FolderEntry, LockHeld, OpenHow, sending};
 
 /// The operating system's files.
 #[derive(Clone, Copy, Default, Debug)]
@@ -105,6 +106,30 @@ impl DiskFile for SystemFile {
 
     fn reserve(&self, bytes: u64) -> io::Result<()> {
         reserve(&self.0, bytes)
+    }
+
+    fn is_sendable(&self) -> bool {
+        sending::is_possible(&self.0)
+    }
+
+    fn is_cached(&self, offset: u64, bytes: u64) -> bool {
+        sending::is_cached(&self.0, offset, bytes)
+    }
+
+    fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        sending::read_cached_at(&self.0, buffer, offset)
+    }
+
+    fn send_at(&self, socket: BorrowedFd<'_>, offset: u64, bytes: usize) -> io::Result<usize> {
+        sending::send_at(&self.0, socket, offset, bytes)
+    }
+
+    fn load(&self, offset: u64, bytes: u64) -> io::Result<()> {
+        sending::load(&self.0, offset, bytes)
+    }
+
+    fn unload(&self, offset: u64, bytes: u64) {
+        sending::unload(&self.0, offset, bytes);
     }
 }
 

@@ -22,7 +22,7 @@ pub(in crate::local) const FIRST_BATCH_AT: u64 = 64;
 const SEGMENT_FORMAT: u32 = 1;
 
 /// Which of the two files it is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(in crate::local) enum FileKind {
     Log,
     Index,

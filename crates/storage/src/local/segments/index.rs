@@ -13,7 +13,6 @@
 use std::io;
 
 use super::header::FIRST_BATCH_AT;
-use crate::local::disk::DiskFile;
 use crate::local::fields::{Fields, Malformed, checksum};
 
 /// Size of one entry.
@@ -57,7 +56,7 @@ pub(in crate::local) fn entry_at(number: u32) -> u64 {
 /// The last of the first `entries` entries for which `is_before` holds, found by halving; `None` where that is the
 /// segment's first batch. Unreadable entries count as after, so that the search only begins earlier.
 pub(super) fn last_before(
-    file: &dyn DiskFile,
+    read_at: impl Fn(&mut [u8], u64) -> io::Result<usize>,
     entries: u32,
     segment_bytes: u64,
     is_before: impl Fn(&IndexEntry) -> bool,
@@ -67,7 +66,7 @@ pub(super) fn last_before(
     while low < high {
         let middle = low + (high - low) / 2;
         let mut bytes = [0; ENTRY_BYTES];
-        let length = file.read_at(&mut bytes, entry_at(middle))?;
+        let length = read_at(&mut bytes, entry_at(middle))?;
         let entry = if length == ENTRY_BYTES { IndexEntry::read(&bytes) } else { Err(Malformed) };
         match entry {
             Ok(entry) if is_before(&entry) && (FIRST_BATCH_AT..segment_bytes).contains(&entry.position) => {
@@ -78,6 +77,39 @@ pub(super) fn last_before(
         }
     }
     Ok(found)
+}
+
+/// How many entries are read to find one by its position.
+const LOOKED_AT: u32 = 32;
+
+/// The last of the first `entries` entries at or before a position, found in one read where the entries lie about evenly;
+/// `indexed_bytes` is the position of the last of them. As with [`last_before`], unreadable entries are passed over.
+pub(super) fn last_at_or_before(
+    read_at: impl Fn(&mut [u8], u64) -> io::Result<usize>,
+    entries: u32,
+    indexed_bytes: u64,
+    position: u64,
+) -> io::Result<Option<IndexEntry>> {
+    let expected = u128::from(position) * u128::from(entries) / u128::from(indexed_bytes.max(1));
+    let expected = u32::try_from(expected).unwrap_or(u32::MAX);
+    let first = expected.saturating_sub(LOOKED_AT / 2).min(entries.saturating_sub(LOOKED_AT));
+    let count = LOOKED_AT.min(entries - first);
+    let mut bytes = [0; LOOKED_AT as usize * ENTRY_BYTES];
+    let bytes = bytes.get_mut(..count as usize * ENTRY_BYTES).unwrap_or_default();
+    let length = read_at(bytes, entry_at(first))?;
+    let (mut found, mut is_past) = (None, first + count == entries);
+    let (read, _) = bytes.get(..length).unwrap_or_default().as_chunks::<ENTRY_BYTES>();
+    for entry in read.iter().filter_map(|entry| IndexEntry::read(entry).ok()) {
+        if entry.position > position {
+            is_past = true;
+            break;
+        }
+        found = Some(entry);
+    }
+    match found.is_some() && is_past {
+        true => Ok(found),
+        false => last_before(read_at, entries, indexed_bytes.saturating_add(1), |entry| entry.position <= position),
+    }
 }
 
 #[cfg(test)]
@@ -96,7 +128,8 @@ mod tests {
         let mut bytes = vec![0; FIRST_BATCH_AT as usize];
         (0..100).for_each(|number| entry(number).put(&mut bytes));
         file.write_at(&bytes, 0, false).unwrap();
-        let find = |offset| last_before(&*file, 100, 1 << 20, |entry| entry.offset <= offset).unwrap();
+        let read_at = |bytes: &mut [u8], at| file.read_at(bytes, at);
+        let find = |offset| last_before(read_at, 100, 1 << 20, |entry| entry.offset <= offset).unwrap();
         assert_eq!(find(-1), None);
         assert_eq!(find(0), Some(entry(0)));
         assert_eq!(find(499), Some(entry(49)));
@@ -104,8 +137,42 @@ mod tests {
         let zeroed = [0; ENTRY_BYTES];
         file.write_at(&zeroed, entry_at(50), false).unwrap();
         assert!(find(5000).is_some_and(|found| found.offset < 500), "begins before the hole");
-        let beyond = last_before(&*file, 100, 64 + 700, |entry| entry.offset <= 5000).unwrap();
+        let beyond = last_before(read_at, 100, 64 + 700, |entry| entry.offset <= 5000).unwrap();
         assert!(beyond.is_none_or(|found| found.position < 64 + 700), "never leads beyond the segment");
-        assert_eq!(last_before(&*file, 200, 1 << 20, |entry| entry.offset <= 5).unwrap(), Some(entry(0)));
+        assert_eq!(last_before(read_at, 200, 1 << 20, |entry| entry.offset <= 5).unwrap(), Some(entry(0)));
+    }
+    #[test]
+    fn a_position_is_found_wherever_entries_lie() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = SystemDisk.open(&folder.path().join("x.index"), OpenHow::CREATE_EMPTY).unwrap();
+        let reads = std::cell::Cell::new(0);
+        let read_at = |bytes: &mut [u8], at| {
+            reads.set(reads.get() + 1);
+            file.read_at(bytes, at)
+        };
+        for spread in
+            [|number: u64| 64 + number * 100, |number: u64| 64 + number * number, |number: u64| 90_000 + number]
+        {
+            let entry = |number: u64| IndexEntry {
+                offset: number as i64,
+                position: spread(number),
+                max_timestamp_before_ms: 0,
+            };
+            let mut bytes = vec![0; FIRST_BATCH_AT as usize];
+            (0..300).for_each(|number| entry(number).put(&mut bytes));
+            file.write_at(&bytes, 0, false).unwrap();
+            for number in 0..300 {
+                for (position, expected) in
+                    [(spread(number), Some(entry(number))), (spread(number) - 1, number.checked_sub(1).map(entry))]
+                {
+                    let found = last_at_or_before(read_at, 300, spread(299), position).unwrap();
+                    assert_eq!(found, expected, "{position}");
+                }
+            }
+        }
+        reads.set(0);
+        file.write_at(&[0; ENTRY_BYTES], entry_at(150), false).unwrap();
+        let found = last_at_or_before(read_at, 300, 90_299, 90_150).unwrap();
+        assert!(found.is_some_and(|found| found.offset < 150), "begins before the hole");
     }
 }

@@ -5,8 +5,10 @@
 //! the state in memory: bytes after that are the remains of a crash and are written over.
 
 mod compacted;
+mod files;
 mod header;
 mod index;
+mod ranges;
 mod read;
 mod store;
 mod tidy;
@@ -19,9 +21,11 @@ use crate::ageing::{Aged, Growing};
 use crate::{PartitionId, TopicId};
 
 pub(super) use compacted::{CompactedFiles, CompactedWriter};
+pub(super) use files::{OpenFiles, SegmentFile};
 pub(super) use header::{FIRST_BATCH_AT, FileKind, check as check_header};
 pub(super) use index::{ENTRY_BYTES, IndexEntry, entry_at};
-pub(super) use read::{SegmentReadError, SegmentReader};
+pub(super) use ranges::{Ahead, SegmentRange};
+pub(super) use read::{SegmentReadError, SegmentReader, io_error};
 pub(super) use store::{Rolling, SegmentStore, StoreError, SyncError};
 
 /// What is known of one segment without opening it.
@@ -82,7 +86,7 @@ pub(super) fn partition_folder(topics: &Path, partition: PartitionId) -> PathBuf
 }
 
 /// What names a segment's files within its partition.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) struct SegmentName {
     pub(super) base_offset: i64,
     pub(super) generation: u32,

@@ -1,4 +1,4 @@
-//! Reading segment files. Any thread may; each call opens the file, reads one bounded chunk, and closes it.
+//! Reading segment files into memory. Any thread may; each call reads one bounded chunk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::header::{FIRST_BATCH_AT, FileKind, check};
+use super::SegmentMeta;
+use super::files::{FileId, OpenFiles, SegmentFile};
+use super::header::{FIRST_BATCH_AT, FileKind};
 use super::index::{IndexEntry, last_before};
-use super::{SegmentMeta, partition_folder};
+use super::ranges::Places;
 use crate::PartitionId;
-use crate::local::disk::{Disk, DiskFile, OpenHow, read_exact_at};
+use crate::local::disk::read_exact_at;
 use crate::local::fields::Fields;
 
 /// How much one read fetches from the disk at most, but for a single batch that is larger.
@@ -18,6 +20,9 @@ const CHUNK_BYTES: usize = 4 << 20;
 
 /// How much is read to look at batch headers.
 const SCAN_BYTES: usize = 256 << 10;
+
+/// How much is read to find one batch behind an index entry.
+const HEADERS_BYTES: usize = 64 << 10;
 
 /// Size of a record batch's header (magic 2).
 const BATCH_HEADER_BYTES: usize = 61;
@@ -36,8 +41,8 @@ pub(in crate::local) enum SegmentReadError {
 /// Reads segments.
 #[derive(Clone)]
 pub(in crate::local) struct SegmentReader {
-    disk: Arc<dyn Disk>,
-    topics: PathBuf,
+    pub(super) files: Arc<OpenFiles>,
+    pub(super) places: Arc<Places>,
 }
 
 /// What a batch's header says, as far as reading needs it.
@@ -57,8 +62,8 @@ fn crc_matches(batch: &[u8]) -> bool {
 }
 
 impl SegmentReader {
-    pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf) -> Self {
-        Self { disk, topics }
+    pub(in crate::local) fn new(files: Arc<OpenFiles>) -> Self {
+        Self { files, places: Arc::default() }
     }
 
     /// Reads batches from the first that ends after `offset` on; see [`crate::Read`] for the limits. `None` where the segment
@@ -70,19 +75,25 @@ impl SegmentReader {
         offset: i64,
         max_bytes: usize,
         at_least_one_batch: bool,
-    ) -> Result<Option<Vec<Bytes>>, SegmentReadError> {
+    ) -> Result<Option<Batches>, SegmentReadError> {
         let mut scan = self.open(partition, meta)?;
-        let start = scan.indexed(|entry| entry.offset <= offset)?;
-        scan.position = start.position;
+        scan.position = match self.known_place(partition, meta, offset) {
+            Some(position) => position,
+            None => scan.indexed(|entry| entry.offset <= offset)?.position,
+        };
         let wanted = max_bytes.clamp(SCAN_BYTES, CHUNK_BYTES);
         let Some(first) = scan.find(wanted, |head| head.last_offset >= offset)? else {
             return Ok(None);
         };
         if first.size > max_bytes && !at_least_one_batch {
-            return Ok(Some(Vec::new()));
+            return Ok(Some(Batches::default()));
         }
         scan.load(first.size.max(max_bytes.min(CHUNK_BYTES)))?;
-        scan.whole_batches(max_bytes).map(Some)
+        let batches = scan.whole_batches(max_bytes)?;
+        if let Some(next_offset) = batches.next_offset {
+            self.remember(partition, meta, next_offset, batches.end);
+        }
+        Ok(Some(batches))
     }
 
     /// The first batch with a record of at least that timestamp, by its header, that ends at or after `from_offset`.
@@ -100,7 +111,7 @@ impl SegmentReader {
         let wanted = |head: &BatchHead| head.last_offset >= from_offset && head.max_timestamp_ms >= timestamp_ms;
         let Some(head) = scan.find(SCAN_BYTES, wanted)? else { return Ok(None) };
         scan.load(head.size)?;
-        Ok(scan.whole_batches(head.size)?.pop())
+        Ok(scan.whole_batches(head.size)?.batches.pop())
     }
 
     /// The largest timestamp of the batches that end at or after `from_offset`, by their headers.
@@ -123,21 +134,42 @@ impl SegmentReader {
         Ok(largest)
     }
 
+    /// Where the batch that holds `offset`, or the next one, begins; `None` at the segment's end.
+    pub(super) fn position_of(
+        &self,
+        partition: PartitionId,
+        meta: &SegmentMeta,
+        offset: i64,
+    ) -> Result<Option<u64>, SegmentReadError> {
+        let mut scan = self.open(partition, meta)?;
+        scan.position = scan.indexed(|entry| entry.offset <= offset)?.position;
+        let found = scan.find(HEADERS_BYTES, |head| head.last_offset >= offset)?;
+        Ok(found.map(|_| scan.position))
+    }
+
     fn open(&self, partition: PartitionId, meta: &SegmentMeta) -> Result<Scan<'_>, SegmentReadError> {
-        let folder = partition_folder(&self.topics, partition);
-        let path = meta.name().log_path(&folder);
-        let file = self.disk.open(&path, OpenHow::READ).map_err(|error| io_error(&path, error))?;
-        let mut header = [0; FIRST_BATCH_AT as usize];
-        read_exact_at(&*file, &mut header, 0).map_err(|error| io_error(&path, error))?;
-        check(&header, FileKind::Log, partition, meta.name())
-            .map_err(|what| SegmentReadError::Corrupt(format!("{} cannot be read: {what}", path.display())))?;
-        let index = meta.name().index_path(&folder);
-        let disk = &*self.disk;
-        Ok(Scan { disk, file, path, index, meta: *meta, position: FIRST_BATCH_AT, chunk: Vec::new(), chunk_at: 0 })
+        let file = self.checked_log(partition, meta)?;
+        let index = FileId { partition, name: meta.name(), kind: FileKind::Index };
+        let (files, meta) = (&*self.files, *meta);
+        Ok(Scan { files, file, index, meta, position: FIRST_BATCH_AT, chunk: Vec::new(), chunk_at: 0 })
+    }
+
+    /// The segment's file, which is the one it should be.
+    pub(super) fn checked_log(
+        &self,
+        partition: PartitionId,
+        meta: &SegmentMeta,
+    ) -> Result<Arc<SegmentFile>, SegmentReadError> {
+        let id = FileId { partition, name: meta.name(), kind: FileKind::Log };
+        let file = self.files.reading(id).map_err(|error| io_error(&self.files.path(id), error))?;
+        let checked = file.check_header().map_err(|error| io_error(file.path(), error))?;
+        let corrupt = |what| SegmentReadError::Corrupt(format!("{} cannot be read: {what}", file.path().display()));
+        checked.map_err(corrupt)?;
+        Ok(file)
     }
 }
 
-fn io_error(path: &Path, error: io::Error) -> SegmentReadError {
+pub(in crate::local) fn io_error(path: &Path, error: io::Error) -> SegmentReadError {
     match error.kind() {
         io::ErrorKind::NotFound => SegmentReadError::Gone,
         io::ErrorKind::UnexpectedEof => {
@@ -147,12 +179,21 @@ fn io_error(path: &Path, error: io::Error) -> SegmentReadError {
     }
 }
 
+/// Batches read into memory.
+#[derive(Default)]
+pub(in crate::local) struct Batches {
+    pub(in crate::local) batches: Vec<Bytes>,
+    /// The offset after the last of them.
+    pub(in crate::local) next_offset: Option<i64>,
+    /// Where the last of them ends.
+    end: u64,
+}
+
 /// A walk over the batches of one segment.
 struct Scan<'a> {
-    disk: &'a dyn Disk,
-    file: Arc<dyn DiskFile>,
-    path: PathBuf,
-    index: PathBuf,
+    files: &'a OpenFiles,
+    file: Arc<SegmentFile>,
+    index: FileId,
     meta: SegmentMeta,
     /// Where the next batch begins.
     position: u64,
@@ -167,14 +208,14 @@ impl Scan<'_> {
         if self.meta.index_entries == 0 {
             return Ok(first);
         }
-        let found = self
-            .disk
-            .open(&self.index, OpenHow::READ)
-            .and_then(|index| last_before(&*index, self.meta.index_entries, self.meta.bytes, is_before));
+        let found = self.files.reading(self.index).and_then(|index| {
+            let read_at = |bytes: &mut [u8], at| index.disk_file().read_at(bytes, at);
+            last_before(read_at, self.meta.index_entries, self.meta.bytes, is_before)
+        });
         match found {
             Ok(entry) => Ok(entry.unwrap_or(first)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(first),
-            Err(error) => Err(io_error(&self.index, error)),
+            Err(error) => Err(io_error(&self.files.path(self.index), error)),
         }
     }
 
@@ -212,7 +253,8 @@ impl Scan<'_> {
         }
         self.chunk = vec![0; bytes];
         self.chunk_at = self.position;
-        read_exact_at(&*self.file, &mut self.chunk, self.position).map_err(|error| io_error(&self.path, error))
+        read_exact_at(self.file.disk_file(), &mut self.chunk, self.position)
+            .map_err(|error| io_error(self.file.path(), error))
     }
 
     /// The header of the batch at the position.
@@ -224,14 +266,14 @@ impl Scan<'_> {
     fn corrupt(&self) -> SegmentReadError {
         SegmentReadError::Corrupt(format!(
             "{} is damaged at byte {}: there is no valid record batch",
-            self.path.display(),
+            self.file.path().display(),
             self.position
         ))
     }
 
     /// The whole batches of the chunk from the position on, each checked: up to `max_bytes`, but at least one.
-    fn whole_batches(mut self, max_bytes: usize) -> Result<Vec<Bytes>, SegmentReadError> {
-        let mut sizes = Vec::new();
+    fn whole_batches(mut self, max_bytes: usize) -> Result<Batches, SegmentReadError> {
+        let (mut sizes, mut next_offset) = (Vec::new(), None);
         let (start, mut total) = (self.position, 0);
         while self.position < self.meta.bytes && self.ahead().len() >= BATCH_HEADER_BYTES {
             let head = self.head()?;
@@ -244,10 +286,12 @@ impl Scan<'_> {
             }
             total += head.size;
             sizes.push(head.size);
+            next_offset = Some(head.last_offset + 1);
             self.position += head.size as u64;
         }
         let mut kept = kept(self.chunk, (start - self.chunk_at) as usize, total);
-        Ok(sizes.into_iter().map(|size| kept.split_to(size)).collect())
+        let batches = sizes.into_iter().map(|size| kept.split_to(size)).collect();
+        Ok(Batches { batches, next_offset, end: self.position })
     }
 }
 

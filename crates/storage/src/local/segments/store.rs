@@ -1,10 +1,11 @@
 //! Writing segment files. One thread owns the store.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::files::{FileId, OpenFiles, SegmentFile};
 use super::header::{FIRST_BATCH_AT, FileKind, header};
 use super::index::{IndexEntry, entry_at};
 use super::tidy::Tidy;
@@ -13,9 +14,6 @@ use crate::local::disk::{Disk, DiskFile, OpenHow, remove_tree};
 use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
 use crate::{LogConfig, PartitionId, TopicId};
-
-/// How many segments are kept open for writing.
-const OPEN_SEGMENTS: usize = 16;
 
 /// Up to here small batches gather for one write.
 const STAGED_BYTES: u64 = 1 << 20;
@@ -81,8 +79,7 @@ pub(in crate::local) struct SegmentStore {
     disk: Arc<dyn Disk>,
     topics: PathBuf,
     index_interval_bytes: u64,
-    /// The most recently used last.
-    open: VecDeque<OpenSegment>,
+    files: Arc<OpenFiles>,
     /// Written since the last sync; the flag says whether the index was written too.
     dirty: BTreeMap<(PartitionId, SegmentName), bool>,
     /// Folders with new names in them.
@@ -92,20 +89,28 @@ pub(in crate::local) struct SegmentStore {
 }
 
 struct OpenSegment {
-    partition: PartitionId,
-    name: SegmentName,
-    log: Arc<dyn DiskFile>,
-    index: Arc<dyn DiskFile>,
+    log: Arc<SegmentFile>,
+    index: Arc<SegmentFile>,
+}
+
+impl OpenSegment {
+    fn log(&self) -> &dyn DiskFile {
+        self.log.disk_file()
+    }
+
+    fn index(&self) -> &dyn DiskFile {
+        self.index.disk_file()
+    }
 }
 
 impl SegmentStore {
-    pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf, index_interval_bytes: u64) -> Self {
-        let tidy = Arc::new(Tidy::new(disk.clone(), topics.clone()));
+    pub(in crate::local) fn new(files: Arc<OpenFiles>, index_interval_bytes: u64) -> Self {
+        let tidy = Arc::new(Tidy::new(files.disk().clone(), files.topics().to_owned()));
         Self {
-            disk,
-            topics,
+            disk: files.disk().clone(),
+            topics: files.topics().to_owned(),
             index_interval_bytes: index_interval_bytes.max(1),
-            open: VecDeque::new(),
+            files,
             dirty: BTreeMap::new(),
             renamed: BTreeSet::new(),
             tidy,
@@ -181,8 +186,8 @@ impl SegmentStore {
             opened => opened.map_err(|error| SyncError::NotBegun(StoreError::at(&path, "open")(error)))?,
         };
         let failed = |error| SyncError::Failed(StoreError::at(&path, "flush")(error));
-        segment.log.sync().map_err(failed)?;
-        if index_too { segment.index.sync().map_err(failed) } else { Ok(()) }
+        segment.log().sync().map_err(failed)?;
+        if index_too { segment.index().sync().map_err(failed) } else { Ok(()) }
     }
 
     /// Removes the files of segments that hold nothing any more.
@@ -229,11 +234,16 @@ impl SegmentStore {
 
     /// Closes all files.
     pub(in crate::local) fn close(&mut self) {
-        self.open.clear();
+        self.files.clear();
+    }
+
+    /// Closes what is not in use, as of one more checkpoint.
+    pub(in crate::local) fn close_unused(&self) {
+        self.files.checkpoint();
     }
 
     fn forget(&mut self, goes: impl Fn(PartitionId, SegmentName) -> bool) {
-        self.open.retain(|segment| !goes(segment.partition, segment.name));
+        self.files.forget(|id| goes(id.partition, id.name));
         self.dirty.retain(|(partition, name), _| !goes(*partition, *name));
     }
 
@@ -251,13 +261,11 @@ impl SegmentStore {
         let folder = partition_folder(&self.topics, partition);
         let make = |path: PathBuf, kind| {
             let failed = StoreError::at(&path, "create");
-            let file = self.disk.open(&path, OpenHow::CREATE_EMPTY).map_err(&failed)?;
-            file.write_at(&header(kind, partition, name), 0, false).map_err(&failed)?;
-            Ok(file)
+            let file = self.files.writing(FileId { partition, name, kind }, OpenHow::CREATE_EMPTY).map_err(&failed)?;
+            file.disk_file().write_at(&header(kind, partition, name), 0, false).map_err(&failed)
         };
-        let log = make(name.log_path(&folder), FileKind::Log)?;
-        let index = make(name.index_path(&folder), FileKind::Index)?;
-        self.keep_open(OpenSegment { partition, name, log, index });
+        make(name.log_path(&folder), FileKind::Log)?;
+        make(name.index_path(&folder), FileKind::Index)?;
         self.dirty.insert((partition, name), true);
         self.renamed.insert(folder);
         Ok(SegmentMeta::empty(base_offset, created_ms))
@@ -274,54 +282,39 @@ impl SegmentStore {
         let (start, first_new_entry) = (meta.bytes, meta.index_entries);
         let interval = self.index_interval_bytes;
         let segment = self.opened(partition, meta.name()).map_err(&failed)?;
-        let size = segment.log.size().map_err(&failed)?;
+        let size = segment.log().size().map_err(&failed)?;
         if size < start {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is shorter than it was")));
         }
         if size > start {
-            segment.log.truncate(start).map_err(&failed)?;
+            segment.log().truncate(start).map_err(&failed)?;
         }
         let mut entries = Vec::new();
         for batch in piece {
             meta.add(batch, interval, &mut entries);
         }
         match piece {
-            [one] => segment.log.write_at(&one.bytes, start, false).map_err(&failed)?,
+            [one] => segment.log().write_at(&one.bytes, start, false).map_err(&failed)?,
             several => {
                 let mut staged = Vec::with_capacity((meta.bytes - start) as usize);
                 several.iter().for_each(|batch| staged.extend_from_slice(&batch.bytes));
-                segment.log.write_at(&staged, start, false).map_err(&failed)?;
+                segment.log().write_at(&staged, start, false).map_err(&failed)?;
             }
         }
         if !entries.is_empty() {
-            segment.index.write_at(&entries, entry_at(first_new_entry), false).map_err(&failed)?;
+            segment.index().write_at(&entries, entry_at(first_new_entry), false).map_err(&failed)?;
         }
         *self.dirty.entry((partition, meta.name())).or_default() |= !entries.is_empty();
         self.unsynced_bytes += meta.bytes - start;
         Ok(meta)
     }
 
-    fn opened(&mut self, partition: PartitionId, name: SegmentName) -> io::Result<&OpenSegment> {
-        let is_it = |open: &OpenSegment| open.partition == partition && open.name == name;
-        if let Some(at) = self.open.iter().position(is_it) {
-            if let Some(segment) = self.open.remove(at) {
-                self.open.push_back(segment);
-            }
-        } else {
-            let folder = partition_folder(&self.topics, partition);
-            let log = self.disk.open(&name.log_path(&folder), OpenHow::WRITE)?;
-            // An index that is lost begins anew; what it misses is found by reading the segment.
-            let index = self.disk.open(&name.index_path(&folder), OpenHow::CREATE)?;
-            self.keep_open(OpenSegment { partition, name, log, index });
-        }
-        self.open.back().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn keep_open(&mut self, segment: OpenSegment) {
-        if self.open.len() == OPEN_SEGMENTS {
-            self.open.pop_front();
-        }
-        self.open.push_back(segment);
+    fn opened(&self, partition: PartitionId, name: SegmentName) -> io::Result<OpenSegment> {
+        let open = |kind, how| self.files.writing(FileId { partition, name, kind }, how);
+        let log = open(FileKind::Log, OpenHow::WRITE)?;
+        // An index that is lost begins anew; what it misses is found by reading the segment.
+        let index = open(FileKind::Index, OpenHow::CREATE)?;
+        Ok(OpenSegment { log, index })
     }
 }
 

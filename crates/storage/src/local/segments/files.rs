@@ -1,0 +1,293 @@
+//! The open segment and index files of all partitions: one bounded set, shared by who writes and who reads.
+//!
+//! The least recently used is closed for a new one, and what was not used since the checkpoint before last is closed as
+//! well, so that partitions without traffic hold no file. Whoever has a file keeps it open, also when it left the set or its
+//! name is gone: it is closed with its last user. Such files count, so the bound holds for all together; where all of them
+//! are in use, one more is opened for its one use.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::header::{FIRST_BATCH_AT, FileKind, check};
+use super::{SegmentName, partition_folder};
+use crate::PartitionId;
+use crate::local::disk::{Disk, DiskFile, OpenHow, read_exact_at};
+
+/// How many of the least recently used files are looked at for one that nobody uses.
+const LOOKED_AT: usize = 16;
+
+/// A file of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) struct FileId {
+    pub(super) partition: PartitionId,
+    pub(super) name: SegmentName,
+    pub(super) kind: FileKind,
+}
+
+impl FileId {
+    fn path(&self, topics: &Path) -> PathBuf {
+        let folder = partition_folder(topics, self.partition);
+        match self.kind {
+            FileKind::Log => self.name.log_path(&folder),
+            FileKind::Index => self.name.index_path(&folder),
+        }
+    }
+}
+
+/// The open files.
+pub(in crate::local) struct OpenFiles {
+    disk: Arc<dyn Disk>,
+    topics: PathBuf,
+    limit: usize,
+    open: Arc<AtomicUsize>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    files: HashMap<FileId, Entry>,
+    by_use: BTreeMap<u64, FileId>,
+    uses: u64,
+    checkpoints: u64,
+    /// How often files were removed: what was opened before that may have lost its name.
+    removals: u64,
+}
+
+struct Entry {
+    file: Arc<SegmentFile>,
+    used: u64,
+    /// The number of checkpoints at that time.
+    used_at: u64,
+}
+
+/// An open file of a segment.
+pub(in crate::local) struct SegmentFile {
+    file: Arc<dyn DiskFile>,
+    path: PathBuf,
+    id: FileId,
+    is_writable: bool,
+    is_sendable: bool,
+    /// Its header is known to be right.
+    is_checked: AtomicBool,
+    /// Ranges that are on their way from the disk: in the page cache by name, but not yet to be had without waiting.
+    loading: Mutex<Vec<(u64, u64)>>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Drop for SegmentFile {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl OpenFiles {
+    /// None open. At most `limit` will be, but for what threads open while all of them are in use.
+    pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf, limit: usize) -> Self {
+        Self { disk, topics, limit: limit.max(1), open: Arc::default(), state: Mutex::default() }
+    }
+
+    pub(super) fn disk(&self) -> &Arc<dyn Disk> {
+        &self.disk
+    }
+
+    pub(super) fn topics(&self) -> &Path {
+        &self.topics
+    }
+
+    pub(super) fn path(&self, id: FileId) -> PathBuf {
+        id.path(&self.topics)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A file that is open already and whose header was checked.
+    pub(super) fn checked(&self, id: FileId) -> Option<Arc<SegmentFile>> {
+        self.lock().used(id).filter(|file| file.is_checked.load(Ordering::Acquire))
+    }
+
+    /// A file for reading.
+    pub(super) fn reading(&self, id: FileId) -> io::Result<Arc<SegmentFile>> {
+        self.get(id, OpenHow::READ)
+    }
+
+    /// A file for reading and writing; `how` says whether it is made.
+    pub(super) fn writing(&self, id: FileId, how: OpenHow) -> io::Result<Arc<SegmentFile>> {
+        self.get(id, how)
+    }
+
+    fn get(&self, id: FileId, how: OpenHow) -> io::Result<Arc<SegmentFile>> {
+        let mut state = self.lock();
+        if !how.truncate
+            && let Some(file) = state.used(id)
+            && (file.is_writable || !how.write)
+        {
+            return Ok(file);
+        }
+        let closed = state.make_room(self.limit, &self.open);
+        let removals = state.removals;
+        drop(state);
+        // Not under the lock: closing a file whose name is gone may take long.
+        drop(closed);
+        let path = self.path(id);
+        let file = self.disk.open(&path, how)?;
+        let has_room = self.open.fetch_add(1, Ordering::Relaxed) < self.limit;
+        let is_sendable = has_room && id.kind == FileKind::Log && file.is_sendable();
+        let (is_writable, open) = (how.write, self.open.clone());
+        let file = SegmentFile {
+            file,
+            path,
+            id,
+            is_writable,
+            is_sendable,
+            is_checked: AtomicBool::default(),
+            loading: Mutex::default(),
+            open,
+        };
+        let file = Arc::new(file);
+        let mut state = self.lock();
+        // The thread that writes is also the one that removes, so what it opens has its name.
+        let replaced =
+            if has_room && (how.write || state.removals == removals) { state.put(id, file.clone()) } else { None };
+        drop(state);
+        drop(replaced);
+        Ok(file)
+    }
+
+    /// Closes files that lose their names. Those in use are closed with their last user.
+    pub(super) fn forget(&self, goes: impl Fn(&FileId) -> bool) {
+        let mut state = self.lock();
+        state.removals += 1;
+        let gone: Vec<FileId> = state.files.keys().filter(|id| goes(id)).copied().collect();
+        let closed: Vec<_> = gone.iter().filter_map(|id| state.take(id)).collect();
+        drop(state);
+        drop(closed);
+    }
+
+    /// Closes what was not used since the checkpoint before last. To be called once with each checkpoint.
+    pub(in crate::local) fn checkpoint(&self) {
+        let mut state = self.lock();
+        state.checkpoints += 1;
+        let mut closed = Vec::new();
+        while let Some((_, &id)) = state.by_use.first_key_value()
+            && state.files.get(&id).is_some_and(|entry| entry.used_at + 1 < state.checkpoints)
+        {
+            closed.extend(state.take(&id));
+        }
+        drop(state);
+        drop(closed);
+    }
+
+    /// Closes all.
+    pub(super) fn clear(&self) {
+        self.forget(|_| true);
+    }
+}
+
+impl State {
+    /// A file of the set, which is the most recently used one from now on.
+    fn used(&mut self, id: FileId) -> Option<Arc<SegmentFile>> {
+        let entry = self.files.get_mut(&id)?;
+        self.by_use.remove(&entry.used);
+        self.uses += 1;
+        (entry.used, entry.used_at) = (self.uses, self.checkpoints);
+        self.by_use.insert(self.uses, id);
+        Some(entry.file.clone())
+    }
+
+    fn put(&mut self, id: FileId, file: Arc<SegmentFile>) -> Option<Arc<SegmentFile>> {
+        let replaced = self.take(&id);
+        self.uses += 1;
+        self.by_use.insert(self.uses, id);
+        self.files.insert(id, Entry { file, used: self.uses, used_at: self.checkpoints });
+        replaced
+    }
+
+    fn take(&mut self, id: &FileId) -> Option<Arc<SegmentFile>> {
+        let entry = self.files.remove(id)?;
+        self.by_use.remove(&entry.used);
+        Some(entry.file)
+    }
+
+    /// Takes out files that nobody uses, the least recently used first, until one more may be open.
+    fn make_room(&mut self, limit: usize, open: &AtomicUsize) -> Vec<Arc<SegmentFile>> {
+        let mut closed: Vec<Arc<SegmentFile>> = Vec::new();
+        for _ in 0..LOOKED_AT {
+            let still_open = open.load(Ordering::Relaxed).saturating_sub(closed.len());
+            let Some((_, &id)) = self.by_use.first_key_value().filter(|_| still_open >= limit) else { break };
+            // Nobody gets one but under this lock, so what nobody has now, nobody has.
+            match self.files.get(&id).is_some_and(|entry| Arc::strong_count(&entry.file) > 1) {
+                true => drop(self.used(id)),
+                false => closed.extend(self.take(&id)),
+            }
+        }
+        closed
+    }
+}
+
+impl SegmentFile {
+    /// The file itself.
+    pub(in crate::local) fn disk_file(&self) -> &dyn DiskFile {
+        &*self.file
+    }
+
+    pub(in crate::local) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether ranges of it may be sent.
+    pub(in crate::local) fn is_sendable(&self) -> bool {
+        self.is_sendable
+    }
+
+    /// That it is the file it should be: by its header, which is read once.
+    ///
+    /// # Errors
+    /// What the system says, or what is wrong.
+    pub(super) fn check_header(&self) -> io::Result<Result<(), &'static str>> {
+        if self.is_checked.load(Ordering::Acquire) {
+            return Ok(Ok(()));
+        }
+        let mut header = [0; FIRST_BATCH_AT as usize];
+        read_exact_at(&*self.file, &mut header, 0)?;
+        let checked = check(&header, self.id.kind, self.id.partition, self.id.name);
+        self.is_checked.store(checked.is_ok(), Ordering::Release);
+        Ok(checked)
+    }
+
+    fn loading(&self) -> MutexGuard<'_, Vec<(u64, u64)>> {
+        self.loading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a range can be sent without waiting for the disk.
+    pub(in crate::local) fn is_ready(&self, position: u64, bytes: u64) -> bool {
+        let overlaps = |&(start, end): &(u64, u64)| start < position + bytes && position < end;
+        !self.loading().iter().any(overlaps) && self.file.is_cached(position, bytes)
+    }
+
+    /// Makes a range ready to be sent.
+    pub(in crate::local) fn load(&self, position: u64, bytes: u64) -> io::Result<()> {
+        let range = (position, position + bytes);
+        self.loading().push(range);
+        let loaded = self.file.load(position, bytes);
+        let mut loading = self.loading();
+        if let Some(place) = loading.iter().position(|other| *other == range) {
+            loading.swap_remove(place);
+        }
+        loaded
+    }
+
+    /// Says that a range will not be wanted again soon.
+    pub(super) fn unload(&self, position: u64, bytes: u64) {
+        self.file.unload(position, bytes);
+    }
+
+    pub(in crate::local) fn send(&self, socket: BorrowedFd<'_>, position: u64, bytes: usize) -> io::Result<usize> {
+        self.file.send_at(socket, position, bytes)
+    }
+}
