@@ -77,7 +77,14 @@ fn read_all(engine: &LocalEngine, log: PartitionId, start: i64) -> Result<BTreeM
     let end = engine.bounds(log)?.high_watermark;
     while offset < end {
         let isolation = Isolation::ReadUncommitted;
-        let read = Read { partition: log, offset, max_bytes: 2 << 10, at_least_one_batch: true, isolation, may_name_file: false };
+        let read = Read {
+            partition: log,
+            offset,
+            max_bytes: 2 << 10,
+            at_least_one_batch: true,
+            isolation,
+            may_name_file: false,
+        };
         let outcome = engine.read(read).wait()?;
         assert!(!outcome.batches.is_empty(), "nothing at offset {offset} of {end}");
         for bytes in &outcome.batches {

@@ -25,7 +25,8 @@ const MAX_SLICES: usize = 64;
 const FILE_CHUNK_BYTES: usize = 1024 * 1024;
 /// Pieces from this size on are records; smaller ones are what stands around them, and small batches, which cost little.
 const RECORDS_BYTES: usize = 1024;
-/// From here on a larger send buffer pays: fewer wake-ups per megabyte.
+/// From here on a larger send buffer pays for what is written from memory: fewer wake-ups per megabyte. With `sendfile` it
+/// costs: 0.35 s of CPU per GB to one reader in place of 0.2 s.
 const LARGE_ANSWER_BYTES: usize = 64 * 1024;
 const LARGE_SEND_BUFFER_BYTES: usize = 512 * 1024;
 
@@ -96,11 +97,6 @@ impl Output {
 
     /// Writes once, and says how many bytes. To be called when [`Output::poll_ready`] has resolved.
     pub(super) fn write(&mut self, stream: &TcpStream) -> Result<usize, Failed> {
-        if self.waiting_bytes >= LARGE_ANSWER_BYTES && !self.send_buffer_is_large {
-            self.send_buffer_is_large = true;
-            // Only connections that carry much get one. A system that refuses serves us with what it has.
-            let _ = socket2::SockRef::from(stream).set_send_buffer_size(LARGE_SEND_BUFFER_BYTES);
-        }
         let written = match self.pieces.front_mut() {
             Some((Piece::File(range), _)) => {
                 let sent = send(stream, range, self.ready_bytes);
@@ -127,10 +123,18 @@ impl Output {
             count += 1;
         }
         let slices = slices.get(..count).unwrap_or_default();
+        let bytes = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        if bytes >= LARGE_ANSWER_BYTES && !self.send_buffer_is_large {
+            self.send_buffer_is_large = true;
+            // Only connections that carry much from memory get one. A system that refuses serves us with what it has.
+            let _ = socket2::SockRef::from(stream).set_send_buffer_size(LARGE_SEND_BUFFER_BYTES);
+        }
         match self.pieces.get(count) {
             Some((Piece::File(range), _)) if range.is_ready(FILE_CHUNK_BYTES) => {
-                self.ready_bytes = FILE_CHUNK_BYTES;
-                write_before_more(stream, slices)
+                let written = write_before_more(stream, slices)?;
+                // Only if the range is next: until a full socket has room, much may leave the cache.
+                self.ready_bytes = if written == bytes { FILE_CHUNK_BYTES } else { 0 };
+                Ok(written)
             }
             _ => stream.try_write_vectored(slices),
         }
