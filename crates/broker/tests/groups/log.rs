@@ -203,7 +203,14 @@ fn count_of_records(engine: &dyn Engine) -> usize {
         let mut offset = 0;
         while offset < end {
             let isolation = Isolation::ReadUncommitted;
-            let read = Read { partition, offset, max_bytes: 1 << 20, at_least_one_batch: true, isolation };
+            let read = Read {
+                partition,
+                offset,
+                max_bytes: 1 << 20,
+                at_least_one_batch: true,
+                isolation,
+                may_name_file: false,
+            };
             let outcome = engine.read(read).wait().expect("it can be read");
             for batch in outcome.batches.iter().flat_map(|bytes| records::batches(bytes)) {
                 let header = batch.expect("a batch").header;
