@@ -160,7 +160,7 @@ async fn a_topic_with_a_codec_stores_everything_in_it() {
     for (topic, codec) in [("zipped", Compression::Gzip), ("as-the-broker-says", Compression::Lz4)] {
         let fetched = client.call(&fetch_request(topic, vec![fetch_partition(0, 0)], 0), 11).await;
         assert_eq!(values(&fetched), expected);
-        let blob = fetched.responses[0].partitions[0].records.as_ref().expect("records").0.concat();
+        let blob = fetched.responses[0].partitions[0].records.as_ref().expect("records").concat();
         let headers: Vec<_> = batches(&blob).map(|batch| batch.expect("whole").header).collect();
         assert!(headers.iter().all(|header| header.compression() == Ok(codec)), "{topic}");
         assert_eq!(headers.iter().map(|header| header.base_sequence).collect::<Vec<_>>(), [0, 1, 2]);

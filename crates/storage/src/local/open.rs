@@ -56,7 +56,7 @@ pub(super) fn recover(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Reco
     let wal_folder = options.folder.join("wal");
     let direct = !options.acknowledges_before_flush() && takes_direct_writes(&*disk, &wal_folder)?;
     let manifest = Manifest::read(&*disk, &options.folder)?.unwrap_or_else(Manifest::empty);
-    let mut recovery = Recovery::new(&options, &disk, &manifest);
+    let mut recovery = Recovery::new(&options, &disk, direct, &manifest);
     let chain = replay(&*disk, &wal_folder, manifest.wal, &mut |entry| recovery.apply(entry))?;
     recovery.refuse_lost_segments()?;
     let replayed = chain.end.next_sequence - manifest.wal.next_sequence;
@@ -118,7 +118,7 @@ struct Recovery {
 }
 
 impl Recovery {
-    fn new(options: &LocalOptions, disk: &Arc<dyn Disk>, manifest: &Manifest) -> Self {
+    fn new(options: &LocalOptions, disk: &Arc<dyn Disk>, direct: bool, manifest: &Manifest) -> Self {
         let tail = Tail::new(options.tail_bytes);
         for (topic, records) in &manifest.topics {
             for (index, record) in (0..).zip(records) {
@@ -133,7 +133,7 @@ impl Recovery {
         }
         let topics = options.folder.join("topics");
         let files = Arc::new(OpenFiles::new(disk.clone(), topics, options.open_files()));
-        let store = SegmentStore::new(files.clone(), options.index_interval_bytes);
+        let store = SegmentStore::new(files.clone(), options.index_interval_bytes, direct);
         let now_ms = (options.wall_ms)();
         let (state, log_configs) =
             (DurableState::from_manifest(manifest), LogConfigCache::new(options.log_configs.clone()));

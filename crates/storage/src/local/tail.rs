@@ -156,9 +156,34 @@ struct State {
     /// The partitions of all batches in memory, in the order in which they came.
     order: VecDeque<PartitionId>,
     bytes: usize,
-    unwritten_bytes: usize,
+    unwritten: UnwrittenBytes,
     /// What compaction has done since this was last taken.
     compacted: Option<Compacted>,
+}
+
+/// How much of what is in memory is in no segment file yet, in all and by partition: with ten thousand partitions nobody
+/// wants to look at each.
+#[derive(Default)]
+struct UnwrittenBytes {
+    all: usize,
+    by_partition: BTreeMap<PartitionId, usize>,
+}
+
+impl UnwrittenBytes {
+    fn add(&mut self, partition: PartitionId, bytes: usize) {
+        self.all += bytes;
+        *self.by_partition.entry(partition).or_default() += bytes;
+    }
+
+    fn take(&mut self, partition: PartitionId, bytes: usize) {
+        self.all -= bytes;
+        if let Some(left) = self.by_partition.get_mut(&partition) {
+            *left -= bytes;
+            if *left == 0 {
+                self.by_partition.remove(&partition);
+            }
+        }
+    }
 }
 
 /// Segments that compaction has replaced, whose files are to go once a manifest names their successors. Empty where only the
@@ -194,7 +219,7 @@ impl Tail {
         for index in 0..partitions {
             let Some(log) = state.partitions.remove(&PartitionId { topic, index }) else { continue };
             state.bytes -= log.tail.iter().map(LogBatch::memory_bytes).sum::<usize>();
-            state.unwritten_bytes -= log.unwritten().map(LogBatch::memory_bytes).sum::<usize>();
+            state.unwritten.take(PartitionId { topic, index }, log.unwritten().map(LogBatch::memory_bytes).sum());
         }
         state.order.retain(|partition| partition.topic != topic);
     }
@@ -211,7 +236,7 @@ impl Tail {
                 log.tail.push_back(batch);
                 state.order.push_back(partition);
                 state.bytes += bytes;
-                state.unwritten_bytes += bytes;
+                state.unwritten.add(partition, bytes);
             }
         }
         state.evict(self.limit_bytes);
@@ -219,7 +244,7 @@ impl Tail {
 
     /// How much of what is in memory is in no segment file yet.
     pub(super) fn unwritten_bytes(&self) -> usize {
-        self.lock().unwritten_bytes
+        self.lock().unwritten.all
     }
 
     /// Whether so much is not in segment files yet that producers must wait.
@@ -235,13 +260,9 @@ impl Tail {
     /// The partitions that have something to write, the fullest first.
     pub(super) fn unwritten_partitions(&self) -> Vec<PartitionId> {
         let state = self.lock();
-        let bytes = |log: &PartitionLog| log.unwritten().map(LogBatch::memory_bytes).sum::<usize>();
-        let mut found: Vec<_> = state
-            .partitions
-            .iter()
-            .filter(|(_, log)| log.view.written_end < log.view.high_watermark)
-            .map(|(partition, log)| (bytes(log), *partition))
-            .collect();
+        let mut found: Vec<_> =
+            state.unwritten.by_partition.iter().map(|(partition, bytes)| (*bytes, *partition)).collect();
+        drop(state);
         found.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         found.into_iter().map(|(_, partition)| partition).collect()
     }
@@ -271,7 +292,7 @@ impl Tail {
         let state = &mut *state;
         if let Some(log) = state.partitions.get_mut(&partition) {
             let freed = log.unwritten().take_while(|batch| batch.last_offset < written_end);
-            state.unwritten_bytes -= freed.map(LogBatch::memory_bytes).sum::<usize>();
+            state.unwritten.take(partition, freed.map(LogBatch::memory_bytes).sum());
             log.view.written_end = log.view.written_end.max(written_end);
             log.view.segments.replace_active(segments);
         }
@@ -290,7 +311,7 @@ impl Tail {
             written_end = batch.last_offset + 1;
         }
         log.view.written_end = written_end;
-        state.unwritten_bytes -= spared;
+        state.unwritten.take(partition, spared);
         (from < to).then_some(from)
     }
 

@@ -58,6 +58,16 @@ pub struct FolderEntry {
 /// Holds a lock until dropped.
 pub trait LockHeld: Send + Sync {}
 
+/// A whole file system that can be flushed at once.
+pub trait FlushedWhole: Send + Sync {
+    /// Makes everything durable that was written to the file system, all files, folders and sizes.
+    ///
+    /// # Errors
+    /// Whatever could not be written since this handle was made, also where the system had tried before this call: an error
+    /// is told, even where a flush of the single file would have been the one to hear of it.
+    fn sync(&self) -> io::Result<()>;
+}
+
 /// A file system. Every method may block.
 pub trait Disk: Send + Sync {
     /// Makes a folder and its parents; it may exist already.
@@ -74,6 +84,11 @@ pub trait Disk: Send + Sync {
     fn list(&self, path: &Path) -> io::Result<Vec<FolderEntry>>;
     /// Makes new, renamed and removed names in a folder durable.
     fn sync_folder(&self, path: &Path) -> io::Result<()>;
+    /// A handle to flush the whole file system of a folder with one call, where the system has a call that tells of every
+    /// error. It hears of errors from now on.
+    fn flushed_whole(&self, _folder: &Path) -> Option<Box<dyn FlushedWhole>> {
+        None
+    }
     /// Takes an exclusive lock between processes on a file, made where it is missing;
     /// [`io::ErrorKind::WouldBlock`] where another holds it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn LockHeld>>;

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Disk, DiskFile, FolderEntry, LockHeld, OpenHow, sending};
+use super::{Disk, DiskFile, FlushedWhole, FolderEntry, LockHeld, OpenHow, sending};
 
 /// The operating system's files.
 #[derive(Clone, Copy, Default, Debug)]
@@ -55,6 +55,13 @@ impl Disk for SystemDisk {
         File::open(path)?.sync_all()
     }
 
+    fn flushed_whole(&self, folder: &Path) -> Option<Box<dyn FlushedWhole>> {
+        whole_flush_tells_errors()
+            .then(|| File::open(folder).ok())
+            .flatten()
+            .map(|folder| Box::new(OnFileSystem(folder)) as _)
+    }
+
     fn lock(&self, path: &Path) -> io::Result<Box<dyn LockHeld>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
         match file.try_lock() {
@@ -71,6 +78,41 @@ struct HeldFile {
 }
 
 impl LockHeld for HeldFile {}
+
+/// Any open file of a file system stands for all of it.
+struct OnFileSystem(File);
+
+impl FlushedWhole for OnFileSystem {
+    #[cfg(target_os = "linux")]
+    fn sync(&self) -> io::Result<()> {
+        loop {
+            match rustix::fs::syncfs(&self.0) {
+                Err(rustix::io::Errno::INTR) => {}
+                result => return result.map_err(io::Error::from),
+            }
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn sync(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Linux tells `syncfs` of failed writes since 5.8, and of what the file system itself could not do since 5.17; before that, a
+/// flush could fail and nobody would hear of it.
+#[cfg(target_os = "linux")]
+fn whole_flush_tells_errors() -> bool {
+    let system = rustix::system::uname();
+    let release = system.release().to_string_lossy();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(17))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn whole_flush_tells_errors() -> bool {
+    false
+}
 
 struct SystemFile(File);
 

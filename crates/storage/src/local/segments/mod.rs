@@ -5,6 +5,7 @@
 //! the state in memory: bytes after that are the remains of a crash and are written over.
 
 mod compacted;
+mod direct;
 mod files;
 mod header;
 mod index;

@@ -5,15 +5,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::direct::DirectPieces;
 use super::files::{FileId, OpenFiles, SegmentFile};
 use super::header::{FIRST_BATCH_AT, FileKind, header};
 use super::index::{IndexEntry, entry_at};
 use super::tidy::Tidy;
 use super::{SegmentMeta, SegmentName, partition_folder, remove_file, topic_folder};
-use crate::local::disk::{Disk, DiskFile, OpenHow, remove_tree};
+use crate::local::disk::{BLOCK_BYTES, Disk, DiskFile, FlushedWhole, OpenHow, remove_tree};
 use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
 use crate::{LogConfig, PartitionId, TopicId};
+
+/// Up to here files and folders are flushed one by one. For more, flushing the whole file system is cheaper, though others
+/// may have written to it too: each single flush is a commit of the file system's journal and a wait for the drive.
+const FLUSHED_ONE_BY_ONE: usize = 128;
 
 /// Up to here small batches gather for one write.
 const STAGED_BYTES: u64 = 1 << 20;
@@ -80,6 +85,9 @@ pub(in crate::local) struct SegmentStore {
     topics: PathBuf,
     index_interval_bytes: u64,
     files: Arc<OpenFiles>,
+    direct: DirectPieces,
+    /// To flush many files at once. Made before anything is written, so that it hears of every error.
+    whole: Option<Box<dyn FlushedWhole>>,
     /// Written since the last sync; the flag says whether the index was written too.
     dirty: BTreeMap<(PartitionId, SegmentName), bool>,
     /// Folders with new names in them.
@@ -88,33 +96,21 @@ pub(in crate::local) struct SegmentStore {
     unsynced_bytes: u64,
 }
 
-struct OpenSegment {
-    log: Arc<SegmentFile>,
-    index: Arc<SegmentFile>,
-}
-
-impl OpenSegment {
-    fn log(&self) -> &dyn DiskFile {
-        self.log.disk_file()
-    }
-
-    fn index(&self) -> &dyn DiskFile {
-        self.index.disk_file()
-    }
-}
-
 impl SegmentStore {
-    pub(in crate::local) fn new(files: Arc<OpenFiles>, index_interval_bytes: u64) -> Self {
+    /// `direct` says whether the file system takes direct writes.
+    pub(in crate::local) fn new(files: Arc<OpenFiles>, index_interval_bytes: u64, direct: bool) -> Self {
         let tidy = Arc::new(Tidy::new(files.disk().clone(), files.topics().to_owned()));
         Self {
             disk: files.disk().clone(),
             topics: files.topics().to_owned(),
             index_interval_bytes: index_interval_bytes.max(1),
-            files,
+            direct: DirectPieces::new(direct),
+            whole: files.disk().flushed_whole(files.topics()),
             dirty: BTreeMap::new(),
             renamed: BTreeSet::new(),
             tidy,
             unsynced_bytes: 0,
+            files,
         }
     }
 
@@ -163,6 +159,14 @@ impl SegmentStore {
 
     /// Makes all that was written durable. What is not flushed yet when an error comes is so with the next call.
     pub(in crate::local) fn sync(&mut self) -> Result<(), SyncError> {
+        if let Some(whole) = self.whole.as_ref().filter(|_| self.dirty.len() + self.renamed.len() > FLUSHED_ONE_BY_ONE)
+        {
+            whole
+                .sync()
+                .map_err(|error| SyncError::Failed(StoreError::at(&self.topics, "flush the file system of")(error)))?;
+            self.dirty.clear();
+            self.renamed.clear();
+        }
         while let Some((&(partition, name), &index_too)) = self.dirty.first_key_value() {
             self.sync_segment(partition, name, index_too)?;
             self.dirty.remove(&(partition, name));
@@ -181,13 +185,14 @@ impl SegmentStore {
 
     fn sync_segment(&mut self, partition: PartitionId, name: SegmentName, index_too: bool) -> Result<(), SyncError> {
         let path = name.log_path(&partition_folder(&self.topics, partition));
-        let segment = match self.opened(partition, name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            opened => opened.map_err(|error| SyncError::NotBegun(StoreError::at(&path, "open")(error)))?,
-        };
-        let failed = |error| SyncError::Failed(StoreError::at(&path, "flush")(error));
-        segment.log().sync().map_err(failed)?;
-        if index_too { segment.index().sync().map_err(failed) } else { Ok(()) }
+        for kind in [Some(FileKind::Log), index_too.then_some(FileKind::Index)].into_iter().flatten() {
+            let file = match self.opened(partition, name, kind) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                opened => opened.map_err(|error| SyncError::NotBegun(StoreError::at(&path, "open")(error)))?,
+            };
+            file.disk_file().sync().map_err(|error| SyncError::Failed(StoreError::at(&path, "flush")(error)))?;
+        }
+        Ok(())
     }
 
     /// Removes the files of segments that hold nothing any more.
@@ -244,6 +249,7 @@ impl SegmentStore {
 
     fn forget(&mut self, goes: impl Fn(PartitionId, SegmentName) -> bool) {
         self.files.forget(|id| goes(id.partition, id.name));
+        self.direct.forget(&goes);
         self.dirty.retain(|(partition, name), _| !goes(*partition, *name));
     }
 
@@ -281,40 +287,43 @@ impl SegmentStore {
         let failed = StoreError::at(&path, "write");
         let (start, first_new_entry) = (meta.bytes, meta.index_entries);
         let interval = self.index_interval_bytes;
-        let segment = self.opened(partition, meta.name()).map_err(&failed)?;
-        let size = segment.log().size().map_err(&failed)?;
+        let log = self.opened(partition, meta.name(), FileKind::Log).map_err(&failed)?;
+        let log = log.disk_file();
+        let size = log.size().map_err(&failed)?;
         if size < start {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidData, "it is shorter than it was")));
         }
-        if size > start {
-            segment.log().truncate(start).map_err(&failed)?;
+        // A direct write ends with zeros up to the next block; only what a crash left is longer.
+        if size > start.next_multiple_of(BLOCK_BYTES as u64) {
+            log.truncate(start).map_err(&failed)?;
         }
         let mut entries = Vec::new();
         for batch in piece {
             meta.add(batch, interval, &mut entries);
         }
-        match piece {
-            [one] => segment.log().write_at(&one.bytes, start, false).map_err(&failed)?,
-            several => {
-                let mut staged = Vec::with_capacity((meta.bytes - start) as usize);
-                several.iter().for_each(|batch| staged.extend_from_slice(&batch.bytes));
-                segment.log().write_at(&staged, start, false).map_err(&failed)?;
-            }
+        let is_direct = self.direct.suits(meta.bytes - start) && {
+            let (file, name) = ((&*path, log), (partition, meta.name()));
+            self.direct.write(&*self.disk, file, name, start, piece).map_err(&failed)?
+        };
+        if !is_direct {
+            write_through_cache(log, start, piece).map_err(&failed)?;
         }
         if !entries.is_empty() {
-            segment.index().write_at(&entries, entry_at(first_new_entry), false).map_err(&failed)?;
+            let index = self.opened(partition, meta.name(), FileKind::Index).map_err(&failed)?;
+            index.disk_file().write_at(&entries, entry_at(first_new_entry), false).map_err(&failed)?;
         }
         *self.dirty.entry((partition, meta.name())).or_default() |= !entries.is_empty();
         self.unsynced_bytes += meta.bytes - start;
         Ok(meta)
     }
 
-    fn opened(&self, partition: PartitionId, name: SegmentName) -> io::Result<OpenSegment> {
-        let open = |kind, how| self.files.writing(FileId { partition, name, kind }, how);
-        let log = open(FileKind::Log, OpenHow::WRITE)?;
-        // An index that is lost begins anew; what it misses is found by reading the segment.
-        let index = open(FileKind::Index, OpenHow::CREATE)?;
-        Ok(OpenSegment { log, index })
+    fn opened(&self, partition: PartitionId, name: SegmentName, kind: FileKind) -> io::Result<Arc<SegmentFile>> {
+        let how = match kind {
+            FileKind::Log => OpenHow::WRITE,
+            // An index that is lost begins anew; what it misses is found by reading the segment.
+            FileKind::Index => OpenHow::CREATE,
+        };
+        self.files.writing(FileId { partition, name, kind }, how)
     }
 }
 
@@ -334,4 +343,13 @@ impl SegmentMeta {
         self.end_offset = batch.last_offset + 1;
         self.max_timestamp_ms = self.max_timestamp_ms.max(batch.max_timestamp_ms);
     }
+}
+
+fn write_through_cache(log: &dyn DiskFile, start: u64, piece: &[LogBatch]) -> io::Result<()> {
+    if let [one] = piece {
+        return log.write_at(&one.bytes, start, false);
+    }
+    let mut staged = Vec::with_capacity(piece.iter().map(|batch| batch.bytes.len()).sum());
+    piece.iter().for_each(|batch| staged.extend_from_slice(&batch.bytes));
+    log.write_at(&staged, start, false)
 }
