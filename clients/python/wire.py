@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import NamedTuple
 
-METADATA, FETCH, DESCRIBE_GROUPS, API_VERSIONS = 3, 1, 15, 18
+METADATA, FETCH, DESCRIBE_GROUPS, API_VERSIONS, CREATE_TOPICS = 3, 1, 15, 18, 19
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 RECORD_COUNT_AT = 57
 
@@ -101,6 +101,17 @@ def topics(address):
         return name
 
     return set(answer.array(topic))
+
+
+def create_topic(address, name, configs, partitions=1):
+    """Create a topic with configs of its own."""
+    values = b"".join(text(config) + text(value) for config, value in configs.items())
+    topic = text(name) + struct.pack(">ihii", partitions, 1, 0, len(configs)) + values
+    answer = ask(address, CREATE_TOPICS, 2, struct.pack(">i", 1) + topic + struct.pack(">ib", 10_000, 0))
+    answer.take("i")
+    for _, error, message in answer.array(lambda: (answer.string(), answer.take("h"), answer.string())):
+        if error:
+            raise ConnectionError(f"CreateTopics answered error {error}: {message}")
 
 
 def describe_group(address, group):
