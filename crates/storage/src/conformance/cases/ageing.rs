@@ -111,21 +111,24 @@ pub(super) fn a_change_counts_at_once(trial: &mut Trial) {
     assert_eq!(trial.contents(partition).len(), 1);
 }
 
-/// Records without timestamps are as old as the time of their coming.
+/// Records without timestamps are as old as the last write to their segment.
 pub(super) fn without_timestamps(trial: &mut Trial) {
     let partition = trial.partition_with(&[BY_SECONDS, ("retention.ms", "3000")]);
-    for now_ms in [1_000, 2_000, 3_000] {
+    for now_ms in [1_000, 1_500, 2_600, 3_700] {
         trial.set_ms(now_ms);
         trial.accept(partition, &Sample::of(&[now_ms]).at(-1));
         trial.maintain();
     }
     trial.interlude();
-    trial.set_ms(5_000);
+    trial.set_ms(4_500);
     trial.maintain();
-    assert_eq!(trial.values(partition), ["2000", "3000"]);
-    trial.set_ms(6_001);
+    assert_eq!(log_start(trial, partition), 0, "its second record is younger than its first");
+    trial.set_ms(4_501);
     trial.maintain();
-    assert_eq!(log_start(trial, partition), 3);
+    assert_eq!(trial.values(partition), ["2600", "3700"]);
+    trial.set_ms(6_701);
+    trial.maintain();
+    assert_eq!(log_start(trial, partition), 4);
 }
 
 #[derive(Default)]
