@@ -118,9 +118,9 @@ class Producer:
         self.producer = run(_started(lambda: aiokafka.AIOKafkaProducer(
             bootstrap_servers=bootstrap, compression_type=codec, acks="all", linger_ms=1000, max_batch_size=1 << 20)))
 
-    def send(self, topic, partition, values):
+    def send(self, topic, partition, values, keys):
         async def send():
-            sent = [await self.producer.send(topic, value, partition=partition) for value in values]
+            sent = [await self.producer.send(topic, value, key, partition) for key, value in zip(keys, values)]
             await self.producer.flush()
             return [(await future).offset for future in sent]
         return run(send())

@@ -103,12 +103,12 @@ class Producer:
             "error_cb": _complain,
         })
 
-    def send(self, topic, partition, values):
+    def send(self, topic, partition, values, keys):
         reports = []
         # Until it knows the topic, the client keeps records aside and then lets some of them go ahead, one in a batch.
         self.producer.list_topics(topic, timeout=10)
-        for value in values:
-            self.producer.produce(topic, value, partition=partition, on_delivery=lambda *report: reports.append(report))
+        for key, value in zip(keys, values):
+            self.producer.produce(topic, value, key, partition=partition, on_delivery=lambda *report: reports.append(report))
         if self.producer.flush(30):
             raise TimeoutError("records without an answer after 30 s")
         for error, _ in reports:

@@ -124,8 +124,8 @@ class Producer:
         self.producer = kafka.KafkaProducer(bootstrap_servers=[bootstrap], compression_type=codec, acks="all", linger_ms=5000,
                                             batch_size=1 << 20)
 
-    def send(self, topic, partition, values):
-        sent = [self.producer.send(topic, value, partition=partition) for value in values]
+    def send(self, topic, partition, values, keys):
+        sent = [self.producer.send(topic, value, key, partition=partition) for key, value in zip(keys, values)]
         self.producer.flush()
         return [future.get(30).offset for future in sent]
 

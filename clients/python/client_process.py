@@ -108,10 +108,11 @@ class ClientProcess:
         self.polling = False
         self.consumer.close()
 
-    def do_produce(self, topic, partition, values, codec):
+    def do_produce(self, topic, partition, values, codec, keys):
         if codec not in self.producers:
             self.producers[codec] = self.adapter.Producer(self.bootstrap, {"codec": codec})
-        return self.producers[codec].send(topic, partition, [value.encode() for value in values])
+        encoded = [key and key.encode() for key in keys or [None] * len(values)]
+        return self.producers[codec].send(topic, partition, [value.encode() for value in values], encoded)
 
     def do_admin(self, call, arguments):
         if self.admin is None:

@@ -48,9 +48,9 @@ def stable(world, group, *members):
     world.wait(shared_out, f"{group} to share {world.partitions} partitions among {len(members)}")
 
 
-def topic_with(world, partitions):
+def topic_with(world, partitions, **properties):
     """Start the broker and create the topic that the story is about."""
-    world.start_broker()
+    world.start_broker(**properties)
     world.partitions = partitions
     world.create_topic(partitions)
 

@@ -7,7 +7,8 @@ import socket
 import struct
 from typing import NamedTuple
 
-METADATA, FETCH, DESCRIBE_GROUPS, API_VERSIONS, CREATE_TOPICS = 3, 1, 15, 18, 19
+METADATA, FETCH, LIST_OFFSETS, DESCRIBE_GROUPS, API_VERSIONS, CREATE_TOPICS = 3, 1, 2, 15, 18, 19
+EARLIEST, LATEST = -2, -1
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 RECORD_COUNT_AT = 57
 
@@ -135,9 +136,33 @@ def describe_group(address, group):
     return answer.array(described)[0]
 
 
+def bounds(address, topic, partition):
+    """Where a partition's log starts and ends."""
+    return tuple(_offset(address, topic, partition, timestamp) for timestamp in (EARLIEST, LATEST))
+
+
+def _offset(address, topic, partition, timestamp):
+    asked = struct.pack(">i", 1) + struct.pack(">iq", partition, timestamp)
+    answer = ask(address, LIST_OFFSETS, 1, struct.pack(">ii", -1, 1) + text(topic) + asked)
+    answer.take("i"), answer.string(), answer.take("i"), answer.take("i")
+    error = answer.take("h")
+    if error:
+        raise ConnectionError(f"ListOffsets answered error {error}")
+    answer.take("q")
+    return answer.take("q")
+
+
 def batches(address, topic, partition):
-    """All batches that the partition holds from offset 0 on, up to 32 MiB of them."""
-    asked = struct.pack(">i", partition) + struct.pack(">qi", 0, 32 << 20)
+    """All batches that the partition holds."""
+    found, offset = [], bounds(address, topic, partition)[0]
+    while more := list(_batches_in(_fetch(address, topic, partition, offset))):  # an answer may end with a segment
+        found += [batch for batch, _ in more]
+        offset = more[-1][1]
+    return found
+
+
+def _fetch(address, topic, partition, offset):
+    asked = struct.pack(">i", partition) + struct.pack(">qi", offset, 32 << 20)
     body = struct.pack(">iiiib", -1, 0, 0, 32 << 20, 0)
     body += struct.pack(">i", 1) + text(topic) + struct.pack(">i", 1) + asked
     answer = ask(address, FETCH, 4, body)
@@ -156,16 +181,18 @@ def batches(address, topic, partition):
         answer.string()
         return answer.array(one_partition)
 
-    return list(_batches_in(answer.array(one_topic)[0][0]))
+    return answer.array(one_topic)[0][0]
 
 
 def _batches_in(data):
+    """Each batch, and the offset after it."""
     at = 0
     while at + RECORD_COUNT_AT + 4 <= len(data):
         base_offset, length = struct.unpack_from(">qi", data, at)
         (attributes,) = struct.unpack_from(">h", data, at + 21)
+        (last,) = struct.unpack_from(">i", data, at + 23)
         (count,) = struct.unpack_from(">i", data, at + RECORD_COUNT_AT)
-        yield Batch(base_offset, count, CODECS[attributes & 7])
+        yield Batch(base_offset, count, CODECS[attributes & 7]), base_offset + last + 1
         at += 12 + length
 
 

@@ -235,14 +235,14 @@ class World:
         client.start("consumer", topics=list(topics), options={**defaults, **options})
         return client
 
-    def produce(self, values, partition=0, topic="topic", codec="none", environment=None):
+    def produce(self, values, partition=0, topic="topic", codec="none", environment=None, keys=None):
         """Send the values in one go, as one batch, and return their offsets once all are acknowledged."""
         if environment is None:
             self._sender = self._sender or self.client("producer")
             sender = self._sender
         else:
             sender = self.client("producer", environment)
-        return sender.do("produce", topic=topic, partition=partition, values=list(values), codec=codec)
+        return sender.do("produce", topic=topic, partition=partition, values=list(values), codec=codec, keys=keys)
 
     def produce_everywhere(self, prefix, each, partitions, topic="topic"):
         """Send `each` values to each of the partitions; returns all values."""
