@@ -221,6 +221,31 @@ pub enum LogStartCause {
     Retention,
 }
 
+/// What an engine has done since it was opened. Numbers of different kinds may be a moment apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct EngineCounters {
+    /// Bytes of the record batches that were acknowledged, duplicates not counted.
+    pub acknowledged_bytes: u64,
+    /// Bytes written to the write-ahead log, with frames, headers and padding.
+    pub wal_bytes: u64,
+    /// Bytes of batches written to segments behind the log.
+    pub segment_bytes: u64,
+    /// Bytes of index entries written with them.
+    pub index_bytes: u64,
+    /// Bytes of the segments that compaction wrote, indexes not counted.
+    pub compacted_bytes: u64,
+    /// Bytes of manifests.
+    pub manifest_bytes: u64,
+    /// Flushes of the write-ahead log.
+    pub wal_flushes: u64,
+    /// Groups of commands that went to the write-ahead log with one write.
+    pub groups: u64,
+    /// Checkpoints that were completed.
+    pub checkpoints: u64,
+    /// How long they took together, milliseconds by the monotonic clock.
+    pub checkpoint_ms: u64,
+}
+
 /// Hears what happens in an engine. Called from any thread, and must return at once.
 pub trait Observer: Send + Sync {
     /// New records can be read from these partitions. Spurious calls are allowed.

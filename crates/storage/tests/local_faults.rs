@@ -368,3 +368,23 @@ fn a_checkpoint_comes_by_itself_after_its_interval() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn what_was_done_is_counted() {
+    let disk = MemoryDisk::default();
+    let engine = opened(&disk);
+    create(&engine, "a", 1, 1);
+    let value = batch(&[7; 3000]);
+    for durability in [Durability::Flush, Durability::Os, Durability::Flush] {
+        append_as(&engine, P(), value.clone(), durability).unwrap();
+    }
+    let before = engine.counters();
+    assert_eq!((before.acknowledged_bytes, before.groups), (3 * value.len() as u64, 4));
+    assert_eq!((before.wal_flushes, before.checkpoints, before.segment_bytes), (3, 0, 0));
+    assert_eq!(before.wal_bytes, 5 * 4096, "a header and four groups of a block each");
+    engine.maintain(usize::MAX).wait().unwrap();
+    let after = engine.counters();
+    assert_eq!((after.segment_bytes, after.index_bytes, after.checkpoints), (3 * value.len() as u64, 2 * 32, 1));
+    let manifest = disk.files("/data/manifest").remove(0).1;
+    assert_eq!(after.manifest_bytes, manifest.len() as u64);
+}

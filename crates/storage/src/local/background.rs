@@ -351,6 +351,9 @@ impl Background {
         let segments = written.map_err(|error| self.failed(&error))?;
         let written_end = unwritten.batches.last().map_or(0, |batch| batch.last_offset + 1);
         self.tail.written(partition, written_end, segments);
+        let (segment_bytes, index_bytes) = self.store.written_bytes();
+        self.health.counters.segment_bytes.set(segment_bytes);
+        self.health.counters.index_bytes.set(index_bytes);
         self.health.set_shortage(None);
         self.inbox.poke();
         Ok(true)
@@ -398,6 +401,7 @@ impl Background {
 
     /// Brings everything up to one place in the log into segment files, says so in the manifest, and frees the log before.
     fn write_checkpoint(&mut self, has_compacted: bool) -> Result<(), Unavailable> {
+        let began_ms = (self.monotonic_ms)();
         let snapshot = self.snapshot()?;
         if snapshot.wal.next_sequence == self.checkpointed && !has_compacted {
             return Ok(());
@@ -411,7 +415,7 @@ impl Background {
         self.sync_segments()?;
         let manifest = self.manifest(&snapshot);
         match manifest.replace(&*self.disk, &self.folder) {
-            Ok(()) => {}
+            Ok(bytes) => self.health.counters.manifest_bytes.add(bytes),
             Err(ReplaceError::NotWritten(error)) => {
                 let path = self.folder.join("manifest.new");
                 return Err(self.failed(&StoreError { path, doing: "write", error }));
@@ -423,7 +427,10 @@ impl Background {
         self.checkpointed = snapshot.wal.next_sequence;
         self.health.set_shortage(None);
         self.slots.retire_before(snapshot.wal.number);
-        tracing::debug!(sequence = self.checkpointed, "checkpoint");
+        let counters = &self.health.counters;
+        counters.checkpoints.add(1);
+        counters.checkpoint_ms.add((self.monotonic_ms)().saturating_sub(began_ms));
+        tracing::debug!(sequence = self.checkpointed, counters = ?counters.read(), "checkpoint");
         Ok(())
     }
 

@@ -17,8 +17,9 @@ use super::tail::{Found, Tail};
 use super::wal::SlotPool;
 use crate::batches::LEADER_EPOCH;
 use crate::{
-    Append, AppendError, Appended, Bounds, Completer, ConfigChange, Engine, FoundOffset, Metadata, MetadataError,
-    NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
+    Append, AppendError, Appended, Bounds, Completer, ConfigChange, Engine, EngineCounters, FoundOffset, Metadata,
+    MetadataError, NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId,
+    Unavailable,
 };
 
 /// The engine on one machine's disk: one shared write-ahead log, segment files behind it.
@@ -45,6 +46,11 @@ impl LocalEngine {
     /// The data folder.
     pub fn folder(&self) -> &std::path::Path {
         &self.folder
+    }
+
+    /// What it has done since it was opened.
+    pub fn counters(&self) -> EngineCounters {
+        self.health.counters.read()
     }
 
     fn push(&self, command: Command) {

@@ -316,7 +316,10 @@ impl Flusher {
 
     /// Writes the group, publishes it and answers.
     pub(super) fn finish(&mut self, mut group: Group, backlog: &mut VecDeque<Command>) {
-        let written = if self.wal.has_frames() {
+        let acknowledged: usize =
+            group.advances.iter().flat_map(|advance| &advance.batches).map(|batch| batch.bytes.len()).sum();
+        let is_written = self.wal.has_frames();
+        let written = if is_written {
             self.wal.write(group.flush)
         } else if group.flush && self.wal.is_unflushed() {
             self.wal.settle()
@@ -333,6 +336,11 @@ impl Flusher {
         if !self.wal.is_unflushed() {
             self.unflushed.clear();
         }
+        let counters = &self.health.counters;
+        counters.acknowledged_bytes.add(acknowledged as u64);
+        counters.groups.add(u64::from(is_written));
+        counters.wal_bytes.set(self.wal.written_bytes());
+        counters.wal_flushes.set(self.wal.flushes());
         group.publish(&self.tail, &self.state.metadata, &self.producer_ids);
         if self.tail.wants_writing() {
             self.background.request_write();

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::counters::Counters;
 use super::shortage::remedy;
 use crate::{LogStartCause, Metadata, Observer, PartitionId, Unavailable};
 
@@ -15,6 +16,8 @@ pub(super) struct Health {
     /// Why nothing can be written for now; passes.
     shortage: Mutex<Option<Unavailable>>,
     observers: Mutex<Vec<Arc<dyn Observer>>>,
+    /// Here because everything that works for the engine looks here.
+    pub(super) counters: Counters,
 }
 
 impl Health {

@@ -165,11 +165,12 @@ impl Manifest {
         })
     }
 
-    /// Puts the manifest in the place of the old one, durably.
-    pub(super) fn replace(&self, disk: &dyn Disk, folder: &Path) -> Result<(), ReplaceError> {
+    /// Puts the manifest in the place of the old one, durably; answers its size.
+    pub(super) fn replace(&self, disk: &dyn Disk, folder: &Path) -> Result<u64, ReplaceError> {
         let new = folder.join("manifest.new");
         let file = disk.open(&new, OpenHow::CREATE_EMPTY).map_err(ReplaceError::NotWritten)?;
-        file.write_at(&self.encode(), 0, false).map_err(ReplaceError::NotWritten)?;
+        let bytes = self.encode();
+        file.write_at(&bytes, 0, false).map_err(ReplaceError::NotWritten)?;
         file.sync().map_err(ReplaceError::Unknown)?;
         drop(file);
         disk.rename(&new, &path(folder)).map_err(ReplaceError::Unknown)?;
@@ -177,7 +178,8 @@ impl Manifest {
             // Which of the two is there after a power cut is open, and either will do: nothing was freed yet.
             true => ReplaceError::NotWritten(error),
             false => ReplaceError::Unknown(error),
-        })
+        })?;
+        Ok(bytes.len() as u64)
     }
 }
 

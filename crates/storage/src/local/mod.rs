@@ -17,6 +17,7 @@
 mod background;
 mod changes;
 mod cleaner;
+mod counters;
 pub mod disk;
 mod engine;
 mod fields;

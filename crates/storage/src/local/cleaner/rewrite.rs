@@ -67,6 +67,7 @@ impl Cleaner {
         let written = self.write(partition, group, filter, &mut writer);
         let done = written.and_then(|()| {
             let compacted = writer.finish()?;
+            self.health.counters.compacted_bytes.add(compacted.iter().map(|meta| meta.bytes).sum());
             // Flushed; from here on readers see it.
             self.tail.replace_segments(partition, group, compacted).then_some(()).ok_or(Ended::GivenUp)
         });

@@ -202,6 +202,7 @@ fn unreached(id: PartitionId, end: i64, state: &DurableState) -> Option<Lost> {
 impl Partition<'_> {
     /// Looks at all segments of a partition.
     fn check(&self, record: &PartitionRecord, end_offset: i64, damage: &mut Vec<Damage>) -> PartitionFacts {
+        damage.extend(self.gaps(record));
         let wanted = record.segments.iter().filter(|meta| meta.end_offset > self.log_start_offset);
         let mut facts = self.facts(end_offset);
         for meta in wanted {
@@ -210,6 +211,31 @@ impl Partition<'_> {
             facts.batches += self.check_segment(meta, damage);
         }
         facts
+    }
+
+    /// Offsets that no segment has by the manifest's own word, and that no compaction can have left out.
+    fn gaps(&self, record: &PartitionRecord) -> Option<Damage> {
+        let mut lost = Vec::new();
+        let mut next = self.log_start_offset.max(record.clean_end);
+        let mut may_have_gaps = false;
+        for meta in &record.segments {
+            if next < meta.base_offset && !may_have_gaps && meta.generation == 0 {
+                lost.extend(self.lost(next, meta.base_offset));
+            }
+            next = next.max(meta.end_offset);
+            may_have_gaps = meta.generation > 0;
+        }
+        if !may_have_gaps {
+            lost.extend(self.lost(next, record.end_offset));
+        }
+        let what = format!("it names no segment for some offsets of {}/{}", self.topic, self.id.index);
+        let path = PathBuf::from("manifest");
+        (!lost.is_empty()).then_some(Damage { path, byte: None, what, lost, prevents_start: false })
+    }
+
+    fn lost(&self, from: i64, to: i64) -> Option<Lost> {
+        let (topic, partition) = (self.topic.clone(), self.id.index);
+        (from < to).then_some(Lost { topic, partition, from, to, at_most: false })
     }
 
     /// Looks at segment files of which nothing is known but their names.

@@ -94,6 +94,8 @@ pub(in crate::local) struct SegmentStore {
     renamed: BTreeSet<PathBuf>,
     tidy: Arc<Tidy>,
     unsynced_bytes: u64,
+    /// How much was written in all: batches, index entries.
+    written_bytes: (u64, u64),
 }
 
 impl SegmentStore {
@@ -111,7 +113,13 @@ impl SegmentStore {
             tidy,
             unsynced_bytes: 0,
             files,
+            written_bytes: (0, 0),
         }
+    }
+
+    /// How many bytes of batches and of index entries were written in all.
+    pub(in crate::local) fn written_bytes(&self) -> (u64, u64) {
+        self.written_bytes
     }
 
     /// A partition's folder.
@@ -314,6 +322,8 @@ impl SegmentStore {
         }
         *self.dirty.entry((partition, meta.name())).or_default() |= !entries.is_empty();
         self.unsynced_bytes += meta.bytes - start;
+        self.written_bytes.0 += meta.bytes - start;
+        self.written_bytes.1 += entries.len() as u64;
         Ok(meta)
     }
 

@@ -45,6 +45,9 @@ pub(in crate::local) struct WalWriter {
     unflushed: bool,
     buffer: AlignedBuffer,
     buffered_frames: u64,
+    /// How much was written in all, and how often it was flushed.
+    written_bytes: u64,
+    flushes: u64,
 }
 
 struct OpenSegment {
@@ -64,7 +67,19 @@ impl WalWriter {
             unflushed: false,
             buffer: AlignedBuffer::new(),
             buffered_frames: 0,
+            written_bytes: 0,
+            flushes: 0,
         }
+    }
+
+    /// How much was written since the start.
+    pub(in crate::local) fn written_bytes(&self) -> u64 {
+        self.written_bytes
+    }
+
+    /// How often it was flushed since the start.
+    pub(in crate::local) fn flushes(&self) -> u64 {
+        self.flushes
     }
 
     /// Whether frames with payloads of `payload_bytes` in all still fit into the open segment.
@@ -151,6 +166,8 @@ impl WalWriter {
         if flush && self.unflushed {
             open.file.sync()?;
         }
+        self.written_bytes += self.buffer.len() as u64;
+        self.flushes += u64::from(flush);
         self.end.offset += self.buffer.len() as u64;
         self.end.next_sequence += self.buffered_frames;
         self.written_end = self.end;
@@ -169,6 +186,7 @@ impl WalWriter {
     pub(in crate::local) fn settle(&mut self) -> io::Result<()> {
         if let (true, Some(open)) = (self.unflushed, &self.file) {
             open.file.sync()?;
+            self.flushes += 1;
         }
         self.unflushed = false;
         self.durable_sequence = self.end.next_sequence - 1;

@@ -46,6 +46,7 @@ impl Dump<'_> {
         fields.extend([
             ("log_start_offset", Field::Number(record.log_start_offset)),
             ("end_offset", Field::Number(record.end_offset)),
+            ("clean_end", Field::Number(record.clean_end)),
             ("segments", Field::Count(record.segments.len() as u64)),
             ("producers", Field::Count(record.producers.len() as u64)),
         ]);
@@ -72,5 +73,6 @@ fn segment_fields(meta: &SegmentMeta) -> Vec<(&'static str, Field)> {
         ("first_timestamp_ms", Field::Number(meta.first_timestamp_ms)),
         ("max_timestamp_ms", Field::Number(meta.max_timestamp_ms)),
         ("created_ms", Field::Number(meta.created_ms)),
+        ("written_ms", Field::Number(meta.written_ms)),
     ]
 }
