@@ -1,20 +1,25 @@
-//! The simulation: the product's own code under a simulated network, log and clock, everything out of one seed.
+//! The simulation: the product's own code under simulated networks, disks and clocks, everything out of one seed.
 //!
 //! `ottla-sim groups N [--seed S] [--bug NAME] [--list-bugs]` runs the group coordinator over N seeds, then hunts every
-//! planted bug. The last line reads `N seeds, 0 violations, P of P planted bugs caught`; anything else exits with 1.
+//! planted bug; `ottla-sim storage N` does the same with the local storage engine. The last line reads
+//! `N seeds, 0 violations, P of P planted bugs caught`; anything else exits with 1.
 mod groups;
 mod hunt;
 mod prng;
+mod storage;
 mod trace;
 
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: ottla-sim groups N [--seed S] [--bug NAME] [--list-bugs]";
+/// Everything that is simulated.
+const SUBJECTS: &[hunt::Subject] = &[groups::SUBJECT, storage::SUBJECT];
+
+const USAGE: &str = "usage: ottla-sim groups|storage N [--seed S] [--bug NAME] [--list-bugs]";
 
 fn main() -> ExitCode {
     match options(std::env::args().skip(1)) {
         Ok(options) if options.list_bugs => {
-            hunt::list_bugs();
+            hunt::list_bugs(options.subject);
             ExitCode::SUCCESS
         }
         Ok(options) => hunt::run(&options),
@@ -27,6 +32,7 @@ fn main() -> ExitCode {
 
 /// What to run.
 struct Options {
+    subject: hunt::Subject,
     seeds: u64,
     first_seed: u64,
     bug: Option<String>,
@@ -34,11 +40,10 @@ struct Options {
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
-    let mut options = Options { seeds: 0, first_seed: 1, bug: None, list_bugs: false };
-    match arguments.next().as_deref() {
-        Some("groups") => {}
-        other => return Err(format!("no such simulation: {}", other.unwrap_or("(none)"))),
-    }
+    let name = arguments.next().unwrap_or_else(|| "(none)".into());
+    let subject = SUBJECTS.iter().copied().find(|subject| subject.name == name);
+    let subject = subject.ok_or_else(|| format!("no such simulation: {name}"))?;
+    let mut options = Options { subject, seeds: 0, first_seed: 1, bug: None, list_bugs: false };
     let number = |text: Option<String>| {
         let text = text.ok_or("a number is missing")?;
         text.parse::<u64>().map_err(|_| format!("not a number: {text}"))

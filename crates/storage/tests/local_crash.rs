@@ -7,7 +7,7 @@ mod local_support;
 
 use std::collections::BTreeMap;
 
-use local_support::{MemoryDisk, append_as, batch_of, new_topic, open, opened, partition, records_from};
+use local_support::{MemoryDisk, append_as, batch_of, new_topic, open, partition, records_from};
 use ottla_storage::local::LocalEngine;
 use ottla_storage::{
     AppendError, ConfigChange, ConfigResource, Durability, Engine, MetadataError, PartitionId, Topic, TopicId,
@@ -222,6 +222,8 @@ enum End {
     PowerCut,
     /// With the seed of what is left.
     TornPowerCut(u64),
+    /// Of the process that comes after the killed one.
+    KillThenPowerCut,
 }
 
 /// Runs the workload, ends the engine after so many changes on the disk, and goes on. Answers whether it ended early.
@@ -235,19 +237,27 @@ fn run(end: End, changes: u64) -> bool {
         Err(_) => 0,
     };
     match end {
-        End::Kill => disk.restart(),
+        End::Kill | End::KillThenPowerCut => disk.restart(),
         End::PowerCut => disk.cut_power(None),
         End::TornPowerCut(seed) => disk.cut_power(Some(seed * 1_000 + changes)),
     }
-    let engine = open(&disk).unwrap_or_else(|error| panic!("{end:?} after {changes} changes: {error}"));
+    let again = || open(&disk).unwrap_or_else(|error| panic!("{end:?} after {changes} changes: {error}"));
+    let mut engine = again();
     model.check(&engine, steps.get(done));
     for (number, step) in steps.iter().enumerate().skip(done) {
         assert!(model.step(&engine, step, number == done), "{end:?} after {changes} changes: {step:?}");
     }
     model.check(&engine, None);
+    if matches!(end, End::KillThenPowerCut) {
+        drop(engine);
+        disk.cut_power(None);
+        engine = again();
+        model.check(&engine, None);
+    }
     engine.close().wait().unwrap();
     drop(engine);
-    model.check(&opened(&disk), None);
+    disk.cut_power(None);
+    model.check(&again(), None);
     assert_eq!(disk.files(&format!("/data/topics/{}", "02".repeat(16))), [], "a deleted topic leaves no file");
     done < steps.len()
 }
@@ -261,6 +271,12 @@ fn run_all(end: End) {
 #[test]
 fn a_kill_at_any_step_loses_nothing() {
     run_all(End::Kill);
+}
+
+/// What a process left unflushed when it was killed is still there for the next one, which must not take it for durable.
+#[test]
+fn a_power_cut_after_a_kill_loses_nothing() {
+    run_all(End::KillThenPowerCut);
 }
 
 #[test]

@@ -7,27 +7,22 @@ mod client;
 mod faults;
 mod world;
 
+use crate::hunt::{Outcome, Subject};
 use ottla_groups::Settings;
 
+/// What `ottla-sim groups` runs.
+pub(crate) const SUBJECT: Subject = Subject { name: "groups", bugs, run };
+
 /// What one run shall be.
-pub(crate) struct Plan {
-    pub(crate) seed: u64,
+struct Plan {
+    seed: u64,
     /// Whether to keep the trace as text.
-    pub(crate) readable: bool,
+    readable: bool,
     #[cfg(feature = "planted-bugs")]
-    pub(crate) bug: Option<ottla_groups::PlantedBug>,
+    bug: Option<ottla_groups::PlantedBug>,
 }
 
 impl Plan {
-    pub(crate) fn new(seed: u64, readable: bool) -> Self {
-        Plan {
-            seed,
-            readable,
-            #[cfg(feature = "planted-bugs")]
-            bug: None,
-        }
-    }
-
     fn settings(&self, initial_rebalance_delay_ms: Option<i32>) -> Settings {
         Settings {
             min_session_timeout_ms: 100,
@@ -39,15 +34,24 @@ impl Plan {
     }
 }
 
-/// What came of one run.
-pub(crate) struct Outcome {
-    pub(crate) hash: u64,
-    pub(crate) events: u64,
-    pub(crate) violation: Option<String>,
-    pub(crate) lines: Vec<String>,
+#[cfg(feature = "planted-bugs")]
+fn bugs() -> Vec<(&'static str, &'static str)> {
+    ottla_groups::PlantedBug::ALL.iter().map(|bug| (bug.name(), bug.sentence())).collect()
 }
 
-/// Runs one seed.
-pub(crate) fn run(plan: &Plan) -> Outcome {
-    world::World::new(plan).run()
+#[cfg(not(feature = "planted-bugs"))]
+fn bugs() -> Vec<(&'static str, &'static str)> {
+    Vec::new()
+}
+
+fn run(seed: u64, bug: Option<&str>, readable: bool) -> Outcome {
+    #[cfg(not(feature = "planted-bugs"))]
+    let _ = bug;
+    let plan = Plan {
+        seed,
+        readable,
+        #[cfg(feature = "planted-bugs")]
+        bug: ottla_groups::PlantedBug::ALL.iter().copied().find(|planted| Some(planted.name()) == bug),
+    };
+    world::World::new(&plan).run()
 }

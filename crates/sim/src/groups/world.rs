@@ -1,9 +1,10 @@
 //! The world of one run: one queue of things that will happen, and the clock that jumps from one to the next.
+use super::Plan;
 use super::broker::{Broker, Waiting, now};
 use super::checks::Checks;
 use super::client::{Client, Phase, Wake, Wish};
 use super::faults::Fault;
-use super::{Outcome, Plan};
+use crate::hunt::Outcome;
 use crate::prng::Prng;
 use crate::trace::Trace;
 use ottla_groups::{Action, Answer, ClientInfo, Event, Request, Settings, Ticket};

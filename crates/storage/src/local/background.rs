@@ -12,10 +12,11 @@ use super::flusher::Snapshot;
 use super::health::{Health, closed, failed_flush, not_now};
 use super::inbox::Inbox;
 use super::manifest::{Manifest, PartitionRecord, ReplaceError};
+use super::planted::{Planted, planted};
 use super::segments::{Rolling, SegmentStore, StoreError, SyncError};
 use super::shortage::is_shortage;
 use super::tail::Tail;
-use super::wal::SlotPool;
+use super::wal::{SlotPool, WalPosition};
 use crate::log_config::LogConfigCache;
 use crate::{Completer, MonotonicMs, PartitionId, Topic, TopicId, Unavailable, WallMs};
 
@@ -209,6 +210,7 @@ pub(super) struct Background {
     pub(super) health: Arc<Health>,
     pub(super) slots: Arc<SlotPool>,
     pub(super) store: SegmentStore,
+    pub(super) planted: Planted,
     pub(super) snapshots: SnapshotSource,
     pub(super) cleaning: Arc<CleanerQueue>,
     pub(super) monotonic_ms: MonotonicMs,
@@ -218,8 +220,8 @@ pub(super) struct Background {
     pub(super) last_checkpoint_ms: u64,
     pub(super) retention_check_interval_ms: u64,
     pub(super) last_retention_ms: u64,
-    /// Up to which sequence number the manifest says all.
-    pub(super) checkpointed: u64,
+    /// Up to which place in the log the manifest says all.
+    pub(super) checkpointed: WalPosition,
     /// Keeps other brokers off the folder while the engine is open.
     pub(super) lock: Option<Box<dyn LockHeld>>,
 }
@@ -403,7 +405,9 @@ impl Background {
     fn write_checkpoint(&mut self, has_compacted: bool) -> Result<(), Unavailable> {
         let began_ms = (self.monotonic_ms)();
         let snapshot = self.snapshot()?;
-        if snapshot.wal.next_sequence == self.checkpointed && !has_compacted {
+        // The segment counts too: where the log went on in a new one, those before are freed by saying so.
+        let (done, now) = (self.checkpointed, snapshot.wal);
+        if (done.next_sequence, done.number) == (now.next_sequence, now.number) && !has_compacted {
             return Ok(());
         }
         for (topic, partitions) in &snapshot.topics {
@@ -412,25 +416,30 @@ impl Background {
                 while self.write_piece(partition, state.end_offset)? {}
             }
         }
-        self.sync_segments()?;
+        if !planted!(self.planted, SegmentsNotFlushed) {
+            self.sync_segments()?;
+        }
         let manifest = self.manifest(&snapshot);
-        match manifest.replace(&*self.disk, &self.folder) {
+        if planted!(self.planted, LogFreedEarly) {
+            self.slots.retire_before(snapshot.wal.number);
+        }
+        match manifest.replace(&*self.disk, &self.folder, self.planted) {
             Ok(bytes) => self.health.counters.manifest_bytes.add(bytes),
             Err(ReplaceError::NotWritten(error)) => {
                 let path = self.folder.join("manifest.new");
                 return Err(self.failed(&StoreError { path, doing: "write", error }));
             }
             Err(ReplaceError::Unknown(error)) => {
-                return Err(self.health.poison(&failed_flush(&self.folder.join("manifest"), &error)));
+                return Err(self.poison(&failed_flush(&self.folder.join("manifest"), &error)));
             }
         }
-        self.checkpointed = snapshot.wal.next_sequence;
+        self.checkpointed = snapshot.wal;
         self.health.set_shortage(None);
         self.slots.retire_before(snapshot.wal.number);
         let counters = &self.health.counters;
         counters.checkpoints.add(1);
         counters.checkpoint_ms.add((self.monotonic_ms)().saturating_sub(began_ms));
-        tracing::debug!(sequence = self.checkpointed, counters = ?counters.read(), "checkpoint");
+        tracing::debug!(sequence = self.checkpointed.next_sequence, counters = ?counters.read(), "checkpoint");
         Ok(())
     }
 
@@ -443,11 +452,17 @@ impl Background {
         let record = |topic: &Topic, (index, state): (i32, &super::state::PartitionState)| {
             let segments = self.tail.segments(PartitionId { topic: topic.id, index }).unwrap_or_default();
             PartitionRecord {
-                log_start_offset: state.log_start_offset,
+                log_start_offset: match planted!(self.planted, LogStartNotInManifest) {
+                    true => 0,
+                    false => state.log_start_offset,
+                },
                 end_offset: state.end_offset,
                 clean_end: segments.clean_end,
                 segments: segments.all().copied().collect(),
-                producers: state.producers.clone(),
+                producers: match planted!(self.planted, ProducersLostWithLog) {
+                    true => Arc::default(),
+                    false => state.producers.clone(),
+                },
             }
         };
         let topics = snapshot.topics.iter().map(|(topic, partitions)| {
@@ -463,8 +478,9 @@ impl Background {
         self.may_write()?;
         self.store.sync().map_err(|error| match error {
             SyncError::NotBegun(error) => self.failed(&error),
+            SyncError::Failed(error) if planted!(self.planted, SecondFlush) => not_now(&error.clause(), &error.error),
             // No second flush of the same data: the system may have dropped it and say that all is well.
-            SyncError::Failed(error) => self.health.poison(&error.clause()),
+            SyncError::Failed(error) => self.poison(&error.clause()),
         })
     }
 
@@ -479,8 +495,15 @@ impl Background {
             self.health.set_shortage(Some(why.clone()));
             why
         } else {
-            self.health.poison(&error.clause())
+            self.poison(&error.clause())
         };
+        self.inbox.poke();
+        why
+    }
+
+    /// Ends all writing. The flusher hears of it, where it waits for space that will not come any more.
+    fn poison(&self, clause: &str) -> Unavailable {
+        let why = self.health.poison(clause);
         self.inbox.poke();
         why
     }

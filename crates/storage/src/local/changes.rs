@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::flusher::Flusher;
 use super::group::Group;
+use super::planted::planted;
 use super::wal::{
     CONFIGS_ALTERED, PARTITIONS_CREATED, TOPIC_CREATED, TOPIC_DELETED, partitions_created, put_resource, put_topic,
 };
@@ -56,7 +57,7 @@ impl Flusher {
 
     fn change(&mut self, group: &mut Group, kind: u16, payload: &[u8]) {
         self.wal.put(kind, &[payload]);
-        group.flush = true;
+        group.flush |= !planted!(self.planted, TopicNotFlushed) || kind != TOPIC_CREATED;
         group.metadata_changed = true;
     }
 }

@@ -18,6 +18,7 @@ use super::background::Signal;
 use super::group::{Answer, Group, ProducerIds};
 use super::health::{Health, failed_flush, not_now};
 use super::inbox::{Command, Inbox, Prepared, PreparedBatches, Wake};
+use super::planted::{Planted, planted};
 use super::state::{DurableState, PartitionState, log_batches};
 use super::tail::{Advance, Tail};
 use super::unflushed::Unflushed;
@@ -59,6 +60,7 @@ pub(super) struct Flusher {
     pub(super) wall_ms: WallMs,
     /// The wall clock as of the group at hand.
     pub(super) now_ms: i64,
+    pub(super) planted: Planted,
     /// Commands taken from the inbox and not decided yet.
     pub(super) backlog: VecDeque<Command>,
     /// The first of these waits for space.
@@ -133,6 +135,9 @@ impl Flusher {
         }
         let mut group = Group::default();
         self.now_ms = (self.wall_ms)();
+        if planted!(self.planted, OrderLost) && backlog.get(1).is_some_and(Command::is_plain_append) {
+            backlog.swap(0, 1);
+        }
         while let Some(command) = backlog.pop_front() {
             if !self.has_room_for(&command) {
                 if !group.is_empty() {
@@ -208,7 +213,12 @@ impl Flusher {
     pub(super) fn decide(&mut self, command: Command, group: &mut Group) {
         let answer = match command {
             Command::Append { appends, completer } => {
-                let results = appends.into_iter().map(|append| self.decide_append(append, group)).collect();
+                let results: Vec<_> = appends.into_iter().map(|append| self.decide_append(append, group)).collect();
+                if planted!(self.planted, DuplicateAnsweredEarly)
+                    && results.iter().all(|result| result.as_ref().is_ok_and(|appended| appended.duplicate))
+                {
+                    return completer.complete(Ok(results));
+                }
                 Answer::Append { results, completer }
             }
             Command::CreateTopic { topic, completer } => {
@@ -294,7 +304,7 @@ impl Flusher {
         if to > state.log_start_offset {
             state.log_start_offset = to;
             self.wal.put(LOG_START, &[&log_start(partition, to, cause)]);
-            group.flush = true;
+            group.flush |= !planted!(self.planted, LogStartNotFlushed);
             group.log_starts.push((partition, to, cause));
         }
         Ok(state.log_start_offset)
@@ -316,6 +326,9 @@ impl Flusher {
 
     /// Writes the group, publishes it and answers.
     pub(super) fn finish(&mut self, mut group: Group, backlog: &mut VecDeque<Command>) {
+        if planted!(self.planted, AnswerBeforeWrite) {
+            group.answer_appends();
+        }
         let acknowledged: usize =
             group.advances.iter().flat_map(|advance| &advance.batches).map(|batch| batch.bytes.len()).sum();
         let is_written = self.wal.has_frames();
@@ -376,6 +389,9 @@ impl Flusher {
     }
 
     fn poison(&self, error: &io::Error) -> Unavailable {
+        if planted!(self.planted, GoesOnAfterFailedWrite) {
+            return not_now("the log could not be written", error);
+        }
         self.health.poison(&failed_flush(&self.wal_folder, error))
     }
 

@@ -59,6 +59,14 @@ pub(super) enum Command {
 }
 
 impl Command {
+    /// Whether it is an append without producer id.
+    pub(super) fn is_plain_append(&self) -> bool {
+        let is_plain = |append: &Prepared| {
+            append.batches.as_ref().is_ok_and(|batches| batches.spans.iter().all(|span| span.producer.producer_id < 0))
+        };
+        matches!(self, Command::Append { appends, .. } if appends.iter().all(is_plain))
+    }
+
     /// Answers that it was not done.
     pub(super) fn refuse(self, why: &Unavailable) {
         let why = why.clone();

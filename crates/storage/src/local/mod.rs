@@ -30,6 +30,7 @@ mod lookup;
 mod manifest;
 mod open;
 mod options;
+mod planted;
 mod readers;
 mod reserve;
 mod retention;
@@ -44,6 +45,6 @@ mod unflushed;
 mod wal;
 
 pub use engine::LocalEngine;
-#[cfg(feature = "planted-bugs")]
-pub use options::PlantedBug;
 pub use options::{LocalOptions, OpenError};
+#[cfg(feature = "planted-bugs")]
+pub use planted::PlantedBug;

@@ -2,29 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
 
-use super::background::{Background, Signal, asks_flusher};
-use super::cleaner::{Cleaner, CleanerQueue};
+use super::background::{Background, asks_flusher};
+use super::cleaner::Cleaner;
 use super::disk::{AlignedBuffer, BLOCK_BYTES, Disk, LockHeld, OpenHow};
 use super::engine::LocalEngine;
 use super::flusher::Flusher;
-use super::group::ProducerIds;
-use super::health::Health;
 use super::inbox::Inbox;
 use super::lookup::Lookup;
 use super::manifest::Manifest;
 use super::options::{LocalOptions, OpenError};
+use super::planted::planted;
 use super::readers::ReadQueue;
 use super::segments::{CompactedFiles, OpenFiles, Rolling, SegmentReader, SegmentStore, StoreError};
 use super::state::{DurableState, log_batches};
 use super::tail::{Advance, PartitionView, SegmentList, Tail};
 use super::unflushed::Unflushed;
-use super::wal::{Chain, Entry, NotApplied, SlotPool, SlotRules, WalWriter, WalWriterStart, replay};
+use super::wal::{Chain, Entry, NotApplied, Slot, SlotPool, SlotRules, WalPosition, WalWriter, WalWriterStart, replay};
 use crate::log_config::LogConfigCache;
 use crate::{CleanerConfig, PartitionId};
 
@@ -54,14 +53,14 @@ pub(super) struct Recovered {
 pub(super) fn recover(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Recovered, OpenError> {
     let lock = prepare_folder(&*disk, &options.folder)?;
     let wal_folder = options.folder.join("wal");
-    let direct = !options.acknowledges_before_flush() && takes_direct_writes(&*disk, &wal_folder)?;
+    let direct = !planted!(options.planted(), AckBeforeFlush) && takes_direct_writes(&*disk, &wal_folder)?;
     let manifest = Manifest::read(&*disk, &options.folder)?.unwrap_or_else(Manifest::empty);
     let mut recovery = Recovery::new(&options, &disk, direct, &manifest);
-    let chain = replay(&*disk, &wal_folder, manifest.wal, &mut |entry| recovery.apply(entry))?;
+    let chain = replay(&*disk, &wal_folder, manifest.wal, options.planted(), &mut |entry| recovery.apply(entry))?;
     recovery.refuse_lost_segments()?;
     let replayed = chain.end.next_sequence - manifest.wal.next_sequence;
     tracing::debug!(replayed, direct, "recovered");
-    let parts = Parts { options, disk, lock, direct, checkpointed: manifest.wal.next_sequence };
+    let parts = Parts { options, disk, lock, direct, checkpointed: manifest.wal };
     Ok(assemble(parts, recovery, chain))
 }
 
@@ -77,7 +76,10 @@ fn prepare_folder(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn LockHeld>, O
     for inner in ["wal", "topics"] {
         disk.create_folder(&folder.join(inner)).map_err(not_writable)?;
     }
-    disk.sync_folder(folder).map_err(not_writable)?;
+    // A process that was killed may have made files of the log that are used from now on, and not flushed their names.
+    for flushed in [folder, &folder.join("wal")] {
+        disk.sync_folder(flushed).map_err(not_writable)?;
+    }
     Ok(lock)
 }
 
@@ -133,7 +135,8 @@ impl Recovery {
         }
         let topics = options.folder.join("topics");
         let files = Arc::new(OpenFiles::new(disk.clone(), topics, options.open_files()));
-        let store = SegmentStore::new(files.clone(), options.index_interval_bytes, direct);
+        let mut store = SegmentStore::new(files.clone(), options.index_interval_bytes, direct);
+        store.planted = options.planted();
         let now_ms = (options.wall_ms)();
         let (state, log_configs) =
             (DurableState::from_manifest(manifest), LogConfigCache::new(options.log_configs.clone()));
@@ -254,47 +257,80 @@ struct Parts {
     disk: Arc<dyn Disk>,
     lock: Box<dyn LockHeld>,
     direct: bool,
-    checkpointed: u64,
+    checkpointed: WalPosition,
 }
 
 /// Puts everything together.
 fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
-    let Parts { options, disk, lock, direct, checkpointed } = parts;
-    let Recovery { mut state, tail, store, files, .. } = recovery;
-    let (folder, wal_folder) = (options.folder.clone(), options.folder.join("wal"));
+    let wal_folder = parts.options.folder.join("wal");
     let inbox = Arc::new(Inbox::default());
-    let (tail, health, signal) = (Arc::new(tail), Arc::new(Health::default()), Arc::new(Signal::default()));
+    let slots = slots(&parts, &wal_folder, (chain.free, chain.in_use), inbox.clone());
+    let wal = WalWriter::new(WalWriterStart {
+        disk: parts.disk.clone(),
+        folder: wal_folder.clone(),
+        direct: parts.direct,
+        end: chain.end,
+        next_number: chain.next_number,
+        random: parts.options.random,
+        planted: parts.options.planted(),
+    });
+    let Recovery { mut state, tail, store, files, .. } = recovery;
     tail.set_metadata(state.metadata.clone());
     // Metadata is shared from here on: a change copies it.
     state.metadata = tail.metadata();
-    let rules = SlotRules {
-        disk: disk.clone(),
-        folder: wal_folder.clone(),
-        direct,
-        slot_bytes: options.wal_segment_bytes(),
-        max_bytes: options.wal_max_bytes,
+    let reads = Arc::new(ReadQueue::new(parts.options.reads_waiting));
+    let (tail, segments) = (Arc::new(tail), SegmentReader::new(files));
+    let lookup = Lookup { tail: tail.clone(), segments, reads: reads.clone() };
+    let engine = LocalEngine {
+        inbox,
+        tail,
+        health: Arc::default(),
+        slots,
+        signal: Arc::default(),
+        producer_ids: Arc::default(),
+        reads,
+        look_ups: Arc::new(ReadQueue::new(parts.options.reads_waiting)),
+        lookup,
+        cleaning: Arc::default(),
+        folder: parts.options.folder.clone(),
+        threads: Vec::new(),
     };
-    let woken = inbox.clone();
-    let slots = Arc::new(SlotPool::new(rules, chain.free, chain.in_use, Box::new(move || woken.poke())));
-    let wal = WalWriter::new(WalWriterStart {
-        disk: disk.clone(),
-        folder: wal_folder.clone(),
-        direct,
-        end: chain.end,
-        next_number: chain.next_number,
-        random: options.random,
-        never_flushes: options.acknowledges_before_flush(),
-    });
-    let producer_ids = Arc::new(ProducerIds::default());
-    let reads = Arc::new(ReadQueue::new(options.reads_waiting));
-    let look_ups = Arc::new(ReadQueue::new(options.reads_waiting));
-    let flusher = Flusher {
-        inbox: inbox.clone(),
-        tail: tail.clone(),
-        health: health.clone(),
-        slots: slots.clone(),
-        background: signal.clone(),
-        producer_ids: producer_ids.clone(),
+    let flusher = flusher(&engine, &parts.options, state, (wal, wal_folder));
+    let cleaner = cleaner(&engine, &parts, &store);
+    let background = background(&engine, parts, store);
+    Recovered { engine, flusher, background, cleaner }
+}
+
+fn slots(
+    parts: &Parts,
+    wal_folder: &Path,
+    (free, in_use): (Vec<Slot>, Vec<(u64, Slot)>),
+    woken: Arc<Inbox>,
+) -> Arc<SlotPool> {
+    let rules = SlotRules {
+        disk: parts.disk.clone(),
+        folder: wal_folder.to_owned(),
+        direct: parts.direct,
+        slot_bytes: parts.options.wal_segment_bytes(),
+        max_bytes: parts.options.wal_max_bytes,
+        planted: parts.options.planted(),
+    };
+    Arc::new(SlotPool::new(rules, free, in_use, Box::new(move || woken.poke())))
+}
+
+fn flusher(
+    engine: &LocalEngine,
+    options: &LocalOptions,
+    state: DurableState,
+    (wal, wal_folder): (WalWriter, PathBuf),
+) -> Flusher {
+    Flusher {
+        inbox: engine.inbox.clone(),
+        tail: engine.tail.clone(),
+        health: engine.health.clone(),
+        slots: engine.slots.clone(),
+        background: engine.signal.clone(),
+        producer_ids: engine.producer_ids.clone(),
         wal,
         wal_folder,
         state,
@@ -302,18 +338,21 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         now_ms: (options.wall_ms)(),
         wall_ms: options.wall_ms.clone(),
         producer_expiration_ms: options.producer_expiration_ms,
+        planted: options.planted(),
         backlog: VecDeque::new(),
         blocked: false,
-    };
-    let cleaning = Arc::new(CleanerQueue::default());
-    let reader = SegmentReader::new(files);
-    let topics = folder.join("topics");
-    let cleaner = Cleaner {
-        queue: cleaning.clone(),
-        background: signal.clone(),
-        tail: tail.clone(),
-        health: health.clone(),
-        reader: reader.clone(),
+    }
+}
+
+fn cleaner(engine: &LocalEngine, parts: &Parts, store: &SegmentStore) -> Cleaner {
+    let Parts { options, disk, .. } = parts;
+    let topics = options.folder.join("topics");
+    Cleaner {
+        queue: engine.cleaning.clone(),
+        background: engine.signal.clone(),
+        tail: engine.tail.clone(),
+        health: engine.health.clone(),
+        reader: engine.lookup.segments.clone(),
         files: CompactedFiles::new(disk.clone(), topics, options.index_interval_bytes, store.shared_tidy()),
         log_configs: options.log_configs.clone(),
         wall_ms: options.wall_ms.clone(),
@@ -322,18 +361,23 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         damaged: BTreeSet::new(),
         short: false,
         unpaced_bytes: 0,
-    };
-    let background = Background {
-        disk: disk.clone(),
-        folder: folder.clone(),
-        signal: signal.clone(),
-        inbox: inbox.clone(),
-        tail: tail.clone(),
-        health: health.clone(),
-        slots: slots.clone(),
+    }
+}
+
+fn background(engine: &LocalEngine, parts: Parts, store: SegmentStore) -> Background {
+    let Parts { options, disk, lock, checkpointed, .. } = parts;
+    Background {
+        disk,
+        planted: options.planted(),
+        folder: options.folder,
+        signal: engine.signal.clone(),
+        inbox: engine.inbox.clone(),
+        tail: engine.tail.clone(),
+        health: engine.health.clone(),
+        slots: engine.slots.clone(),
         store,
-        snapshots: asks_flusher(inbox.clone()),
-        cleaning: cleaning.clone(),
+        snapshots: asks_flusher(engine.inbox.clone()),
+        cleaning: engine.cleaning.clone(),
         last_checkpoint_ms: (options.monotonic_ms)(),
         last_retention_ms: (options.monotonic_ms)(),
         monotonic_ms: options.monotonic_ms,
@@ -343,24 +387,7 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         checkpoint_interval_ms: options.checkpoint_interval_ms,
         checkpointed,
         lock: Some(lock),
-    };
-    let lookup = Lookup { tail: tail.clone(), segments: reader, reads: reads.clone() };
-    let threads = Vec::new();
-    let engine = LocalEngine {
-        inbox,
-        tail,
-        health,
-        slots,
-        signal,
-        producer_ids,
-        reads,
-        look_ups,
-        lookup,
-        cleaning,
-        folder,
-        threads,
-    };
-    Recovered { engine, flusher, background, cleaner }
+    }
 }
 
 impl Recovered {

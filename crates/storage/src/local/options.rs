@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::disk::BLOCK_BYTES;
+use super::planted::Planted;
+#[cfg(feature = "planted-bugs")]
+use super::planted::PlantedBug;
 use crate::{LogConfig, LogConfigs, MonotonicMs, WallMs};
 
 /// How many files are kept for other things than segments and their indexes.
@@ -94,17 +97,13 @@ impl LocalOptions {
         (self.wal_segment_bytes.min(quarter) / block * block).max(16 * block)
     }
 
-    /// Whether answers are sent before the flush: the bug that the crash rounds must catch.
-    #[cfg(feature = "planted-bugs")]
-    pub(super) fn acknowledges_before_flush(&self) -> bool {
-        self.planted_bug == Some(PlantedBug::AckBeforeFlush)
-    }
-
-    /// Whether answers are sent before the flush. Never in a product build.
-    #[cfg(not(feature = "planted-bugs"))]
-    #[expect(clippy::unused_self, reason = "the planted twin reads it")]
-    pub(super) fn acknowledges_before_flush(&self) -> bool {
-        false
+    /// The planted bug to run with; none in a product build.
+    #[cfg_attr(not(feature = "planted-bugs"), expect(clippy::unused_self, reason = "the planted twin reads it"))]
+    pub(super) fn planted(&self) -> Planted {
+        #[cfg(feature = "planted-bugs")]
+        return Planted::new(self.planted_bug);
+        #[cfg(not(feature = "planted-bugs"))]
+        Planted::default()
     }
 }
 
@@ -115,32 +114,6 @@ impl fmt::Debug for LocalOptions {
             .field("wal_max_bytes", &self.wal_max_bytes)
             .field("tail_bytes", &self.tail_bytes)
             .finish_non_exhaustive()
-    }
-}
-
-/// Bugs compiled in on purpose, to see that the crash rounds catch them.
-#[cfg(feature = "planted-bugs")]
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PlantedBug {
-    /// Appends are answered when the operating system has them; the write-ahead log is never flushed.
-    AckBeforeFlush,
-}
-
-#[cfg(feature = "planted-bugs")]
-impl PlantedBug {
-    /// All of them.
-    pub const ALL: &'static [PlantedBug] = &[PlantedBug::AckBeforeFlush];
-
-    /// The name by which a command line asks for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            PlantedBug::AckBeforeFlush => "ack-before-flush",
-        }
-    }
-
-    /// The bug of that name.
-    pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|bug| bug.name() == name)
     }
 }
 

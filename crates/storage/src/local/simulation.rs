@@ -15,6 +15,7 @@ use super::engine::LocalEngine;
 use super::flusher::Flusher;
 use super::open::{Recovered, recover};
 use super::options::{LocalOptions, OpenError};
+use super::segments::Tidy;
 
 /// What has a thread of its own in the product.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +50,7 @@ pub struct SteppedEngine {
     making_space: Mutex<()>,
     looking_up: Mutex<()>,
     cleaner: Mutex<Cleaner>,
+    tidy: Arc<Tidy>,
 }
 
 impl SteppedEngine {
@@ -62,7 +64,7 @@ impl SteppedEngine {
             engine.cleaning.begin_stepped();
         }
         let flusher = Arc::new(Mutex::new(flusher));
-        let asked = flusher.clone();
+        let (asked, tidy) = (flusher.clone(), background.store.shared_tidy());
         background.snapshots = Box::new(move || asked.try_lock().ok()?.snapshot());
         Ok(Self {
             engine,
@@ -73,6 +75,7 @@ impl SteppedEngine {
             making_space: Mutex::new(()),
             looking_up: Mutex::new(()),
             cleaner: Mutex::new(cleaner),
+            tidy,
         })
     }
 
@@ -82,8 +85,8 @@ impl SteppedEngine {
     }
 
     /// Takes one turn; answers whether there was anything to do. A role whose turn is under way (this is called from within it)
-    /// has nothing to do, and neither has the background when it needs a snapshot while the flusher's turn is under way: its
-    /// thread would wait there.
+    /// has nothing to do. Neither has one whose thread would wait for another that is under way: the background when it needs a
+    /// snapshot from the flusher, and the background and the cleaner while the other tidies a folder.
     pub fn turn(&self, role: Role) -> bool {
         match role {
             Role::Flusher => self.flusher.try_lock().is_ok_and(|mut flusher| flusher.try_turn()),
@@ -91,6 +94,7 @@ impl SteppedEngine {
             Role::WalSpace => self.making_space.try_lock().is_ok_and(|_alone| self.engine.slots.try_turn()),
             // There are several of these threads, so one read may begin while another is under way.
             Role::Reader => self.engine.reads.try_turn(),
+            Role::Cleaner if self.tidy.is_busy() => false,
             Role::Cleaner => self.cleaner.try_lock().is_ok_and(|mut cleaner| cleaner.try_turn()),
             Role::LookUps => self.looking_up.try_lock().is_ok_and(|_alone| self.engine.look_ups.try_turn()),
         }
@@ -98,7 +102,7 @@ impl SteppedEngine {
 
     fn background_turn(&self) -> bool {
         let Ok(mut background) = self.background.try_lock() else { return false };
-        if self.background_ended.load(Ordering::Relaxed) {
+        if self.background_ended.load(Ordering::Relaxed) || self.tidy.is_busy() {
             return false;
         }
         if !self.background_begun.swap(true, Ordering::Relaxed) {
@@ -119,12 +123,14 @@ impl SteppedEngine {
 mod tests {
     use std::collections::BTreeMap;
     use std::future::Future;
+    use std::io;
+    use std::path::Path;
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
 
     use super::*;
-    use crate::local::disk::SystemDisk;
-    use crate::{Engine, NewTopic, Pending, TopicId};
+    use crate::local::disk::{DiskFile, FolderEntry, LockHeld, OpenHow, SystemDisk};
+    use crate::{Append, AppendError, Appended, Engine, NewTopic, PartitionId, Pending, TopicId, Unavailable};
 
     fn is_there<T: Unpin, E: Unpin + From<crate::EngineGone>>(pending: &mut Pending<T, E>) -> bool {
         matches!(Pin::new(pending).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_)))
@@ -152,5 +158,92 @@ mod tests {
         drop(stepped);
         let engine = LocalEngine::open(options(), Arc::new(SystemDisk)).unwrap();
         assert!(engine.metadata().by_name("a").is_some());
+    }
+
+    /// The system's disk; once, when names in the folder are to be flushed, something else happens first, and the flush fails.
+    struct FailingOnce {
+        folder: std::path::PathBuf,
+        before: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    }
+
+    impl Disk for FailingOnce {
+        fn create_folder(&self, path: &Path) -> io::Result<()> {
+            SystemDisk.create_folder(path)
+        }
+
+        fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
+            SystemDisk.open(path, how)
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            SystemDisk.rename(from, to)
+        }
+
+        fn remove_file(&self, path: &Path) -> io::Result<()> {
+            SystemDisk.remove_file(path)
+        }
+
+        fn remove_folder(&self, path: &Path) -> io::Result<()> {
+            SystemDisk.remove_folder(path)
+        }
+
+        fn list(&self, path: &Path) -> io::Result<Vec<FolderEntry>> {
+            SystemDisk.list(path)
+        }
+
+        fn sync_folder(&self, path: &Path) -> io::Result<()> {
+            let before = if path == self.folder { self.before.lock().unwrap().take() } else { None };
+            match before {
+                None => SystemDisk.sync_folder(path),
+                Some(before) => {
+                    before();
+                    Err(io::Error::from_raw_os_error(5))
+                }
+            }
+        }
+
+        fn lock(&self, path: &Path) -> io::Result<Box<dyn LockHeld>> {
+            SystemDisk.lock(path)
+        }
+    }
+
+    fn append(stepped: &SteppedEngine, bytes: usize) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {
+        let mut builder = ottla_protocol::records::BatchBuilder::new();
+        builder.push(1_000, None, Some(&vec![7; bytes]), &[]);
+        let partition = PartitionId { topic: TopicId([1; 16]), index: 0 };
+        let batches = bytes::Bytes::copy_from_slice(&builder.build());
+        let durability = crate::Durability::Flush;
+        stepped.engine().append(vec![Append { partition, batches, expected_end: None, durability }])
+    }
+
+    #[test]
+    fn who_waits_for_space_hears_that_it_will_not_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = LocalOptions::new(folder.path(), 1, Arc::new(|| 0));
+        options.tail_bytes = 4096;
+        let disk = Arc::new(FailingOnce { folder: folder.path().to_owned(), before: Mutex::default() });
+        let stepped = Arc::new(SteppedEngine::open(options, disk.clone()).unwrap());
+        let topic = NewTopic { name: "a".into(), id: TopicId([1; 16]), partitions: 1, configs: BTreeMap::new() };
+        let _created = stepped.engine().create_topic(topic);
+        let _first = append(&stepped, 100);
+        assert!(stepped.turn(Role::Flusher) && stepped.turn(Role::WalSpace) && stepped.turn(Role::Flusher));
+        assert!(stepped.turn(Role::Background), "the first turn looks for strangers");
+        let waiting = Arc::new(Mutex::new(None));
+        let (inner, waits) = (stepped.clone(), waiting.clone());
+        // In the middle of a checkpoint memory fills, and the next append waits until some of it is written.
+        *disk.before.lock().unwrap() = Some(Box::new(move || {
+            assert!(is_there(&mut {
+                let filling = append(&inner, 5_000);
+                inner.turn(Role::Flusher);
+                filling
+            }));
+            let mut pending = append(&inner, 100);
+            assert!(inner.turn(Role::Flusher) && !is_there(&mut pending));
+            *waits.lock().unwrap() = Some(pending);
+        }));
+        let _maintained = stepped.engine().maintain(0);
+        while stepped.turn(Role::Background) || stepped.turn(Role::Cleaner) {}
+        let mut pending = waiting.lock().unwrap().take().unwrap();
+        assert!(stepped.turn(Role::Flusher) && is_there(&mut pending), "it is refused");
     }
 }

@@ -13,6 +13,7 @@ use super::{enter, strangers};
 use crate::local::disk::Disk;
 use crate::local::manifest::{Manifest, PartitionRecord};
 use crate::local::options::OpenError;
+use crate::local::planted::Planted;
 use crate::local::segments::{SegmentName, hex, partition_folder, topic_of_folder};
 use crate::local::state::DurableState;
 use crate::local::wal::{Entry, NotApplied, RECORDS, replay};
@@ -106,7 +107,7 @@ impl Check<'_> {
         self.wal_files()?;
         let folder = self.folder.join("wal");
         let mut replayed = Replayed { state: DurableState::from_manifest(manifest), frames: 0 };
-        let chain = replay(self.disk, &folder, manifest.wal, &mut |entry| replayed.apply(entry));
+        let chain = replay(self.disk, &folder, manifest.wal, Planted::default(), &mut |entry| replayed.apply(entry));
         self.report.wal.frames = replayed.frames;
         self.report.wal.next_sequence = manifest.wal.next_sequence + replayed.frames;
         if let Err(error) = chain {

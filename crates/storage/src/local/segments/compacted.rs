@@ -12,6 +12,7 @@ use super::tidy::Tidy;
 use super::{SegmentMeta, partition_folder};
 use crate::PartitionId;
 use crate::local::disk::{Disk, DiskFile, OpenHow};
+use crate::local::planted::Planted;
 use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
 
@@ -106,7 +107,7 @@ impl CompactedWriter {
             Some(open) => open,
             None => self.create(self.base_offset.filter(|_| self.written.is_empty()).unwrap_or(batch.base_offset))?,
         };
-        open.meta.add(&batch, self.index_interval_bytes, &mut open.entries);
+        open.meta.add(&batch, self.index_interval_bytes, Planted::default(), &mut open.entries);
         open.batches.extend_from_slice(&batch.bytes);
         let staged = open.batches.len();
         let open = self.open.insert(open);

@@ -28,6 +28,8 @@ pub(super) use index::{ENTRY_BYTES, IndexEntry, entry_at};
 pub(super) use ranges::{Ahead, SegmentRange};
 pub(super) use read::{SegmentReadError, SegmentReader, io_error};
 pub(super) use store::{Rolling, SegmentStore, StoreError, SyncError};
+#[cfg(feature = "simulation")]
+pub(super) use tidy::Tidy;
 
 /// What is known of one segment without opening it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -12,6 +12,7 @@ use super::index::{IndexEntry, entry_at};
 use super::tidy::Tidy;
 use super::{SegmentMeta, SegmentName, partition_folder, remove_file, topic_folder};
 use crate::local::disk::{BLOCK_BYTES, Disk, DiskFile, FlushedWhole, OpenHow, remove_tree};
+use crate::local::planted::{Planted, planted};
 use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
 use crate::{LogConfig, PartitionId, TopicId};
@@ -96,6 +97,7 @@ pub(in crate::local) struct SegmentStore {
     unsynced_bytes: u64,
     /// How much was written in all: batches, index entries.
     written_bytes: (u64, u64),
+    pub(in crate::local) planted: Planted,
 }
 
 impl SegmentStore {
@@ -114,6 +116,7 @@ impl SegmentStore {
             unsynced_bytes: 0,
             files,
             written_bytes: (0, 0),
+            planted: Planted::default(),
         }
     }
 
@@ -263,7 +266,8 @@ impl SegmentStore {
 
     /// Removes the remains of a crash from a partition's folder, and makes it where it is missing.
     fn tidy(&mut self, partition: PartitionId, segments: &SegmentList) -> Result<(), StoreError> {
-        if self.tidy.tidy(partition, segments)? {
+        // Also where the folders are there already: a process that was killed may have made them and not flushed their names.
+        if self.tidy.tidy(partition, segments)? && !planted!(self.planted, FolderNotFlushed) {
             let topic = topic_folder(&self.topics, partition.topic);
             self.renamed.extend([self.topics.clone(), topic, self.folder(partition)]);
         }
@@ -294,7 +298,7 @@ impl SegmentStore {
         let path = meta.name().log_path(&partition_folder(&self.topics, partition));
         let failed = StoreError::at(&path, "write");
         let (start, first_new_entry) = (meta.bytes, meta.index_entries);
-        let interval = self.index_interval_bytes;
+        let (interval, planted) = (self.index_interval_bytes, self.planted);
         let log = self.opened(partition, meta.name(), FileKind::Log).map_err(&failed)?;
         let log = log.disk_file();
         let size = log.size().map_err(&failed)?;
@@ -307,7 +311,7 @@ impl SegmentStore {
         }
         let mut entries = Vec::new();
         for batch in piece {
-            meta.add(batch, interval, &mut entries);
+            meta.add(batch, interval, planted, &mut entries);
         }
         let is_direct = self.direct.suits(meta.bytes - start) && {
             let (file, name) = ((&*path, log), (partition, meta.name()));
@@ -339,9 +343,10 @@ impl SegmentStore {
 
 impl SegmentMeta {
     /// Counts a batch in, with an index entry where one is due.
-    pub(super) fn add(&mut self, batch: &LogBatch, interval_bytes: u64, entries: &mut Vec<u8>) {
+    pub(super) fn add(&mut self, batch: &LogBatch, interval_bytes: u64, planted: Planted, entries: &mut Vec<u8>) {
         if self.bytes - self.indexed_bytes >= interval_bytes {
-            let (offset, position) = (batch.base_offset, self.bytes);
+            let past = if planted!(planted, IndexPastData) { batch.bytes.len() as u64 } else { 0 };
+            let (offset, position) = (batch.base_offset, self.bytes + past);
             IndexEntry { offset, position, max_timestamp_before_ms: self.max_timestamp_ms }.put(entries);
             self.index_entries += 1;
             self.indexed_bytes = self.bytes;

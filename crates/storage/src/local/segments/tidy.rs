@@ -24,20 +24,20 @@ impl Tidy {
         Self { disk, topics, done: Mutex::default() }
     }
 
-    /// Removes all files of segments that are not in the list, which must be as it is now; answers whether the folder had to
-    /// be made. The lock is held over all of it, so that nobody makes a file there that would be taken for a remain.
+    /// Removes all files of segments that are not in the list, which must be as it is now, and makes the folder where it is
+    /// missing; answers whether this is the first time. The lock is held over all of it, so that nobody makes a file there that would be taken for a remain.
     pub(super) fn tidy(&self, partition: PartitionId, segments: &SegmentList) -> Result<bool, StoreError> {
         let mut done = self.lock();
         if done.contains(&partition) {
             return Ok(false);
         }
         let folder = partition_folder(&self.topics, partition);
-        let (entries, is_new) = match self.disk.list(&folder) {
+        let entries = match self.disk.list(&folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.disk.create_folder(&folder).map_err(StoreError::at(&folder, "create"))?;
-                (Vec::new(), true)
+                Vec::new()
             }
-            listed => (listed.map_err(StoreError::at(&folder, "list"))?, false),
+            listed => listed.map_err(StoreError::at(&folder, "list"))?,
         };
         for entry in entries {
             if SegmentName::of_file(&entry.name).is_some_and(|name| !segments.has(name)) {
@@ -45,7 +45,13 @@ impl Tidy {
             }
         }
         done.insert(partition);
-        Ok(is_new)
+        Ok(true)
+    }
+
+    /// Whether somebody is at it, so that another thread would wait.
+    #[cfg(feature = "simulation")]
+    pub(in crate::local) fn is_busy(&self) -> bool {
+        self.done.try_lock().is_err()
     }
 
     /// A topic's folders are gone.

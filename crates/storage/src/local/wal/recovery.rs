@@ -9,6 +9,7 @@ use super::segment::{FIRST_FRAME_AT, HeaderBlock, SegmentHeader, WAL_FORMAT, rea
 use super::{Entry, FRAME_HEADER_BYTES, Slot, WalPosition, slot_name, slot_path};
 use crate::local::disk::{BLOCK_BYTES, Disk, DiskFile, OpenHow};
 use crate::local::options::OpenError;
+use crate::local::planted::{Planted, planted};
 
 /// How much is read at once.
 const WINDOW_BYTES: usize = 256 << 10;
@@ -54,10 +55,11 @@ pub(in crate::local) fn replay(
     disk: &dyn Disk,
     folder: &Path,
     from: WalPosition,
+    planted: Planted,
     apply: Apply<'_>,
 ) -> Result<Chain, OpenError> {
     let found = survey(disk, folder)?;
-    let mut reader = LogReader { disk, folder, found: &found, end: from, current: None };
+    let mut reader = LogReader { disk, folder, found: &found, end: from, current: None, planted };
     reader.find_start()?;
     let mut in_use: Vec<(u64, Slot)> = Vec::new();
     loop {
@@ -114,6 +116,7 @@ struct LogReader<'a> {
     end: WalPosition,
     /// The file of the segment that `end` names.
     current: Option<Slot>,
+    planted: Planted,
 }
 
 impl LogReader<'_> {
@@ -176,7 +179,7 @@ impl LogReader<'_> {
                     self.end.next_sequence += 1;
                 }
                 // The padding of a write: the next one began on the next block.
-                None if !at.is_multiple_of(BLOCK_BYTES as u64) => {
+                None if !at.is_multiple_of(BLOCK_BYTES as u64) && !planted!(self.planted, RecoveryStopsEarly) => {
                     self.end.offset = at.next_multiple_of(BLOCK_BYTES as u64);
                 }
                 None => break,
@@ -187,12 +190,18 @@ impl LogReader<'_> {
     }
 
     fn is_next(&self, header: FrameHeader) -> bool {
+        if planted!(self.planted, StaleFrameAccepted) {
+            return header.sequence <= self.end.next_sequence;
+        }
         header.incarnation == self.end.incarnation && header.sequence == self.end.next_sequence
     }
 
     /// Looks for anything that says that frames after the end were durable.
     fn refuse_later_claims(&self) -> Result<(), OpenError> {
         let expected = self.end.next_sequence;
+        if planted!(self.planted, DamageTakenForEnd) {
+            return Ok(());
+        }
         let mut claimed = 0;
         for found in self.found {
             let is_current = self.current.is_some_and(|slot| slot.name == found.slot.name);
@@ -216,7 +225,7 @@ impl LogReader<'_> {
     /// Flushes the last segment: after a kill, what was written without a flush was read all the same, and the next segment
     /// will say that it is durable. All segments before were flushed when the log went on.
     fn flush_end(&self) -> Result<(), OpenError> {
-        let Some(slot) = self.current else { return Ok(()) };
+        let Some(slot) = self.current.filter(|_| !planted!(self.planted, EndNotFlushed)) else { return Ok(()) };
         let path = slot_path(self.folder, slot.name);
         let flushed = self.disk.open(&path, OpenHow::WRITE).and_then(|file| file.sync());
         flushed.map_err(|error| OpenError::io(path, "flush", &error))

@@ -32,14 +32,14 @@ impl Log {
             end,
             next_number,
             random,
-            never_flushes: false,
+            planted: Planted::default(),
         })
     }
 
     /// The producer ids that the frames say, which tell frames apart here, and what was found besides.
     fn replay_from(&self, from: WalPosition) -> (Vec<i64>, Result<Chain, OpenError>) {
         let mut seen = Vec::new();
-        let result = replay(&SystemDisk, self.folder.path(), from, &mut |entry| {
+        let result = replay(&SystemDisk, self.folder.path(), from, Planted::default(), &mut |entry| {
             let Entry::ProducerIds { next } = entry else { panic!("another entry") };
             seen.push(next);
             Ok(())

@@ -8,6 +8,7 @@ use super::frame::{FrameHeader, put_frame};
 use super::segment::{FIRST_FRAME_AT, SegmentHeader, put_header};
 use super::{FRAME_HEADER_BYTES, Slot, WalPosition, slot_path};
 use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, Disk, DiskFile, OpenHow};
+use crate::local::planted::{Planted, planted};
 
 /// How much memory the buffer keeps between writes: a full group, doubled as it grew.
 const KEPT_BUFFER_BYTES: usize = 9 << 20;
@@ -28,8 +29,7 @@ pub(in crate::local) struct WalWriterStart {
     pub(in crate::local) next_number: u64,
     /// Makes this run's incarnations.
     pub(in crate::local) random: u64,
-    /// The planted bug: nothing is flushed.
-    pub(in crate::local) never_flushes: bool,
+    pub(in crate::local) planted: Planted,
 }
 
 /// Writes the log. One thread owns it.
@@ -129,12 +129,16 @@ impl WalWriter {
     /// Goes on in a new segment. Nothing may wait to be written, and all that was written must be flushed. On an error the
     /// log is as it was.
     pub(in crate::local) fn open_segment(&mut self, slot: &Slot) -> io::Result<()> {
-        debug_assert!(self.buffer.is_empty() && !self.unflushed, "the segment before must be complete");
+        let keeps_tail = planted!(self.start.planted, TailBlockRewritten);
+        debug_assert!((self.buffer.is_empty() || keeps_tail) && !self.unflushed, "the segment before must be complete");
         let path = slot_path(&self.start.folder, slot.name);
         let file = self.start.disk.open(&path, OpenHow::WRITE.direct(self.start.direct))?;
         let number = self.start.next_number;
         let incarnation = incarnation(self.start.random, number);
         let previous = self.end.incarnation;
+        if planted!(self.start.planted, TailBlockRewritten) {
+            self.buffer.clear();
+        }
         let header = SegmentHeader { number, incarnation, previous, first: self.end.next_sequence };
         put_header(&mut self.buffer, header);
         self.start.next_number += 1;
@@ -157,28 +161,40 @@ impl WalWriter {
         let Some(open) = &self.file else {
             return Err(io::Error::other("no segment of the write-ahead log is open"));
         };
+        let (frames_bytes, never_flushes) = (self.buffer.len(), planted!(self.start.planted, AckBeforeFlush));
         self.buffer.pad_to_block();
         // A header is always flushed: the segment is known by it, whatever durability its first records ask for.
-        let flush = (flush || self.end.offset == 0) && !self.start.never_flushes;
+        let flush = (flush || self.end.offset == 0) && !never_flushes;
         // Earlier writes that were not flushed need a flush of the whole file; otherwise one durable write is cheaper.
-        let durable_write = flush && !self.unflushed;
-        open.file.write_at(self.buffer.as_slice(), self.end.offset, durable_write)?;
-        if flush && self.unflushed {
+        let covers_own_only = planted!(self.start.planted, FlushesOwnWriteOnly);
+        let durable_write = flush && (!self.unflushed || covers_own_only);
+        let block_bytes = BLOCK_BYTES as u64;
+        let at = self.end.offset / block_bytes * block_bytes;
+        open.file.write_at(self.buffer.as_slice(), at, durable_write)?;
+        if flush && self.unflushed && !covers_own_only {
             open.file.sync()?;
         }
         self.written_bytes += self.buffer.len() as u64;
         self.flushes += u64::from(flush);
-        self.end.offset += self.buffer.len() as u64;
+        self.end.offset = at + self.buffer.len() as u64;
         self.end.next_sequence += self.buffered_frames;
         self.written_end = self.end;
         self.unflushed = !flush;
-        if flush || self.start.never_flushes {
+        if flush || never_flushes {
             self.durable_sequence = self.end.next_sequence - 1;
             self.unflushed = false;
         }
+        let keeps_tail = planted!(self.start.planted, TailBlockRewritten);
+        let last_block = frames_bytes / BLOCK_BYTES * BLOCK_BYTES;
+        let tail = keeps_tail.then(|| self.buffer.as_slice()[last_block..frames_bytes].to_vec());
         self.buffer.clear();
         self.buffer.shrink_to(KEPT_BUFFER_BYTES);
         self.buffered_frames = 0;
+        if let Some(tail) = tail {
+            self.end.offset = at + frames_bytes as u64;
+            self.written_end = self.end;
+            self.buffer.extend(&tail);
+        }
         Ok(())
     }
 

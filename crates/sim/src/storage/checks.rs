@@ -1,0 +1,96 @@
+//! What is looked at after each start: that the state is one the model allows, and that every record is there.
+
+use std::sync::Arc;
+
+use ottla_storage::local::simulation::{Role, SteppedEngine};
+use ottla_storage::{Engine, Isolation, OffsetSpec, PartitionId, Pending, Read, ReadError};
+
+use super::calls::poll;
+use super::disk::SimulatedDisk;
+use super::model::Promise;
+use super::reads::{check_batches, check_found};
+use super::state::{Partition, State, short};
+use super::world::World;
+
+impl World {
+    /// Holds what a start has found against the model, and reads everything. Answers whether the run goes on.
+    pub(super) fn check_all(&self, disk: &SimulatedDisk) -> bool {
+        let _ = disk;
+        let (engine, calm, state) = {
+            let mut shared = self.lock();
+            let Some(engine) = shared.engine.clone() else { return false };
+            let power_cut = std::mem::take(&mut shared.power_cut);
+            let promise = shared.model.recovered(power_cut, |state| state.is_shown_by(engine.engine()));
+            shared.check(promise);
+            let calm = std::mem::replace(&mut shared.life.calm, true);
+            (engine, calm, shared.model.visible.clone())
+        };
+        let promise = read_all(&engine, &state, &|_| false);
+        let mut shared = self.lock();
+        shared.life.calm = calm;
+        shared.check(promise.map_err(|what| format!("after the start: {what}")));
+        shared.violation.is_none()
+    }
+}
+
+/// Waits for an answer by turns of readers.
+fn wait<T: Unpin, E: Unpin + From<ottla_storage::EngineGone>>(
+    engine: &SteppedEngine,
+    mut pending: Pending<T, E>,
+) -> Result<T, E> {
+    loop {
+        if let Some(result) = poll(&mut pending) {
+            return result;
+        }
+        if !engine.turn(Role::Reader) && !engine.turn(Role::LookUps) {
+            return Err(ottla_storage::EngineGone.into());
+        }
+    }
+}
+
+/// Reads every record, and looks up some by time. Where a read says that a file is damaged, `is_damaged` says whether that
+/// is so.
+pub(super) fn read_all(engine: &Arc<SteppedEngine>, state: &State, is_damaged: &dyn Fn(&str) -> bool) -> Promise {
+    for (id, partition) in &state.partitions {
+        let read = read_partition(engine, *id, partition, is_damaged);
+        read.map_err(|what| format!("partition {}: {what}", short(*id)))?;
+        let times = partition.batches.iter().flat_map(|batch| batch.timestamps_ms.first()).copied();
+        let some =
+            times.step_by(1 + partition.batches.len() / 3).map(|timestamp_ms| OffsetSpec::AtOrAfter { timestamp_ms });
+        for spec in some.chain([OffsetSpec::MaxTimestamp]) {
+            match wait(engine, engine.engine().list_offset(*id, spec)) {
+                Ok(found) => check_found(spec, found, partition, partition.end),
+                Err(ReadError::Corrupt(sentence)) if is_damaged(&sentence) => Ok(()),
+                Err(error) => Err(format!("{error:?}")),
+            }
+            .map_err(|what| format!("a look-up of {spec:?} in {}: {what}", short(*id)))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_partition(
+    engine: &SteppedEngine,
+    id: PartitionId,
+    partition: &Partition,
+    is_damaged: &dyn Fn(&str) -> bool,
+) -> Promise {
+    let mut offset = partition.log_start;
+    while offset < partition.end {
+        let (isolation, at_least_one_batch) = (Isolation::ReadUncommitted, true);
+        let read =
+            Read { partition: id, offset, max_bytes: 3_000, at_least_one_batch, isolation, may_name_file: false };
+        let next = partition.batches.partition_point(|batch| batch.end_offset() <= offset);
+        offset = match wait(engine, engine.engine().read(read)) {
+            Ok(outcome) => {
+                let checked = check_batches(&read, &outcome, partition, partition.end);
+                checked.map_err(|what| format!("a read at {offset}: {what}"))?;
+                partition.batches[next + outcome.batches.len() - 1].end_offset()
+            }
+            // What is damaged cannot be read; what lies behind it can.
+            Err(ReadError::Corrupt(sentence)) if is_damaged(&sentence) => partition.batches[next].end_offset(),
+            Err(error) => return Err(format!("a read at {offset} fails: {error:?}")),
+        };
+    }
+    Ok(())
+}

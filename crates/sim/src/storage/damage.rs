@@ -1,0 +1,95 @@
+//! A bit of what is on the medium turns over. Either it does not matter, or what needs it is refused with a sentence that names
+//! the file; never is it taken for the end of the log, and never is anything else answered.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ottla_storage::local::simulation::SteppedEngine;
+
+use super::checks::read_all;
+use super::disk::SimulatedDisk;
+use super::model::Promise;
+use super::world::{Life, World};
+
+impl World {
+    /// Damages the disk, looks at what comes of it, and undoes everything.
+    pub(super) fn damage(&self, disk: &SimulatedDisk) {
+        if self.lock().violation.is_some() {
+            return;
+        }
+        let Some((path, byte, bit)) = self.choose(disk) else { return };
+        let before = disk.save();
+        disk.flip(&path, byte, bit);
+        let (options, model) = {
+            let mut shared = self.lock();
+            shared.note(|| format!("bit {bit} of byte {byte} of {} turns over", path.display()));
+            shared.life = Life::calm();
+            let random = shared.rng.next();
+            (shared.setup.options(random, self.now_ms.clone()), shared.model.clone())
+        };
+        let opened = SteppedEngine::open(options, Arc::new(disk.clone()));
+        let promise = match opened {
+            Err(error) => is_named(&path, &error.to_string()),
+            Ok(engine) => self.survives(&path, &Arc::new(engine), model),
+        };
+        disk.end();
+        disk.restore(before);
+        let mut shared = self.lock();
+        let what = format!("bit {bit} of byte {byte} of {} turned over", path.display());
+        shared.check(promise.map_err(|problem| format!("{what}: {problem}")));
+    }
+
+    fn survives(&self, path: &Path, engine: &Arc<SteppedEngine>, mut model: super::model::Model) -> Promise {
+        let power_cut = self.lock().power_cut;
+        model.recovered(power_cut, |state| state.is_shown_by(engine.engine()))?;
+        read_all(engine, &model.visible, &|sentence| is_named(path, sentence).is_ok())
+    }
+
+    /// A place where damage must not go unnoticed.
+    fn choose(&self, disk: &SimulatedDisk) -> Option<(PathBuf, u64, u8)> {
+        let files: Vec<_> = disk.files().into_iter().filter(|(_, size)| *size > 0).collect();
+        let mut shared = self.lock();
+        for _ in 0..20 {
+            let number = shared.rng.between(0, files.len().checked_sub(1)? as u64) as usize;
+            let (path, size) = &files[number];
+            // Files of the log are mostly zeros at the end.
+            let size = if shared.rng.once_in(2) { (*size).min(12 << 10) } else { *size };
+            let byte = shared.rng.between(0, size - 1);
+            let bit = shared.rng.between(0, 7) as u8;
+            if disk.is_vouched_for(path, byte) && !is_set_in_place(&disk.content(path), path, byte) {
+                return Some((path.clone(), byte, bit));
+            }
+        }
+        None
+    }
+}
+
+/// Whether a byte of a segment is one of those that the broker sets in a batch: its base offset and leader epoch lie outside of the
+/// batch's checksum, as in Kafka, and nothing else covers them.
+fn is_set_in_place(content: &[u8], path: &Path, byte: u64) -> bool {
+    let mut at = 64;
+    while path.extension().is_some_and(|extension| extension == "log")
+        && let Some(length) = content.get(at + 8..at + 12)
+    {
+        let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        let behind = (byte as usize).checked_sub(at);
+        if behind.is_some_and(|behind| behind < 8 || (12..16).contains(&behind)) {
+            return true;
+        }
+        if length == 0 || behind.is_none_or(|behind| behind < 12 + length) {
+            return false;
+        }
+        at += 12 + length;
+    }
+    false
+}
+
+/// Whether a sentence names the damaged file. Damage in the log is found where the log stops making sense, which may be the file
+/// before.
+fn is_named(path: &Path, sentence: &str) -> Promise {
+    let name = match path.extension() {
+        Some(extension) if extension == "wal" => "/data/wal".to_owned(),
+        _ => path.display().to_string(),
+    };
+    if sentence.contains(&name) { Ok(()) } else { Err(format!("the refusal does not name the file: {sentence}")) }
+}

@@ -1,0 +1,53 @@
+//! The local engine out of one seed: a disk that loses, tears, fills up, fails and flips bits; a process that is killed and a
+//! machine that loses power at any step; turns of the engine's threads in any order and in the middle of each other. A model
+//! says what must be there afterwards.
+mod calls;
+mod checks;
+mod content;
+mod damage;
+mod disk;
+mod faults;
+mod folders;
+mod life;
+mod log_writes;
+mod model;
+mod reads;
+mod state;
+mod workload;
+mod world;
+
+use crate::hunt::{Outcome, Subject};
+
+/// What `ottla-sim storage` runs.
+pub(crate) const SUBJECT: Subject = Subject { name: "storage", bugs, run };
+
+/// What one run shall be.
+struct Plan {
+    seed: u64,
+    readable: bool,
+    #[cfg(feature = "planted-bugs")]
+    bug: Option<ottla_storage::local::PlantedBug>,
+}
+
+#[cfg(feature = "planted-bugs")]
+fn bugs() -> Vec<(&'static str, &'static str)> {
+    use ottla_storage::local::PlantedBug;
+    PlantedBug::ALL.iter().map(|bug| (bug.name(), bug.sentence())).collect()
+}
+
+#[cfg(not(feature = "planted-bugs"))]
+fn bugs() -> Vec<(&'static str, &'static str)> {
+    Vec::new()
+}
+
+fn run(seed: u64, bug: Option<&str>, readable: bool) -> Outcome {
+    #[cfg(not(feature = "planted-bugs"))]
+    let _ = bug;
+    let plan = Plan {
+        seed,
+        readable,
+        #[cfg(feature = "planted-bugs")]
+        bug: bug.and_then(ottla_storage::local::PlantedBug::by_name),
+    };
+    world::run(&plan)
+}

@@ -1,0 +1,195 @@
+//! Reads and look-ups of offsets while everything goes on, and what they may answer.
+
+use ottla_storage::{Engine, FoundOffset, Isolation, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome};
+
+use super::calls::poll;
+use super::model::Promise;
+use super::state::{Partition, short};
+use super::world::Shared;
+
+/// A read that is waited for, and what was there when it was asked for.
+pub(super) struct PendingRead {
+    pub(super) read: Read,
+    log_start: i64,
+    end: i64,
+    pending: Pending<ReadOutcome, ReadError>,
+}
+
+/// A look-up of an offset by time that is waited for.
+pub(super) struct PendingLookUp {
+    partition: PartitionId,
+    spec: OffsetSpec,
+    end: i64,
+    pending: Pending<Option<FoundOffset>, ReadError>,
+}
+
+impl PendingRead {
+    fn check(
+        &self,
+        result: &Result<ReadOutcome, ReadError>,
+        now: Option<&Partition>,
+        excused: bool,
+        poisoned: bool,
+    ) -> Promise {
+        let Some(now) = now else {
+            // Deleted meanwhile; what was there before may still be answered.
+            return Ok(());
+        };
+        match result {
+            Ok(outcome) => {
+                let bounds = outcome.bounds;
+                let sane = (self.log_start..=now.log_start).contains(&bounds.log_start_offset)
+                    && (self.end..=now.end).contains(&bounds.high_watermark);
+                if !sane {
+                    return Err(format!("it says {bounds:?}"));
+                }
+                check_batches(&self.read, outcome, now, self.end)
+            }
+            Err(ReadError::OffsetOutOfRange(_)) if self.read.offset < now.log_start || self.read.offset > self.end => {
+                Ok(())
+            }
+            Err(ReadError::Unavailable(_)) if excused => Ok(()),
+            // After a flush that failed the system may have dropped what it could not write.
+            Err(ReadError::Corrupt(_)) if poisoned => Ok(()),
+            Err(error) => Err(format!("it fails: {error:?}")),
+        }
+    }
+}
+
+/// Whether a read found what is there, from the offset on, without a gap.
+pub(super) fn check_batches(read: &Read, outcome: &ReadOutcome, partition: &Partition, end: i64) -> Promise {
+    let first = partition.batches.partition_point(|batch| batch.end_offset() <= read.offset);
+    let expected = &partition.batches[first..];
+    for (number, found) in outcome.batches.iter().enumerate() {
+        match expected.get(number) {
+            None => return Err(format!("it finds batch {number} where there is none")),
+            Some(batch) if batch.bytes != *found => {
+                return Err(format!("batch {number} is not the one of offset {}", batch.first_offset));
+            }
+            Some(_) => {}
+        }
+    }
+    let bytes: usize = outcome.batches.iter().map(|batch| batch.len()).sum();
+    if bytes > read.max_bytes && outcome.batches.len() > 1 {
+        return Err(format!("it finds {bytes} bytes and asked for {}", read.max_bytes));
+    }
+    let must_find = read.offset < end
+        && expected.first().is_some_and(|batch| read.at_least_one_batch || batch.bytes.len() <= read.max_bytes);
+    if must_find && outcome.batches.is_empty() {
+        return Err("it finds nothing".into());
+    }
+    Ok(())
+}
+
+impl PendingLookUp {
+    fn check(
+        &self,
+        result: &Result<Option<FoundOffset>, ReadError>,
+        now: Option<&Partition>,
+        excused: bool,
+        poisoned: bool,
+    ) -> Promise {
+        let Some(now) = now else { return Ok(()) };
+        match result {
+            Ok(found) => check_found(self.spec, *found, now, self.end),
+            Err(ReadError::Unavailable(_)) if excused => Ok(()),
+            // After a flush that failed the system may have dropped what it could not write.
+            Err(ReadError::Corrupt(_)) if poisoned => Ok(()),
+            Err(error) => Err(format!("it fails: {error:?}")),
+        }
+    }
+}
+
+/// Whether a look-up found the right record. Records that came or went after it was asked for may count or not.
+pub(super) fn check_found(spec: OffsetSpec, found: Option<FoundOffset>, now: &Partition, end: i64) -> Promise {
+    let at_least = match spec {
+        OffsetSpec::AtOrAfter { timestamp_ms } => timestamp_ms,
+        _ => now
+            .timestamps_from(now.log_start)
+            .filter(|(at, _)| *at < end)
+            .map(|(_, time)| time)
+            .max()
+            .unwrap_or(i64::MIN),
+    };
+    let first = now.timestamps_from(now.log_start).find(|(_, time)| *time >= at_least);
+    let Some(found) = found else {
+        return match first.filter(|(at, _)| *at < end) {
+            Some((at, _)) => Err(format!("it finds nothing; there is offset {at}")),
+            None => Ok(()),
+        };
+    };
+    let there = now.timestamps_from(found.offset).next();
+    if there != Some((found.offset, found.timestamp_ms)) || found.timestamp_ms < at_least {
+        return Err(format!("it finds {found:?}, and there is {there:?}"));
+    }
+    match (spec, first) {
+        (OffsetSpec::AtOrAfter { .. }, Some((at, _))) if at < found.offset => {
+            Err(format!("it finds offset {}; there is {at} before it", found.offset))
+        }
+        (OffsetSpec::MaxTimestamp, _) => {
+            let before = now.timestamps_from(now.log_start).find(|(_, time)| *time >= found.timestamp_ms);
+            match before {
+                Some((at, _)) if at < found.offset => {
+                    Err(format!("it finds offset {}; {at} has that timestamp too", found.offset))
+                }
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Shared {
+    /// Reads somewhere, rarely outside of what is there.
+    pub(super) fn read_somewhere(&mut self) {
+        let (Some(engine), Some(partition)) = (self.engine.clone(), self.any_partition()) else { return };
+        let Some(found) = self.model.visible.partitions.get(&partition) else { return };
+        let (log_start, end) = (found.log_start, found.end);
+        let (low, high) = if self.rng.once_in(20) { (0, end + 2) } else { (log_start, end) };
+        let offset = low + self.rng.between(0, (high - low) as u64) as i64;
+        let max_bytes = [1, 300, 4_000, 60_000][self.rng.between(0, 3) as usize];
+        let at_least_one_batch = !self.rng.once_in(4);
+        let isolation = Isolation::ReadUncommitted;
+        let read = Read { partition, offset, max_bytes, at_least_one_batch, isolation, may_name_file: false };
+        let pending = engine.engine().read(read);
+        self.reads.push(PendingRead { read, log_start, end, pending });
+    }
+
+    /// Looks up an offset by time.
+    pub(super) fn look_up_somewhere(&mut self) {
+        let (Some(engine), Some(partition)) = (self.engine.clone(), self.any_partition()) else { return };
+        let spec = match self.rng.between(0, 3) {
+            0 => OffsetSpec::MaxTimestamp,
+            _ => OffsetSpec::AtOrAfter { timestamp_ms: self.workload.some_time(&mut self.rng) },
+        };
+        let end = self.model.visible.partitions.get(&partition).map_or(0, |found| found.end);
+        let pending = engine.engine().list_offset(partition, spec);
+        self.look_ups.push(PendingLookUp { partition, spec, end, pending });
+    }
+
+    pub(super) fn collect_reads(&mut self) {
+        let (excused, poisoned) = (self.life.faulted || self.life.closing, self.is_poisoned());
+        for mut read in std::mem::take(&mut self.reads) {
+            let Some(result) = poll(&mut read.pending) else {
+                self.reads.push(read);
+                continue;
+            };
+            let batches = result.as_ref().map_or(0, |outcome| outcome.batches.len());
+            self.trace.mix_number(batches as u64);
+            let partition = read.read.partition;
+            let promise = read.check(&result, self.model.visible.partitions.get(&partition), excused, poisoned);
+            let offset = read.read.offset;
+            self.check(promise.map_err(|what| format!("a read of {} at {offset}: {what}", short(partition))));
+        }
+        for mut look_up in std::mem::take(&mut self.look_ups) {
+            let Some(result) = poll(&mut look_up.pending) else {
+                self.look_ups.push(look_up);
+                continue;
+            };
+            self.trace.mix_number(result.as_ref().map_or(0, |found| found.map_or(1, |found| found.offset as u64)));
+            let (partition, spec) = (look_up.partition, look_up.spec);
+            let promise = look_up.check(&result, self.model.visible.partitions.get(&partition), excused, poisoned);
+            self.check(promise.map_err(|what| format!("a look-up of {spec:?} in {}: {what}", short(partition))));
+        }
+    }
+}

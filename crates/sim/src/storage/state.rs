@@ -1,0 +1,305 @@
+//! The model's state at one moment, and how changes lead to the next.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use ottla_storage::{Appended, Bounds, ConfigChange, ConfigResource, Engine, MetadataError, PartitionId, TopicId};
+
+use super::calls::{Change, NewTopicCall, Producer, Sent};
+use super::model::{Configs, Promise, Stored, Why, bounds};
+
+/// One moment.
+#[derive(Clone, Default)]
+pub(super) struct State {
+    pub(super) topics: BTreeMap<TopicId, NewTopicCall>,
+    pub(super) partitions: BTreeMap<PartitionId, Partition>,
+    /// Of brokers and groups.
+    pub(super) configs: BTreeMap<ConfigResource, Configs>,
+}
+
+/// One partition.
+#[derive(Clone, Default)]
+pub(super) struct Partition {
+    pub(super) log_start: i64,
+    pub(super) end: i64,
+    /// By offset; those below the log start too.
+    pub(super) batches: Vec<Arc<Stored>>,
+    producers: BTreeMap<i64, Remembered>,
+}
+
+/// What is known of a producer: its epoch, and first sequence number, count and first offset of its last five batches.
+#[derive(Clone)]
+struct Remembered {
+    epoch: i16,
+    batches: VecDeque<(i32, i32, i64)>,
+}
+
+/// One change, as one frame of the log has it.
+#[derive(Clone)]
+pub(super) enum Effect {
+    Records { partition: PartitionId, batches: Vec<Arc<Stored>>, producer: Option<Producer> },
+    Change(Arc<Change>),
+    LogStart { partition: PartitionId, to: i64 },
+}
+
+/// What becomes of an append.
+pub(super) enum Decided {
+    Accept(Effect),
+    Duplicate(Appended),
+    UnknownPartition,
+    UnexpectedEnd(i64),
+    Refuse(Why),
+}
+
+impl std::fmt::Debug for Effect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Effect::Records { partition, batches, .. } => {
+                let (first, end) = (batches[0].first_offset, batches[batches.len() - 1].end_offset());
+                write!(f, "records {first} to {} of {}", end - 1, short(*partition))
+            }
+            Effect::Change(change) => write!(f, "{change:?}"),
+            Effect::LogStart { partition, to } => write!(f, "log start {to} of {}", short(*partition)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Decided {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Decided::Accept(effect) => write!(f, "accepted as {effect:?}"),
+            Decided::Duplicate(original) => write!(f, "known as a duplicate of {original:?}"),
+            Decided::UnknownPartition => write!(f, "refused: no such partition"),
+            Decided::UnexpectedEnd(end) => write!(f, "refused: the end is {end}"),
+            Decided::Refuse(why) => write!(f, "refused: {why:?}"),
+        }
+    }
+}
+
+/// A partition in stories: the first byte of its topic's id, its index.
+pub(super) fn short(partition: PartitionId) -> String {
+    format!("{}/{}", partition.topic.0[0], partition.index)
+}
+
+impl State {
+    fn topic_named(&self, name: &str) -> Option<&NewTopicCall> {
+        self.topics.values().find(|topic| topic.name == name)
+    }
+
+    pub(super) fn decide(&self, sent: &Sent) -> Decided {
+        let Some(partition) = self.partitions.get(&sent.partition) else { return Decided::UnknownPartition };
+        if sent.expected_end.is_some_and(|end| end != partition.end) {
+            return Decided::UnexpectedEnd(partition.end);
+        }
+        let producer = sent.batches[0].producer;
+        match partition.decide_producer(producer, sent) {
+            Err(why) => return Decided::Refuse(why),
+            Ok(Some((first_offset, end_offset))) => {
+                let log_start_offset = partition.log_start;
+                return Decided::Duplicate(Appended { first_offset, end_offset, log_start_offset, duplicate: true });
+            }
+            Ok(None) => {}
+        }
+        let mut end = partition.end;
+        let stored = |batch| {
+            let stored = Stored::of(batch, end);
+            end = stored.end_offset();
+            Arc::new(stored)
+        };
+        let batches = sent.batches.iter().map(stored).collect();
+        Decided::Accept(Effect::Records { partition: sent.partition, batches, producer })
+    }
+
+    /// The answer to an append with that effect.
+    pub(super) fn appended(&self, effect: &Effect, duplicate: bool) -> Appended {
+        let Effect::Records { partition, batches, .. } = effect else { unreachable!("appends are records") };
+        Appended {
+            first_offset: batches[0].first_offset,
+            end_offset: batches[batches.len() - 1].end_offset(),
+            log_start_offset: self.partitions[partition].log_start,
+            duplicate,
+        }
+    }
+
+    /// From where to where DeleteRecords moves the log start; otherwise the bounds that it lies outside of, or no partition.
+    pub(super) fn decide_log_start(&self, partition: PartitionId, before: i64) -> Result<(i64, i64), Option<Bounds>> {
+        let found = self.partitions.get(&partition).ok_or(None)?;
+        let to = if before == -1 { found.end } else { before };
+        if !(0..=found.end).contains(&to) {
+            return Err(Some(bounds(found.log_start, found.end)));
+        }
+        Ok((found.log_start, to.max(found.log_start)))
+    }
+
+    pub(super) fn apply(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Records { partition, batches, producer } => {
+                if let Some(found) = self.partitions.get_mut(partition) {
+                    found.apply_records(batches, *producer);
+                }
+            }
+            Effect::Change(change) => self.apply_change(change),
+            Effect::LogStart { partition, to } => {
+                if let Some(found) = self.partitions.get_mut(partition) {
+                    found.log_start = *to;
+                }
+            }
+        }
+    }
+
+    fn apply_change(&mut self, change: &Change) {
+        match change {
+            Change::Create(topic) => {
+                self.topics.insert(topic.id, topic.clone());
+                self.add_partitions(topic.id, 0..topic.partitions);
+            }
+            Change::Delete(id) => {
+                self.topics.remove(id);
+                self.partitions.retain(|partition, _| partition.topic != *id);
+            }
+            Change::Partitions { topic, total } => {
+                let Some(found) = self.topics.get_mut(topic) else { return };
+                let before = std::mem::replace(&mut found.partitions, *total);
+                self.add_partitions(*topic, before..*total);
+            }
+            Change::Configs(ConfigChange { resource: ConfigResource::Topic(id), after, .. }) => {
+                if let Some(found) = self.topics.get_mut(id) {
+                    found.configs.clone_from(after);
+                }
+            }
+            Change::Configs(ConfigChange { resource, after, .. }) => {
+                self.configs.insert(resource.clone(), after.clone());
+                self.configs.retain(|_, configs| !configs.is_empty());
+            }
+        }
+    }
+
+    fn add_partitions(&mut self, topic: TopicId, indexes: std::ops::Range<i32>) {
+        for index in indexes {
+            self.partitions.insert(PartitionId { topic, index }, Partition::default());
+        }
+    }
+
+    /// What a change of topics or configs does, or why it is refused.
+    pub(super) fn decide_change(&self, change: &Change) -> Result<Effect, MetadataError> {
+        match change {
+            Change::Create(topic) if self.topic_named(&topic.name).is_some() => return Err(MetadataError::TopicExists),
+            Change::Create(_) => {}
+            Change::Delete(id) if !self.topics.contains_key(id) => return Err(MetadataError::UnknownTopic),
+            Change::Delete(_) => {}
+            Change::Partitions { topic, total } => {
+                let partitions = self.topics.get(topic).ok_or(MetadataError::UnknownTopic)?.partitions;
+                if *total <= partitions {
+                    return Err(MetadataError::NotMorePartitions { partitions });
+                }
+            }
+            Change::Configs(change) => {
+                let now = match &change.resource {
+                    ConfigResource::Topic(id) => {
+                        self.topics.get(id).ok_or(MetadataError::UnknownTopic)?.configs.clone()
+                    }
+                    resource => self.configs.get(resource).cloned().unwrap_or_default(),
+                };
+                if now != change.before {
+                    return Err(MetadataError::Changed);
+                }
+            }
+        }
+        Ok(Effect::Change(Arc::new(change.clone())))
+    }
+
+    /// Whether the engine shows this state: topics, and where partitions begin and end.
+    pub(super) fn is_shown_by(&self, engine: &dyn Engine) -> Promise {
+        let metadata = engine.metadata();
+        for topic in metadata.topics() {
+            let expected = self.topics.get(&topic.id);
+            let same = expected.is_some_and(|expected| {
+                (expected.name.as_str(), expected.partitions, &expected.configs)
+                    == (&*topic.name, topic.partitions, &topic.configs)
+            });
+            if !same {
+                let expected = expected.map_or("not there".to_owned(), |topic| format!("{topic:?}"));
+                return Err(format!("topic {topic:?} should be {expected}"));
+            }
+        }
+        if let Some(missing) = self.topics.values().find(|topic| metadata.by_id(topic.id).is_none()) {
+            return Err(format!("topic {} is missing", missing.name));
+        }
+        let configs: BTreeMap<_, _> =
+            metadata.configured().map(|(whose, what)| (whose.clone(), what.clone())).collect();
+        if configs != self.configs {
+            return Err(format!("configs are {configs:?} and should be {:?}", self.configs));
+        }
+        for (partition, expected) in &self.partitions {
+            let (found, expected) = (engine.bounds(*partition), bounds(expected.log_start, expected.end));
+            if found != Ok(expected) {
+                let (start, end) = (expected.log_start_offset, expected.high_watermark);
+                let found = found.map(|found| (found.log_start_offset, found.high_watermark));
+                return Err(format!("partition {} shows {found:?} and should be ({start}, {end})", short(*partition)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Partition {
+    /// Nothing where the batches are new; where they are known, the offsets that they have.
+    fn decide_producer(&self, producer: Option<Producer>, sent: &Sent) -> Result<Option<(i64, i64)>, Why> {
+        let Some(producer) = producer else { return Ok(None) };
+        if sent.batches.len() > 1 {
+            return Err(Why::SeveralBatches);
+        }
+        let count = sent.batches[0].timestamps_ms.len() as i32;
+        let Some(known) = self.producers.get(&producer.id) else { return Ok(None) };
+        let sequence = producer.sequence;
+        let follows = |expected| match expected == sequence {
+            true => Ok(None),
+            false => Err(Why::Sequence { expected, got: sequence }),
+        };
+        if producer.epoch < known.epoch {
+            return Err(Why::Epoch { current: known.epoch, got: producer.epoch });
+        }
+        if producer.epoch > known.epoch {
+            return follows(0);
+        }
+        if let Some((_, _, first)) = known.batches.iter().find(|(s, c, _)| (*s, *c) == (sequence, count)) {
+            return Ok(Some((*first, first + i64::from(count))));
+        }
+        follows(known.batches.back().map_or(0, |(sequence, count, _)| sequence + count))
+    }
+
+    fn apply_records(&mut self, batches: &[Arc<Stored>], producer: Option<Producer>) {
+        for batch in batches {
+            self.end = batch.end_offset();
+            self.batches.push(batch.clone());
+        }
+        let (Some(producer), [batch]) = (producer, batches) else { return };
+        let memory = (producer.sequence, batch.timestamps_ms.len() as i32, batch.first_offset);
+        let known =
+            self.producers.entry(producer.id).or_insert(Remembered { epoch: producer.epoch, batches: VecDeque::new() });
+        let follows = known.batches.back().is_some_and(|(sequence, count, _)| sequence + count == producer.sequence);
+        if known.epoch != producer.epoch || !follows {
+            known.epoch = producer.epoch;
+            known.batches.clear();
+        }
+        known.batches.push_back(memory);
+        if known.batches.len() > 5 {
+            known.batches.pop_front();
+        }
+    }
+
+    /// The sequence number that a producer goes on with, and its epoch.
+    pub(super) fn next_sequence(&self, producer: i64) -> Option<(i16, i32)> {
+        let known = self.producers.get(&producer)?;
+        known.batches.back().map(|(sequence, count, _)| (known.epoch, sequence + count))
+    }
+
+    /// The records from an offset on, with their timestamps.
+    pub(super) fn timestamps_from(&self, offset: i64) -> impl Iterator<Item = (i64, i64)> {
+        let first = self.batches.partition_point(|batch| batch.end_offset() <= offset);
+        let records = self.batches[first..]
+            .iter()
+            .flat_map(|batch| (batch.first_offset..).zip(batch.timestamps_ms.iter().copied()));
+        records.filter(move |(at, _)| *at >= offset)
+    }
+}
