@@ -15,6 +15,9 @@ use crate::context::{self, Context, Resource};
 use crate::topics::check_topic_name;
 use crate::{errors, handlers::describe_configs};
 
+/// DescribeConfigs' number for groups.
+const GROUP_RESOURCE: i8 = 32;
+
 /// Why a resource was not changed; the sentence is for the client.
 pub(crate) type Failure = (ErrorCode, String);
 
@@ -138,6 +141,10 @@ fn find(context: &Context, wish: &Wish<'_>) -> Result<(Owner, ConfigResource), F
     match wish.resource_type {
         describe_configs::TOPIC_RESOURCE => find_topic(context, wish.resource_name),
         describe_configs::BROKER_RESOURCE => find_broker(context, wish.resource_name),
+        GROUP_RESOURCE => {
+            let reason = "groups have no configs of their own yet; their bounds are properties of the broker (group.*)";
+            Err((ErrorCode::INVALID_REQUEST, reason.to_owned()))
+        }
         other => {
             let reason = format!("configs of resource type {other} are not served, only of topics (2) and brokers (4)");
             Err((ErrorCode::INVALID_REQUEST, reason))

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ottla_storage::{CleanerConfig, ConfigResource, LogConfig, LogConfigs, Metadata, Topic, TopicId};
+use ottla_storage::{ConfigResource, LogConfig, LogConfigs, Metadata, Topic, TopicId};
 
 use super::layers::{Candidate, Source};
 use super::property::Change;
@@ -26,21 +26,18 @@ pub(crate) struct Dynamic {
 impl Dynamic {
     /// What the metadata have for this broker.
     pub(super) fn of(metadata: &Metadata, node_id: i32) -> Dynamic {
-        if metadata.configured().len() == 0 {
-            return Dynamic::default();
-        }
-        let usable = |name: String| {
-            let configs = metadata.configs(&ConfigResource::Broker(name.into()))?;
+        Dynamic::usable(&Raw::of(metadata, &resources(node_id)))
+    }
+
+    fn usable(Raw([this_broker, all_brokers]): &Raw) -> Dynamic {
+        let usable = |configs: &BTreeMap<String, String>| {
             let usable = configs.iter().filter_map(|(name, value)| {
                 let property = table::find(name).filter(|property| property.change == Change::WhileRunning)?;
                 Some((property.name, property.kind.check(value).ok()?))
             });
-            Some(usable.collect())
+            usable.collect()
         };
-        Dynamic {
-            this_broker: usable(node_id.to_string()).unwrap_or_default(),
-            all_brokers: usable(ALL_BROKERS.to_owned()).unwrap_or_default(),
-        }
+        Dynamic { this_broker: usable(this_broker), all_brokers: usable(all_brokers) }
     }
 
     /// What is set for a property: the first one counts.
@@ -56,6 +53,31 @@ impl Dynamic {
     pub(crate) fn all_brokers(&self) -> impl Iterator<Item = Candidate<'_>> {
         self.all_brokers.iter().map(|(name, value)| Candidate { name, value, source: Source::AllBrokers })
     }
+}
+
+/// What is kept for this broker and for all brokers, as it is kept.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+struct Raw([BTreeMap<String, String>; 2]);
+
+impl Raw {
+    fn of(metadata: &Metadata, resources: &[ConfigResource; 2]) -> Raw {
+        let [this_broker, all_brokers] = resources.each_ref().map(|resource| metadata.configs(resource));
+        Raw([this_broker.cloned().unwrap_or_default(), all_brokers.cloned().unwrap_or_default()])
+    }
+
+    /// Whether the metadata still have it, without a copy of theirs.
+    fn is_kept_in(&self, metadata: &Metadata, resources: &[ConfigResource; 2]) -> bool {
+        let same = |(resource, raw): (&ConfigResource, &BTreeMap<String, String>)| match metadata.configs(resource) {
+            Some(configs) => configs == raw,
+            None => raw.is_empty(),
+        };
+        resources.iter().zip(&self.0).all(same)
+    }
+}
+
+/// Under which names configs are kept: of this broker, of all.
+fn resources(node_id: i32) -> [ConfigResource; 2] {
+    [ConfigResource::Broker(node_id.to_string().into()), ConfigResource::Broker(ALL_BROKERS.into())]
 }
 
 /// The configuration that holds now.
@@ -89,14 +111,15 @@ impl CurrentConfig {
 /// Tells the engine what holds for each topic's log.
 #[derive(Debug)]
 pub struct TopicLogs {
-    node_id: i32,
+    resources: [ConfigResource; 2],
     given: BrokerConfig,
     known: Mutex<Known>,
 }
 
-/// What was worked out last. Everything in it belongs to `config`.
+/// What was worked out last. Everything in it belongs to `raw`.
 #[derive(Debug)]
 struct Known {
+    raw: Raw,
     config: BrokerConfig,
     /// By topic, with the configs of its own that it was worked out from.
     topics: HashMap<TopicId, (BTreeMap<String, String>, LogConfig)>,
@@ -105,40 +128,42 @@ struct Known {
 impl TopicLogs {
     /// By this configuration, under what the metadata have for the broker.
     pub fn new(given: BrokerConfig, node_id: i32) -> Arc<TopicLogs> {
-        let known = Mutex::new(Known { config: given.clone(), topics: HashMap::new() });
-        Arc::new(TopicLogs { node_id, given, known })
+        let known = Known { raw: Raw::default(), config: given.clone(), topics: HashMap::new() };
+        Arc::new(TopicLogs { resources: resources(node_id), given, known: Mutex::new(known) })
     }
 
-    /// What holds with these metadata.
-    fn known_with(&self, metadata: &Metadata) -> MutexGuard<'_, Known> {
-        let dynamic = Dynamic::of(metadata, self.node_id);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if *known.config.values().dynamic() != dynamic {
-            *known = Known { config: self.given.under(dynamic), topics: HashMap::new() };
-        }
-        known
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl LogConfigs for TopicLogs {
-    fn cleaner_config(&self, metadata: &Metadata) -> CleanerConfig {
-        self.known_with(metadata).config.settings().cleaner
-    }
-
     fn log_config(&self, metadata: &Metadata, topic: &Topic) -> LogConfig {
-        let mut known = self.known_with(metadata);
-        if topic.configs.is_empty() {
-            return known.config.log_config();
+        let mut known = self.known();
+        if !known.raw.is_kept_in(metadata, &self.resources) {
+            let raw = Raw::of(metadata, &self.resources);
+            let config = self.given.under(Dynamic::usable(&raw));
+            *known = Known { raw, config, topics: HashMap::new() };
         }
         match known.topics.get(&topic.id) {
+            _ if topic.configs.is_empty() => known.config.log_config(),
             Some((configs, config)) if *configs == topic.configs => *config,
-            _ => {
-                let config = super::topic::log_config(topic, &known.config);
-                known.topics.retain(|id, _| metadata.by_id(*id).is_some());
-                known.topics.insert(topic.id, (topic.configs.clone(), config));
-                config
-            }
+            _ => known.work_out(metadata, topic),
         }
+    }
+}
+
+impl Known {
+    /// So many topics that are gone may be remembered beside as many as there are.
+    const SLACK: usize = 64;
+
+    fn work_out(&mut self, metadata: &Metadata, topic: &Topic) -> LogConfig {
+        let config = super::topic::log_config(topic, &self.config);
+        if self.topics.len() > 2 * metadata.topics().len() + Self::SLACK {
+            self.topics.retain(|id, _| metadata.by_id(*id).is_some());
+        }
+        self.topics.insert(topic.id, (topic.configs.clone(), config));
+        config
     }
 }
 

@@ -1,10 +1,13 @@
 //! What a group loses where the log start passes its commit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_broker::LostRecords;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic, DeleteTopicsRequest};
+use ottla_storage::memory::{MemoryEngine, MemoryOptions};
+use ottla_storage::{LogConfig, PartitionId};
 
 use crate::asking::*;
 use crate::client::{Client, TestBroker, batch};
@@ -53,4 +56,23 @@ async fn a_group_is_told_what_it_never_read_once_for_each_move() {
     client.call(&commit_request("slow", &again, 0, 1), 8).await;
     delete_records(&mut client, 0, 3).await;
     lost(&broker, 4, 9 + 2).await;
+}
+
+#[tokio::test]
+async fn what_retention_takes_is_counted_as_well() {
+    let log_configs =
+        LogConfig { segment_bytes: 1, retention_ms: None, retention_bytes: Some(1), ..LogConfig::default() };
+    let options = MemoryOptions { log_configs: Arc::new(log_configs), ..MemoryOptions::default() };
+    let engine = Arc::new(MemoryEngine::with(options));
+    let broker = TestBroker::over(engine, &[("listeners", "PLAINTEXT://127.0.0.1:0")]).await;
+    let topic = broker.topic("t", 1, &[]).await;
+    let mut client = broker.connect().await;
+    client.call(&commit_request("slow", &topic, 0, 2), 8).await;
+    for value in ["a", "b", "c", "d", "e", "f"] {
+        client.produce("t", 0, &batch(&[value])).await;
+    }
+    broker.engine.maintain(usize::MAX).await.expect("it can be maintained");
+    let bounds = broker.engine.bounds(PartitionId { topic: topic.id, index: 0 }).expect("the partition is there");
+    assert!(bounds.log_start_offset > 2, "retention has removed records: {bounds:?}");
+    lost(&broker, 1, bounds.log_start_offset as u64 - 2).await;
 }
