@@ -14,6 +14,8 @@ LARGE = 100 << 10
 FAST = {"log_segment_bytes": SEGMENT_BYTES, "log_retention_check_interval_ms": 100, "log_cleaner_backoff_ms": 100}
 FAST_KAFKA = {"log_initial_task_delay_ms": 100, "log_segment_delete_delay_ms": 100, "log_cleaner_enable": "true"}
 """What the reference needs besides: it waits half a minute before its first look."""
+FAST_OTTLA = {"ottla_checkpoint_interval_ms": 100}
+"""What Ottla needs besides: few records stay in memory until a checkpoint, and compaction looks at segment files."""
 
 
 def large(prefix, first, end):
@@ -23,7 +25,7 @@ def large(prefix, first, end):
 
 def ageing_topic(world, make_broker, **properties):
     """Start a broker whose logs age fast, with a topic of one partition."""
-    more = FAST_KAFKA if make_broker is brokers.KafkaBroker else {}
+    more = FAST_KAFKA if make_broker is brokers.KafkaBroker else FAST_OTTLA
     topic_with(world, 1, **FAST, **more, **properties)
 
 
