@@ -162,6 +162,7 @@ fn keep_panics() {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "planted-bugs")]
     use super::*;
     use crate::SUBJECTS;
 
