@@ -89,15 +89,15 @@ fn runs_dry(opens: u64, errno: i32) -> bool {
 fn without_file_descriptors_nothing_is_written_and_writing_goes_on_by_itself() {
     for errno in [EMFILE, ENFILE] {
         let dry = (0..).take_while(|opens| runs_dry(*opens, errno)).count();
-        assert!(dry > 2 * PARTITIONS as usize, "a checkpoint opens more than {dry} files");
+        assert!(dry > PARTITIONS as usize, "a checkpoint opens more than {dry} files");
     }
 }
 
 #[test]
 fn without_memory_to_open_a_file_it_is_the_same() {
-    // The first things that a checkpoint opens are files, one for each partition at least; what flushes a folder comes later, and a
+    // The first things that a checkpoint opens are files, of which some are open already; what flushes a folder comes later, and a
     // flush is another matter.
-    for opens in 0..PARTITIONS as u64 {
+    for opens in 0..PARTITIONS as u64 / 2 {
         assert!(runs_dry(opens, ENOMEM));
     }
 }
