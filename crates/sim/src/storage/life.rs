@@ -202,7 +202,9 @@ impl World {
         disk.end();
         let engine = {
             let mut shared = self.lock();
-            let chosen = if shared.rng.once_in(2) { Crash::Kill } else { Crash::PowerCut };
+            // A broker that was poisoned ends by itself.
+            let kill = shared.rng.once_in(2) || shared.is_poisoned();
+            let chosen = if kill { Crash::Kill } else { Crash::PowerCut };
             let crash = shared.life.crashed.unwrap_or(chosen);
             shared.note(|| format!("{crash:?}"));
             shared.trace.mix_number(crash as u64);

@@ -58,6 +58,7 @@ pub(super) fn recover(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Reco
     let mut recovery = Recovery::new(&options, &disk, direct, &manifest);
     let chain = replay(&*disk, &wal_folder, manifest.wal, options.planted(), &mut |entry| recovery.apply(entry))?;
     recovery.refuse_lost_segments()?;
+    chain.make_durable(&*disk, &wal_folder, options.planted())?;
     let replayed = chain.end.next_sequence - manifest.wal.next_sequence;
     tracing::debug!(replayed, direct, "recovered");
     let parts = Parts { options, disk, lock, direct, checkpointed: manifest.wal };

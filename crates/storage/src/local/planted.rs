@@ -103,6 +103,8 @@ bugs! {
         "Recovery takes the padding of a write for the end of a segment.",
     "end-not-flushed" EndNotFlushed:
         "Recovery does not flush what it found written and not flushed.",
+    "cache-believed" CacheBelieved:
+        "Recovery flushes what it read after a failed flush, and does not write it again first.",
     "segments-not-flushed" SegmentsNotFlushed:
         "A checkpoint does not flush the segment files.",
     "manifest-not-flushed" ManifestNotFlushed:

@@ -1,7 +1,8 @@
 //! The write-ahead log that all partitions, topics and producer ids share.
 //!
 //! 1. Sequence numbers are dense. Recovery accepts only the next one, and only in the incarnation of the segment it reads.
-//! 2. Every write begins on a new block, so a block that holds acknowledged bytes is never written again.
+//! 2. Every write begins on a new block, so a block that holds acknowledged bytes is never written again, but for recovery, which
+//!    writes the last ones over as they are.
 //! 3. One write is in flight at a time, and each frame says what was durable when it was written. So a bad frame that a later
 //!    one calls durable is damage, and any other bad frame is where the log ends.
 //! 4. After recovery the log goes on in a new segment: what lies behind the end of the old one can never become valid.

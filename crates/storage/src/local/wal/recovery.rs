@@ -1,5 +1,6 @@
 //! Reading the log after a start: from the manifest's position to its end, and telling an end from damage.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +29,38 @@ pub(in crate::local) struct Chain {
     pub(in crate::local) in_use: Vec<(u64, Slot)>,
     /// Files that hold nothing needed.
     pub(in crate::local) free: Vec<Slot>,
+    /// From which byte of the last segment on nothing calls its frames durable, if there are such.
+    unsaid: Option<u64>,
+}
+
+impl Chain {
+    /// Flushes the last segment, before anything refers to it: after a kill, what was written without a flush was read all the
+    /// same, and the next segment will say that it is durable. All segments before were flushed when the log went on.
+    ///
+    /// What nothing calls durable is written again first, as it is: where a flush has failed, the system may have forgotten that
+    /// it is not on the medium, go on to show it from its cache, and say that the next flush is well.
+    ///
+    /// # Errors
+    /// What the system refuses.
+    pub(in crate::local) fn make_durable(
+        &self,
+        disk: &dyn Disk,
+        folder: &Path,
+        planted: Planted,
+    ) -> Result<(), OpenError> {
+        let last = self.in_use.last().filter(|_| !planted!(planted, EndNotFlushed));
+        let Some((_, slot)) = last else { return Ok(()) };
+        let path = slot_path(folder, slot.name);
+        let flushed = disk.open(&path, OpenHow::WRITE).and_then(|file| {
+            if let (Some(first), false) = (self.unsaid, planted!(planted, CacheBelieved)) {
+                // The header came with the first frame.
+                let start = if first == FIRST_FRAME_AT { 0 } else { first / BLOCK_BYTES as u64 * BLOCK_BYTES as u64 };
+                write_again(&*file, start..self.end.offset)?;
+            }
+            file.sync()
+        });
+        flushed.map_err(|error| OpenError::io(path, "flush", &error))
+    }
 }
 
 struct FoundSlot {
@@ -59,7 +92,8 @@ pub(in crate::local) fn replay(
     apply: Apply<'_>,
 ) -> Result<Chain, OpenError> {
     let found = survey(disk, folder)?;
-    let mut reader = LogReader { disk, folder, found: &found, end: from, current: None, planted };
+    let mut reader =
+        LogReader { disk, folder, found: &found, end: from, current: None, unsaid: VecDeque::new(), planted };
     reader.find_start()?;
     let mut in_use: Vec<(u64, Slot)> = Vec::new();
     loop {
@@ -74,15 +108,16 @@ pub(in crate::local) fn replay(
         let (number, incarnation) = (header.number, header.incarnation);
         reader.end = WalPosition { number, incarnation, offset: FIRST_FRAME_AT, ..reader.end };
         reader.current = Some(slot);
+        // Its header says that everything before it is durable.
+        reader.unsaid.clear();
     }
     reader.refuse_later_claims()?;
-    reader.flush_end()?;
-    let end = reader.end;
+    let (end, unsaid) = (reader.end, reader.unsaid.front().map(|(_, first)| *first));
     let used = |slot: &Slot| in_use.iter().any(|(_, used)| used.name == slot.name);
     let free = found.iter().map(|found| found.slot).filter(|slot| !used(slot) && slot.bytes > FIRST_FRAME_AT).collect();
     let numbers = found.iter().filter_map(|found| found.header.segment()).map(|header| header.number);
     let next_number = numbers.max().unwrap_or(0).max(end.number) + 1;
-    Ok(Chain { end, next_number, in_use, free })
+    Ok(Chain { end, next_number, in_use, free, unsaid })
 }
 
 /// All files of the log with what their first blocks say.
@@ -116,6 +151,8 @@ struct LogReader<'a> {
     end: WalPosition,
     /// The file of the segment that `end` names.
     current: Option<Slot>,
+    /// Frames that nothing after them calls durable: sequence number, place in the current segment.
+    unsaid: VecDeque<(u64, u64)>,
     planted: Planted,
 }
 
@@ -169,12 +206,14 @@ impl LogReader<'_> {
                             format!("frame {} at byte {at} cannot be applied: {what}", header.sequence),
                         ),
                     })?;
-                    Some(FRAME_HEADER_BYTES + payload.len())
+                    Some((FRAME_HEADER_BYTES + payload.len(), header))
                 }
                 _ => None,
             };
             match accepted {
-                Some(size) => {
+                Some((size, header)) => {
+                    self.unsaid.push_back((header.sequence, at));
+                    while self.unsaid.pop_front_if(|(sequence, _)| *sequence <= header.durable).is_some() {}
                     self.end.offset += size as u64;
                     self.end.next_sequence += 1;
                 }
@@ -222,15 +261,6 @@ impl LogReader<'_> {
         if claimed >= expected { Err(self.lost(claimed)) } else { Ok(()) }
     }
 
-    /// Flushes the last segment: after a kill, what was written without a flush was read all the same, and the next segment
-    /// will say that it is durable. All segments before were flushed when the log went on.
-    fn flush_end(&self) -> Result<(), OpenError> {
-        let Some(slot) = self.current.filter(|_| !planted!(self.planted, EndNotFlushed)) else { return Ok(()) };
-        let path = slot_path(self.folder, slot.name);
-        let flushed = self.disk.open(&path, OpenHow::WRITE).and_then(|file| file.sync());
-        flushed.map_err(|error| OpenError::io(path, "flush", &error))
-    }
-
     /// The refusal: frames from the end up to `last` were acknowledged and cannot be read.
     fn lost(&self, last: u64) -> OpenError {
         let path = self.current.map_or(self.folder.to_owned(), |slot| slot_path(self.folder, slot.name));
@@ -243,6 +273,21 @@ impl LogReader<'_> {
         );
         OpenError::damaged(path, what)
     }
+}
+
+/// Writes what a file holds over itself.
+fn write_again(file: &dyn DiskFile, range: std::ops::Range<u64>) -> io::Result<()> {
+    let mut offset = range.start;
+    while offset < range.end {
+        let mut piece = vec![0; WINDOW_BYTES.min((range.end - offset) as usize)];
+        let length = file.read_at(&mut piece, offset)?;
+        if length == 0 {
+            break;
+        }
+        file.write_at(&piece[..length], offset, false)?;
+        offset += length as u64;
+    }
+    Ok(())
 }
 
 impl HeaderBlock {
