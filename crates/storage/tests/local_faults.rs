@@ -84,6 +84,27 @@ fn a_failed_flush_of_segment_files_ends_all_writing_too() {
     assert_eq!(records_from(&opened(&disk), P(), 0), [(0, b"kept".to_vec())]);
 }
 
+/// A log start that was written and not flushed is read by the next start. That one must not remove files because of it before
+/// it is durable: when it is cut off, the log start may be gone and the records be wanted.
+#[test]
+fn files_stay_until_the_log_start_that_a_start_has_read_is_durable() {
+    for seed in 0..20 {
+        let disk = filled();
+        let engine = opened(&disk);
+        disk.fail_flushes(true);
+        assert!(engine.delete_records(P(), 15).wait().is_err());
+        drop(engine);
+        disk.restart();
+        disk.fail_flushes(true);
+        assert!(matches!(open(&disk).err(), Some(OpenError::Io { doing: "flush", .. })));
+        disk.cut_power(Some(seed));
+        let engine = opened(&disk);
+        let start = engine.bounds(P()).unwrap().log_start_offset;
+        assert!(start == 0 || start == 15, "{start}");
+        assert_eq!(records_from(&engine, P(), start).len() as i64, 30 - start);
+    }
+}
+
 #[test]
 fn on_a_full_disk_nothing_is_written_and_writing_goes_on_by_itself() {
     let disk = MemoryDisk::default();

@@ -59,6 +59,7 @@ pub(super) fn recover(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Reco
     let chain = replay(&*disk, &wal_folder, manifest.wal, options.planted(), &mut |entry| recovery.apply(entry))?;
     recovery.refuse_lost_segments()?;
     chain.make_durable(&*disk, &wal_folder, options.planted())?;
+    recovery.remove_before_starts();
     let replayed = chain.end.next_sequence - manifest.wal.next_sequence;
     tracing::debug!(replayed, direct, "recovered");
     let parts = Parts { options, disk, lock, direct, checkpointed: manifest.wal };
@@ -118,6 +119,8 @@ struct Recovery {
     /// Partitions whose segment files are gone, and where those ended. That is as it should be where the log goes on to say
     /// that the topic was deleted or the log start moved up.
     lost: BTreeMap<PartitionId, i64>,
+    /// Partitions with segments below their log start.
+    trimmed: BTreeSet<PartitionId>,
 }
 
 impl Recovery {
@@ -141,7 +144,7 @@ impl Recovery {
         let now_ms = (options.wall_ms)();
         let (state, log_configs) =
             (DurableState::from_manifest(manifest), LogConfigCache::new(options.log_configs.clone()));
-        Self { state, tail, store, files, log_configs, now_ms, lost: BTreeMap::new() }
+        Self { state, tail, store, files, log_configs, now_ms, lost: BTreeMap::new(), trimmed: BTreeSet::new() }
     }
 
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
@@ -176,9 +179,7 @@ impl Recovery {
                 let state = state.ok_or_else(|| wrong("it trims a partition that is not there"))?;
                 state.log_start_offset = state.log_start_offset.max(offset);
                 self.tail.move_log_start(partition, offset);
-                // Their files may be gone already.
-                let removed = self.tail.take_segments_before_start(partition);
-                self.store.remove(partition, &removed);
+                self.trimmed.insert(partition);
             }
         }
         if self.tail.is_full() { self.make_space() } else { Ok(()) }
@@ -227,6 +228,15 @@ impl Recovery {
                 Ok(())
             }
             _ => Err(NotApplied::Failed(OpenError::io(error.path.clone(), error.doing, &error.error))),
+        }
+    }
+
+    /// Removes the files of segments below the log starts; they may be gone already. Only now that the log is durable: a log start
+    /// that was written and not flushed could be read, and be gone when this start is cut off.
+    fn remove_before_starts(&mut self) {
+        for partition in std::mem::take(&mut self.trimmed) {
+            let removed = self.tail.take_segments_before_start(partition);
+            self.store.remove(partition, &removed);
         }
     }
 
