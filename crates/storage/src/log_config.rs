@@ -72,10 +72,7 @@ pub trait LogConfigs: Send + Sync {
     fn log_config(&self, metadata: &Metadata, topic: &Topic) -> LogConfig;
 
     /// How all logs are compacted, with these metadata.
-    fn cleaner_config(&self, metadata: &Metadata) -> CleanerConfig {
-        let _ = metadata;
-        CleanerConfig::default()
-    }
+    fn cleaner_config(&self, metadata: &Metadata) -> CleanerConfig;
 }
 
 /// How logs are compacted (`log.cleaner.*`). One thread does it (`log.cleaner.threads`).
@@ -126,5 +123,9 @@ impl LogConfigCache {
 impl LogConfigs for LogConfig {
     fn log_config(&self, _: &Metadata, _: &Topic) -> LogConfig {
         *self
+    }
+
+    fn cleaner_config(&self, _: &Metadata) -> CleanerConfig {
+        CleanerConfig::default()
     }
 }

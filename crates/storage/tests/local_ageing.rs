@@ -13,8 +13,8 @@ use std::time::Duration;
 use local_support::{MemoryDisk, append, append_as, batch, batch_at, create, options, partition, records_from};
 use ottla_storage::local::{LocalEngine, OpenError};
 use ottla_storage::{
-    AppendError, Durability, Engine, LogConfig, LogConfigs, LogStartCause, Metadata, Observer, PartitionId, ReadError,
-    Topic, TopicId, Unavailable,
+    AppendError, CleanerConfig, Durability, Engine, LogConfig, LogConfigs, LogStartCause, Metadata, Observer,
+    PartitionId, ReadError, Topic, TopicId, Unavailable,
 };
 
 const P: fn() -> PartitionId = || partition(1, 0);
@@ -37,6 +37,10 @@ struct Now(Arc<Mutex<LogConfig>>);
 impl LogConfigs for Now {
     fn log_config(&self, _: &Metadata, _: &Topic) -> LogConfig {
         *self.0.lock().unwrap()
+    }
+
+    fn cleaner_config(&self, _: &Metadata) -> CleanerConfig {
+        CleanerConfig::default()
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use ottla_storage::{ConfigResource, LogConfig, LogConfigs, Metadata, Topic, TopicId};
+use ottla_storage::{CleanerConfig, ConfigResource, LogConfig, LogConfigs, Metadata, Topic, TopicId};
 
 use super::layers::{Candidate, Source};
 use super::property::Change;
@@ -132,24 +132,30 @@ impl TopicLogs {
         Arc::new(TopicLogs { resources: resources(node_id), given, known: Mutex::new(known) })
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl LogConfigs for TopicLogs {
-    fn log_config(&self, metadata: &Metadata, topic: &Topic) -> LogConfig {
-        let mut known = self.known();
+    /// What holds with these metadata; worked out anew where the broker's configs are others than the last time.
+    fn known_with(&self, metadata: &Metadata) -> MutexGuard<'_, Known> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.raw.is_kept_in(metadata, &self.resources) {
             let raw = Raw::of(metadata, &self.resources);
             let config = self.given.under(Dynamic::usable(&raw));
             *known = Known { raw, config, topics: HashMap::new() };
         }
+        known
+    }
+}
+
+impl LogConfigs for TopicLogs {
+    fn log_config(&self, metadata: &Metadata, topic: &Topic) -> LogConfig {
+        let mut known = self.known_with(metadata);
         match known.topics.get(&topic.id) {
             _ if topic.configs.is_empty() => known.config.log_config(),
             Some((configs, config)) if *configs == topic.configs => *config,
             _ => known.work_out(metadata, topic),
         }
+    }
+
+    fn cleaner_config(&self, metadata: &Metadata) -> CleanerConfig {
+        self.known_with(metadata).config.settings().cleaner
     }
 }
 

@@ -105,3 +105,16 @@ fn the_engine_hears_of_topics_and_brokers_alike() {
     assert_eq!(logs.log_config(&metadata, &topic(&[])).durability, Durability::Os);
     assert_eq!(logs.log_config(&metadata, &topic(&[("retention.ms", "3")])).retention_ms, Some(3));
 }
+
+#[test]
+fn the_engine_hears_how_to_compact() {
+    let given = [("log.cleaner.backoff.ms", "100"), ("log.cleaner.dedupe.buffer.size", "2097152")];
+    let logs = TopicLogs::new(BrokerConfig::of(&given), 1);
+    let mut metadata = Metadata::default();
+    let cleaner = logs.cleaner_config(&metadata);
+    assert_eq!((cleaner.backoff_ms, cleaner.dedupe_buffer_bytes), (100, 2 << 20));
+    metadata.set_configs(broker(""), configs(&[("log.cleaner.io.max.bytes.per.second", "3000")]));
+    assert_eq!(logs.cleaner_config(&metadata), CleanerConfig { io_max_bytes_per_second: Some(3000), ..cleaner });
+    let defaults = TopicLogs::new(BrokerConfig::default(), 1).cleaner_config(&Metadata::default());
+    assert_eq!(defaults, CleanerConfig::default(), "Kafka's defaults on both sides");
+}

@@ -59,6 +59,10 @@ impl LogConfigs for OwnConfigs {
             ..self.0
         }
     }
+
+    fn cleaner_config(&self, _: &Metadata) -> crate::CleanerConfig {
+        crate::CleanerConfig::default()
+    }
 }
 
 fn number(configs: &BTreeMap<String, String>, name: &str) -> Option<u64> {
