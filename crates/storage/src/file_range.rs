@@ -10,9 +10,9 @@ use crate::{Pending, ReadError};
 /// A file that ranges can be sent from. What it holds there does not change as long as somebody has it, also when its name
 /// is gone.
 pub trait RangeSource: Send + Sync {
-    /// Whether a range can be sent without waiting for a disk.
-    fn is_ready(&self, position: u64, bytes: usize) -> bool;
-    /// Makes a range ready. That may pass again, as memory has other uses.
+    /// How much of a range can be sent without waiting for a disk.
+    fn ready_bytes(&self, position: u64, bytes: usize) -> usize;
+    /// Makes the front of a range ready. That may pass again, as memory has other uses.
     fn load(&self, position: u64, bytes: usize) -> Pending<(), ReadError>;
     /// Sends from a position, as much as the socket takes; 0 where the file ends there.
     ///
@@ -47,12 +47,12 @@ impl FileRange {
         self.bytes
     }
 
-    /// Whether its first `bytes` can be sent without waiting for a disk.
-    pub fn is_ready(&self, bytes: usize) -> bool {
-        self.source.is_ready(self.position, bytes.min(self.bytes))
+    /// How many of its first `bytes` can be sent without waiting for a disk.
+    pub fn ready_bytes(&self, bytes: usize) -> usize {
+        self.source.ready_bytes(self.position, bytes.min(self.bytes))
     }
 
-    /// Makes its first `bytes` ready.
+    /// Makes some of its first `bytes` ready.
     pub fn load(&self, bytes: usize) -> Pending<(), ReadError> {
         self.source.load(self.position, bytes.min(self.bytes))
     }

@@ -80,17 +80,20 @@ impl Output {
     pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Close>> {
         let Some((Piece::File(range), _)) = self.pieces.front() else { return Poll::Ready(Ok(())) };
         if self.ready_bytes == 0 && self.loading.is_none() {
-            match range.is_ready(FILE_CHUNK_BYTES) {
-                true => self.ready_bytes = FILE_CHUNK_BYTES,
-                false => self.loading = Some(range.load(FILE_CHUNK_BYTES)),
+            self.ready_bytes = range.ready_bytes(FILE_CHUNK_BYTES);
+            if self.ready_bytes == 0 {
+                self.loading = Some(range.load(FILE_CHUNK_BYTES));
             }
         }
         if let Some(loading) = &mut self.loading {
             let loaded = ready!(Pin::new(loading).poll(context));
             self.loading = None;
             loaded.map_err(|error| Close::because(errors::sentence_of_read(&error)))?;
-            // Not asked again: a file system without a page cache would never say that it is there.
-            self.ready_bytes = FILE_CHUNK_BYTES;
+            // A file system without a page cache never says that it is there.
+            self.ready_bytes = match range.ready_bytes(FILE_CHUNK_BYTES) {
+                0 => FILE_CHUNK_BYTES,
+                ready => ready,
+            };
         }
         Poll::Ready(Ok(()))
     }
@@ -130,10 +133,14 @@ impl Output {
             let _ = socket2::SockRef::from(stream).set_send_buffer_size(LARGE_SEND_BUFFER_BYTES);
         }
         match self.pieces.get(count) {
-            Some((Piece::File(range), _)) if range.is_ready(FILE_CHUNK_BYTES) => {
-                let written = write_before_more(stream, slices)?;
+            Some((Piece::File(range), _)) => {
+                let ready_bytes = range.ready_bytes(FILE_CHUNK_BYTES);
+                let written = match ready_bytes {
+                    0 => stream.try_write_vectored(slices)?,
+                    _ => write_before_more(stream, slices)?,
+                };
                 // Only if the range is next: until a full socket has room, much may leave the cache.
-                self.ready_bytes = if written == bytes { FILE_CHUNK_BYTES } else { 0 };
+                self.ready_bytes = if written == bytes { ready_bytes } else { 0 };
                 Ok(written)
             }
             _ => stream.try_write_vectored(slices),

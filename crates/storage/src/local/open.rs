@@ -409,14 +409,14 @@ impl Recovered {
         engine.spawn("ottla-wal-space", move || slots.prepare())?;
         engine.spawn("ottla-flusher", move || flusher.run())?;
         engine.spawn("ottla-segments", move || background.run())?;
-        engine.spawn("ottla-look-ups", move || look_ups.run())?;
+        engine.spawn("ottla-look-ups", move || look_ups.run(|| {}))?;
         if cleaner.is_enabled {
             engine.cleaning.begin();
             engine.spawn("ottla-cleaner", move || cleaner.run())?;
         }
         for _ in 0..readers {
-            let reads = engine.reads.clone();
-            engine.spawn("ottla-reader", move || reads.run())?;
+            let (reads, segments) = (engine.reads.clone(), engine.lookup.segments.clone());
+            engine.spawn("ottla-reader", move || reads.run(|| segments.release_chunks()))?;
         }
         Ok(engine)
     }

@@ -2,9 +2,13 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// One read. It answers through what it has captured; dropped, its caller sees the engine as gone.
 pub(super) type Job = Box<dyn FnOnce() + Send>;
+
+/// After so long without a read the threads are idle.
+const IDLE_AFTER: Duration = Duration::from_secs(5);
 
 /// Reads that wait for a thread, bounded.
 pub(super) struct ReadQueue {
@@ -17,6 +21,12 @@ pub(super) struct ReadQueue {
 struct State {
     jobs: VecDeque<Job>,
     stopped: bool,
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && !self.stopped
+    }
 }
 
 impl ReadQueue {
@@ -36,9 +46,12 @@ impl ReadQueue {
         Ok(())
     }
 
-    /// The body of each thread.
-    pub(super) fn run(&self) {
-        while let Some(job) = self.next() {
+    /// The body of each thread. When there was nothing to do for a while, `on_idle` is called once.
+    pub(super) fn run(&self, on_idle: impl Fn()) {
+        while let Some(job) = self.next_within(IDLE_AFTER).or_else(|| {
+            on_idle();
+            self.next()
+        }) {
             job();
         }
     }
@@ -60,9 +73,14 @@ impl ReadQueue {
         self.changed.notify_all();
     }
 
+    fn next_within(&self, time: Duration) -> Option<Job> {
+        let waited = self.changed.wait_timeout_while(self.lock(), time, |state| state.is_idle());
+        waited.unwrap_or_else(PoisonError::into_inner).0.jobs.pop_front()
+    }
+
     fn next(&self) -> Option<Job> {
         let state = self.lock();
-        let idle = |state: &mut State| state.jobs.is_empty() && !state.stopped;
+        let idle = |state: &mut State| state.is_idle();
         let mut state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         state.jobs.pop_front()
     }

@@ -24,8 +24,8 @@ pub(super) fn range_of(range: SegmentRange, reads: &Arc<ReadQueue>) -> (FileRang
 }
 
 impl RangeSource for Segment {
-    fn is_ready(&self, position: u64, bytes: usize) -> bool {
-        self.file.is_ready(position, bytes as u64)
+    fn ready_bytes(&self, position: u64, bytes: usize) -> usize {
+        self.file.ready_bytes(position, bytes as u64) as usize
     }
 
     fn load(&self, position: u64, bytes: usize) -> Pending<(), ReadError> {
@@ -33,7 +33,7 @@ impl RangeSource for Segment {
         let file = self.file.clone();
         let load = move || {
             let loaded = file.load(position, bytes as u64);
-            completer.complete(loaded.map_err(|error| read_error(io_error(file.path(), error))));
+            completer.complete(loaded.map(|_| ()).map_err(|error| read_error(io_error(file.path(), error))));
         };
         if self.reads.push(Box::new(load)).is_err() {
             return Pending::ready(Err(ReadError::Unavailable(too_many_reads())));

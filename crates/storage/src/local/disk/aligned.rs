@@ -1,14 +1,20 @@
-//! A growing buffer that begins on a block boundary, as writing past the page cache demands.
+//! A growing buffer that begins on a block boundary, as reading and writing past the page cache demand.
+//!
+//! Its memory comes from the system page by page, in large pages where there are: the system must look up every page of a
+//! direct read or write. And it goes back to the system, instead of to an allocator that keeps it.
+
+use memmap2::MmapMut;
 
 /// The unit of direct writes: file systems and drives of today ask for 512 or 4096 bytes.
 pub const BLOCK_BYTES: usize = 4096;
 
+/// From here on large pages are asked for.
+const LARGE_PAGE_BYTES: usize = 2 << 20;
+
 /// Bytes that begin at a multiple of [`BLOCK_BYTES`] in memory.
 #[derive(Debug, Default)]
 pub struct AlignedBuffer {
-    /// Longer than the capacity by one block, so that an aligned start always lies within.
-    storage: Vec<u8>,
-    start: usize,
+    storage: Option<MmapMut>,
     length: usize,
 }
 
@@ -35,35 +41,29 @@ impl AlignedBuffer {
 
     /// Gives the memory back where it is more than `bytes`; the content must have been cleared.
     pub fn shrink_to(&mut self, bytes: usize) {
-        if self.length == 0 && self.storage.len() > bytes + 2 * BLOCK_BYTES {
+        if self.length == 0 && self.capacity() > bytes {
             *self = Self::default();
         }
     }
 
     /// The content.
     pub fn as_slice(&self) -> &[u8] {
-        &self.storage[self.start..self.start + self.length]
+        self.storage.as_ref().map_or(&[], |storage| &storage[..self.length])
     }
 
     /// The content, for change in place.
     pub fn as_mut_slice(&mut self) -> &mut [u8] {
-        &mut self.storage[self.start..self.start + self.length]
+        self.storage.as_mut().map_or(&mut [], |storage| &mut storage[..self.length])
     }
 
     /// Adds bytes.
     pub fn extend(&mut self, bytes: &[u8]) {
-        self.grow_for(bytes.len());
-        let end = self.start + self.length;
-        self.storage[end..end + bytes.len()].copy_from_slice(bytes);
-        self.length += bytes.len();
+        self.grow_by(bytes.len()).copy_from_slice(bytes);
     }
 
     /// Adds zeros.
     pub fn extend_zeros(&mut self, count: usize) {
-        self.grow_for(count);
-        let end = self.start + self.length;
-        self.storage[end..end + count].fill(0);
-        self.length += count;
+        self.grow_by(count).fill(0);
     }
 
     /// Adds zeros up to the next multiple of [`BLOCK_BYTES`].
@@ -71,19 +71,33 @@ impl AlignedBuffer {
         self.extend_zeros(self.length.next_multiple_of(BLOCK_BYTES) - self.length);
     }
 
-    fn grow_for(&mut self, more: usize) {
-        let wanted = self.length + more;
-        if self.start + wanted <= self.storage.len() {
-            return;
-        }
-        let capacity = wanted.max(self.length * 2).next_multiple_of(16 * BLOCK_BYTES);
-        let storage = vec![0; capacity + BLOCK_BYTES];
-        // `align_offset` may in theory refuse to answer; an unaligned start is then refused by the kernel, never silent.
-        let start = storage.as_ptr().align_offset(BLOCK_BYTES).min(BLOCK_BYTES);
-        let mut grown = Self { storage, start, length: self.length };
-        grown.as_mut_slice().copy_from_slice(self.as_slice());
-        *self = grown;
+    fn capacity(&self) -> usize {
+        self.storage.as_ref().map_or(0, |storage| storage.len())
     }
+
+    /// Makes it longer, and answers what was added, whatever that holds.
+    fn grow_by(&mut self, more: usize) -> &mut [u8] {
+        let (before, wanted) = (self.length, self.length + more);
+        if wanted > self.capacity() {
+            let mut grown = map(wanted.max(before * 2).next_multiple_of(16 * BLOCK_BYTES));
+            grown[..before].copy_from_slice(self.as_slice());
+            self.storage = Some(grown);
+        }
+        self.length = wanted;
+        &mut self.as_mut_slice()[before..]
+    }
+}
+
+/// Memory of its own, zeroed.
+fn map(bytes: usize) -> MmapMut {
+    // As with any other allocation, there is no going on without.
+    let map = MmapMut::map_anon(bytes).unwrap_or_else(|error| panic!("{bytes} bytes of memory: {error}"));
+    #[cfg(target_os = "linux")]
+    if bytes >= LARGE_PAGE_BYTES {
+        // A system without them gives small ones.
+        let _ = map.advise(memmap2::Advice::HugePage);
+    }
+    map
 }
 
 #[cfg(test)]

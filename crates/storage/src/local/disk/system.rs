@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Disk, DiskFile, FlushedWhole, FolderEntry, LockHeld, OpenHow, sending};
+use super::{BLOCK_BYTES, Disk, DiskFile, FlushedWhole, FolderEntry, LockHeld, OpenHow, sending};
 
 /// The operating system's files.
 #[derive(Clone, Copy, Default, Debug)]
@@ -24,7 +24,7 @@ impl Disk for SystemDisk {
         if how.direct {
             set_direct(&mut options)?;
         }
-        Ok(Arc::new(SystemFile(options.open(path)?)))
+        Ok(Arc::new(SystemFile { file: options.open(path)?, direct: how.direct }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -114,17 +114,21 @@ fn whole_flush_tells_errors() -> bool {
     false
 }
 
-struct SystemFile(File);
+struct SystemFile {
+    file: File,
+    direct: bool,
+}
 
 impl DiskFile for SystemFile {
     fn size(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
-        while done < buffer.len() {
-            match self.0.read_at(&mut buffer[done..], offset + done as u64) {
+        // A direct read may only begin at a block, so where one ends within a block, the file ends.
+        while done < buffer.len() && !(self.direct && done % BLOCK_BYTES != 0) {
+            match self.file.read_at(&mut buffer[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -135,43 +139,43 @@ impl DiskFile for SystemFile {
     }
 
     fn write_at(&self, data: &[u8], offset: u64, durable: bool) -> io::Result<()> {
-        if durable { write_durably(&self.0, data, offset) } else { self.0.write_all_at(data, offset) }
+        if durable { write_durably(&self.file, data, offset) } else { self.file.write_all_at(data, offset) }
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn truncate(&self, size: u64) -> io::Result<()> {
-        self.0.set_len(size)
+        self.file.set_len(size)
     }
 
     fn reserve(&self, bytes: u64) -> io::Result<()> {
-        reserve(&self.0, bytes)
+        reserve(&self.file, bytes)
     }
 
     fn is_sendable(&self) -> bool {
-        sending::is_possible(&self.0)
+        sending::is_possible(&self.file)
     }
 
     fn is_cached(&self, offset: u64, bytes: u64) -> bool {
-        sending::is_cached(&self.0, offset, bytes)
+        sending::is_cached(&self.file, offset, bytes)
     }
 
     fn read_cached_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        sending::read_cached_at(&self.0, buffer, offset)
+        sending::read_cached_at(&self.file, buffer, offset)
     }
 
     fn send_at(&self, socket: BorrowedFd<'_>, offset: u64, bytes: usize) -> io::Result<usize> {
-        sending::send_at(&self.0, socket, offset, bytes)
+        sending::send_at(&self.file, socket, offset, bytes)
     }
 
     fn load(&self, offset: u64, bytes: u64) -> io::Result<()> {
-        sending::load(&self.0, offset, bytes)
+        sending::load(&self.file, offset, bytes)
     }
 
     fn unload(&self, offset: u64, bytes: u64) {
-        sending::unload(&self.0, offset, bytes);
+        sending::unload(&self.file, offset, bytes);
     }
 }
 

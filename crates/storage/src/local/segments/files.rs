@@ -9,13 +9,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use super::chunks::{CHUNK_BYTES, Chunks, Demand};
 use super::header::{FIRST_BATCH_AT, FileKind, check};
 use super::{SegmentName, partition_folder};
 use crate::PartitionId;
 use crate::local::disk::{Disk, DiskFile, OpenHow, read_exact_at};
+
+/// How many chunks of about [`CHUNK_BYTES`] are kept that were read past the page cache: 24 MiB. Given back when nobody reads.
+const CHUNKS: usize = 12;
 
 /// How many of the least recently used files are looked at for one that nobody uses.
 const LOOKED_AT: usize = 16;
@@ -40,10 +44,11 @@ impl FileId {
 
 /// The open files.
 pub(in crate::local) struct OpenFiles {
-    disk: Arc<dyn Disk>,
+    shared: Shared,
     topics: PathBuf,
     limit: usize,
-    open: Arc<AtomicUsize>,
+    /// How many were opened in all.
+    opened: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -75,23 +80,42 @@ pub(in crate::local) struct SegmentFile {
     is_checked: AtomicBool,
     /// Ranges that are on their way from the disk: in the page cache by name, but not yet to be had without waiting.
     loading: Mutex<Vec<(u64, u64)>>,
+    /// No other open file has it.
+    number: u64,
+    /// The same file past the page cache, once it was wanted; `None` where the file system refuses that.
+    direct: OnceLock<Option<Arc<dyn DiskFile>>>,
+    shared: Shared,
+}
+
+/// What all open files have in common.
+#[derive(Clone)]
+struct Shared {
+    disk: Arc<dyn Disk>,
+    chunks: Arc<Chunks>,
     open: Arc<AtomicUsize>,
 }
 
 impl Drop for SegmentFile {
     fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
+        let files = 1 + usize::from(self.direct.get().is_some_and(Option::is_some));
+        self.shared.open.fetch_sub(files, Ordering::Relaxed);
     }
 }
 
 impl OpenFiles {
     /// None open. At most `limit` will be, but for what threads open while all of them are in use.
     pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf, limit: usize) -> Self {
-        Self { disk, topics, limit: limit.max(1), open: Arc::default(), state: Mutex::default() }
+        let shared = Shared { disk, chunks: Arc::new(Chunks::new(CHUNKS)), open: Arc::default() };
+        Self { shared, topics, limit: limit.max(1), opened: AtomicU64::default(), state: Mutex::default() }
+    }
+
+    /// Gives back the memory that reads past the page cache have taken.
+    pub(in crate::local) fn release_chunks(&self) {
+        self.shared.chunks.release();
     }
 
     pub(super) fn disk(&self) -> &Arc<dyn Disk> {
-        &self.disk
+        &self.shared.disk
     }
 
     pub(super) fn topics(&self) -> &Path {
@@ -129,25 +153,26 @@ impl OpenFiles {
         {
             return Ok(file);
         }
-        let closed = state.make_room(self.limit, &self.open);
+        let closed = state.make_room(self.limit, &self.shared.open);
         let removals = state.removals;
         drop(state);
         // Not under the lock: closing a file whose name is gone may take long.
         drop(closed);
         let path = self.path(id);
-        let file = self.disk.open(&path, how)?;
-        let has_room = self.open.fetch_add(1, Ordering::Relaxed) < self.limit;
+        let file = self.shared.disk.open(&path, how)?;
+        let has_room = self.shared.open.fetch_add(1, Ordering::Relaxed) < self.limit;
         let is_sendable = has_room && id.kind == FileKind::Log && file.is_sendable();
-        let (is_writable, open) = (how.write, self.open.clone());
         let file = SegmentFile {
             file,
             path,
             id,
-            is_writable,
+            is_writable: how.write,
             is_sendable,
             is_checked: AtomicBool::default(),
             loading: Mutex::default(),
-            open,
+            number: self.opened.fetch_add(1, Ordering::Relaxed),
+            direct: OnceLock::new(),
+            shared: self.shared.clone(),
         };
         let file = Arc::new(file);
         let mut state = self.lock();
@@ -264,14 +289,49 @@ impl SegmentFile {
         self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a range can be sent without waiting for the disk.
-    pub(in crate::local) fn is_ready(&self, position: u64, bytes: u64) -> bool {
+    /// How much of a range can be sent without waiting for the disk.
+    pub(in crate::local) fn ready_bytes(&self, position: u64, bytes: u64) -> u64 {
+        match self.shared.chunks.ready_bytes(self.number, position, bytes) {
+            0 if self.is_cached(position, bytes) => bytes,
+            ready => ready,
+        }
+    }
+
+    fn is_cached(&self, position: u64, bytes: u64) -> bool {
         let overlaps = |&(start, end): &(u64, u64)| start < position + bytes && position < end;
         !self.loading().iter().any(overlaps) && self.file.is_cached(position, bytes)
     }
 
-    /// Makes a range ready to be sent.
-    pub(in crate::local) fn load(&self, position: u64, bytes: u64) -> io::Result<()> {
+    /// Makes the front of a range ready to be sent; answers how much of it.
+    pub(in crate::local) fn load(&self, position: u64, bytes: u64) -> io::Result<u64> {
+        let front = bytes.min(CHUNK_BYTES);
+        if self.load_chunk(position, position + front, Demand::Now)? {
+            return Ok(front);
+        }
+        self.load_into_cache(position, bytes).map(|()| bytes)
+    }
+
+    /// Makes a range ready of which somebody may want to send something soon, as far as there is room.
+    pub(super) fn load_ahead(&self, mut position: u64, end: u64) -> io::Result<()> {
+        while position < end && self.load_chunk(position, end, Demand::Ahead)? {
+            position += self.shared.chunks.ready_bytes(self.number, position, end - position).max(1);
+        }
+        Ok(())
+    }
+
+    /// Reads what lies before `end`, which is known to be written, directly.
+    fn load_chunk(&self, position: u64, end: u64, demand: Demand) -> io::Result<bool> {
+        let Some(direct) = self.direct.get_or_init(|| self.open_directly()) else { return Ok(false) };
+        self.shared.chunks.load((self.number, &**direct), position, end, demand)
+    }
+
+    fn open_directly(&self) -> Option<Arc<dyn DiskFile>> {
+        let direct = self.shared.disk.open(&self.path, OpenHow::READ.direct(true)).ok()?;
+        self.shared.open.fetch_add(1, Ordering::Relaxed);
+        Some(direct)
+    }
+
+    fn load_into_cache(&self, position: u64, bytes: u64) -> io::Result<()> {
         let range = (position, position + bytes);
         self.loading().push(range);
         let loaded = self.file.load(position, bytes);
@@ -287,7 +347,14 @@ impl SegmentFile {
         self.file.unload(position, bytes);
     }
 
+    /// Sends from a position what is ready, or what the socket takes of it.
     pub(in crate::local) fn send(&self, socket: BorrowedFd<'_>, position: u64, bytes: usize) -> io::Result<usize> {
-        self.file.send_at(socket, position, bytes)
+        let Some(chunk) = self.shared.chunks.get(self.number, position) else {
+            return self.file.send_at(socket, position, bytes);
+        };
+        let here = chunk.from(position);
+        let sent = rustix::io::write(socket, here.get(..bytes).unwrap_or(here))?;
+        self.shared.chunks.sent(self.number, &chunk, position + sent as u64);
+        Ok(sent)
     }
 }

@@ -4,6 +4,7 @@
 //! `BASE_OFFSET.index` beside it leads to them by offset and by time. What of a file counts is said by the manifest and by
 //! the state in memory: bytes after that are the remains of a crash and are written over.
 
+mod chunks;
 mod compacted;
 mod direct;
 mod files;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::chunks::CHUNK_BYTES;
 use super::files::{FileId, SegmentFile};
 use super::header::{FIRST_BATCH_AT, FileKind};
 use super::index::last_at_or_before;
@@ -19,7 +20,7 @@ const RANGE_MIN_BYTES: u64 = 32 << 10;
 /// The most that one range has, and with it one turn of a reader thread.
 const RANGE_MAX_BYTES: usize = 4 << 20;
 /// How far is read ahead of a reader that goes through what is not in memory.
-const AHEAD_BYTES: u64 = 4 << 20;
+const AHEAD_BYTES: u64 = 2 * CHUNK_BYTES;
 /// What was read only for such a reader leaves the page cache this far behind it.
 const BEHIND_BYTES: u64 = 8 << 20;
 /// How many places are remembered, twice.
@@ -49,9 +50,7 @@ impl Ahead {
         if self.unload.0 < self.unload.1 {
             self.file.unload(self.unload.0, self.unload.1 - self.unload.0);
         }
-        if self.load.0 < self.load.1 && !self.file.is_ready(self.load.0, self.load.1 - self.load.0) {
-            let _ = self.file.load(self.load.0, self.load.1 - self.load.0);
-        }
+        let _ = self.file.load_ahead(self.load.0, self.load.1);
     }
 }
 
@@ -98,6 +97,11 @@ struct Wanted<'a> {
 }
 
 impl SegmentReader {
+    /// Gives back the memory that reads past the page cache have taken: nobody reads.
+    pub(in crate::local) fn release_chunks(&self) {
+        self.files.release_chunks();
+    }
+
     /// Where the batch of an offset begins, if that is known without looking.
     pub(super) fn known_place(&self, partition: PartitionId, meta: &SegmentMeta, offset: i64) -> Option<u64> {
         self.place(partition, meta, offset).map(|place| place.position)
@@ -133,7 +137,8 @@ impl SegmentReader {
             Ok(move |bytes: &mut [u8], at| index.disk_file().read_cached_at(bytes, at))
         });
         let (end, next_offset) = end.ok().flatten()?;
-        file.is_ready(place.position, end - place.position).then(|| self.range(&wanted, file, place, end, next_offset))
+        let is_ready = file.ready_bytes(place.position, end - place.position) > 0;
+        is_ready.then(|| self.range(&wanted, file, place, end, next_offset))
     }
 
     /// The range from `offset` on, brought into the page cache if need be; `None` where an answer in memory is better.
@@ -159,9 +164,10 @@ impl SegmentReader {
         // Without an index there is still the answer in memory.
         let Ok(Some((end, next_offset))) = end else { return Ok(None) };
         let bytes = end - place.position;
-        if !file.is_ready(place.position, bytes) {
-            file.load(place.position, bytes).map_err(|error| super::read::io_error(file.path(), error))?;
-            place.cold.get_or_insert(Cold { loaded_to: end, unloaded_to: place.position });
+        if file.ready_bytes(place.position, bytes) == 0 {
+            let loaded = file.load(place.position, bytes).map_err(|error| super::read::io_error(file.path(), error))?;
+            let loaded_to = place.position + loaded;
+            place.cold.get_or_insert(Cold { loaded_to, unloaded_to: place.position });
         }
         Ok(Some(self.range(&wanted, file, place, end, next_offset)))
     }
