@@ -36,7 +36,7 @@ use crate::request::{Close, Handled, HandlerFuture, Response};
 /// Requests of one connection that are answered at the same time.
 pub(crate) const MAX_IN_FLIGHT: usize = 64;
 /// Bytes of requests and of answers not yet written, above which a connection takes no further request.
-pub(crate) const MAX_IN_FLIGHT_BYTES: usize = 32 * 1024 * 1024;
+pub(crate) const MAX_IN_FLIGHT_BYTES: usize = 8 * 1024 * 1024;
 
 /// What one connection does before the others get their turn.
 const REQUESTS_IN_A_ROW: usize = 64;

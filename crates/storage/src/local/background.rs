@@ -16,7 +16,7 @@ use super::planted::{Planted, planted};
 use super::segments::{Rolling, SegmentStore, StoreError, SyncError};
 use super::shortage::is_shortage;
 use super::tail::Tail;
-use super::wal::{SlotPool, WalPosition};
+use super::wal::{SlotPool, Spare, WalPosition};
 use crate::log_config::LogConfigCache;
 use crate::{Completer, MonotonicMs, PartitionId, Topic, TopicId, Unavailable, WallMs};
 
@@ -25,6 +25,9 @@ const PIECE_BYTES: usize = 4 << 20;
 
 /// Segment files are flushed whenever this much was written, so that a checkpoint has little left to flush.
 const UNSYNCED_BYTES: u64 = 64 << 20;
+
+/// Every so often it is looked whether memory waits for nothing.
+const SPARE_LOOK_MS: u64 = 3_000;
 
 /// What others ask of the background thread.
 #[derive(Default)]
@@ -220,6 +223,10 @@ pub(super) struct Background {
     pub(super) last_checkpoint_ms: u64,
     pub(super) retention_check_interval_ms: u64,
     pub(super) last_retention_ms: u64,
+    /// Memory of the write-ahead log that waits for later writes, how often it had been used when it was last looked at, and when.
+    pub(super) spare: Spare,
+    pub(super) spare_uses: u64,
+    pub(super) last_spare_ms: u64,
     /// Up to which place in the log the manifest says all.
     pub(super) checkpointed: WalPosition,
     /// Keeps other brokers off the folder while the engine is open.
@@ -287,6 +294,7 @@ impl Background {
         if self.is_due(self.retention_check_interval_ms, self.last_retention_ms) {
             self.retain(Vec::new());
         }
+        self.release_spare();
         if todo.flusher_closed {
             self.close();
         }
@@ -305,7 +313,19 @@ impl Background {
     fn until_next_turn(&self) -> Option<Duration> {
         let checkpoint = self.left(self.checkpoint_interval_ms, self.last_checkpoint_ms);
         let retention = self.left(self.retention_check_interval_ms, self.last_retention_ms);
-        checkpoint.into_iter().chain(retention).min()
+        let spare = if self.spare.is_empty() { None } else { self.left(SPARE_LOOK_MS, self.last_spare_ms) };
+        checkpoint.into_iter().chain(retention).chain(spare).min()
+    }
+
+    /// Gives back memory that was not used since the last look.
+    fn release_spare(&mut self) {
+        if self.is_due(SPARE_LOOK_MS, self.last_spare_ms) {
+            self.last_spare_ms = (self.monotonic_ms)();
+            let uses = self.spare.uses();
+            if std::mem::replace(&mut self.spare_uses, uses) == uses {
+                self.spare.release();
+            }
+        }
     }
 
     /// How long it is until something is due that is done at intervals; `None` where the interval is 0: never.

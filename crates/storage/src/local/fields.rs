@@ -98,6 +98,13 @@ pub(super) fn checksum(bytes: &[u8]) -> u64 {
     crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, bytes)
 }
 
+/// The same of several parts, as if they lay end to end.
+pub(super) fn checksum_of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> u64 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme);
+    parts.for_each(|part| digest.update(part));
+    digest.finalize()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

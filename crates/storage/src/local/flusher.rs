@@ -15,14 +15,15 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 
 use super::background::Signal;
-use super::group::{Answer, Group, ProducerIds};
+use super::group::{Answer, Group, Placed, ProducerIds};
 use super::health::{Health, failed_flush, not_now};
 use super::inbox::{Command, Inbox, Prepared, PreparedBatches, Wake};
 use super::planted::{Planted, planted};
-use super::state::{DurableState, PartitionState, log_batches};
-use super::tail::{Advance, Tail};
+use super::state::{DurableState, PartitionState};
+use super::tail::Tail;
 use super::unflushed::Unflushed;
-use super::wal::{LOG_START, PRODUCER_IDS, RECORDS, SlotPool, Take, WalPosition, WalWriter, log_start, records_head};
+use super::wal::{LOG_START, PRODUCER_IDS, SlotPool, Take, WalPosition, WalWriter, log_start};
+use crate::batches::set_offsets;
 use crate::decide::{Decision, decide_append};
 use crate::{
     AppendError, Appended, Bounds, ConfigResource, Durability, LogStartCause, Metadata, PartitionId, ReadError, Topic,
@@ -158,13 +159,30 @@ impl Flusher {
                     }
                 }
             }
+            if group.is_empty() {
+                self.expect(&command, backlog);
+            }
             self.decide(command, &mut group);
-            if self.wal.buffered_bytes() >= GROUP_BYTES {
+            let next_bytes = backlog.front().map_or(0, |next| size_of(next).1);
+            if self.wal.buffered_bytes() + next_bytes > GROUP_BYTES {
                 break;
             }
         }
         self.finish(group, backlog);
         false
+    }
+
+    /// Tells the log how large the group may become.
+    fn expect(&mut self, first: &Command, backlog: &VecDeque<Command>) {
+        let (mut frames, mut payload_bytes) = size_of(first);
+        for command in backlog {
+            let (more_frames, more_bytes) = size_of(command);
+            if payload_bytes + more_bytes > GROUP_BYTES {
+                break;
+            }
+            (frames, payload_bytes) = (frames + more_frames, payload_bytes + more_bytes);
+        }
+        self.wal.expect(frames, payload_bytes);
     }
 
     /// Waiting makes no sense while the disk is full or the like: the callers are told so, but for those that go on then.
@@ -271,15 +289,16 @@ impl Flusher {
             }
             Decision::Accept => {
                 let first_offset = state.end_offset;
-                let bytes = state.accept(bytes, &spans, self.now_ms);
+                let place = self.wal.put_records(partition, &bytes, |batches| {
+                    set_offsets(batches, &spans, first_offset);
+                });
+                state.accept(&spans, self.now_ms);
                 let end_offset = state.end_offset;
-                self.wal.put(RECORDS, &[&records_head(partition), &bytes]);
                 if append.durability == Durability::Os {
                     let messages = (end_offset - first_offset).unsigned_abs();
                     group.flush |= self.unflushed.count(&self.state.metadata, partition, messages);
                 }
-                let batches = log_batches(&bytes, &spans, first_offset);
-                group.advances.push(Advance { partition, batches });
+                group.placed.push(Placed { partition, place, spans, first_offset });
                 Ok(Appended { first_offset, end_offset, log_start_offset, duplicate: false })
             }
         }
@@ -329,8 +348,7 @@ impl Flusher {
         if planted!(self.planted, AnswerBeforeWrite) {
             group.answer_appends();
         }
-        let acknowledged: usize =
-            group.advances.iter().flat_map(|advance| &advance.batches).map(|batch| batch.bytes.len()).sum();
+        let acknowledged: usize = group.placed.iter().map(|placed| placed.place.len()).sum();
         let is_written = self.wal.has_frames();
         let written = if is_written {
             self.wal.write(group.flush)
@@ -348,6 +366,9 @@ impl Flusher {
         }
         if !self.wal.is_unflushed() {
             self.unflushed.clear();
+        }
+        if is_written {
+            group.take_written(&mut self.wal);
         }
         let counters = &self.health.counters;
         counters.acknowledged_bytes.add(acknowledged as u64);

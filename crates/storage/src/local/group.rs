@@ -4,9 +4,14 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use bytes::Bytes;
+
 use super::background::Signal;
 use super::inbox::{AppendCompleter, Command};
+use super::state::log_batches;
 use super::tail::{Advance, PartitionView, Tail};
+use super::wal::{Parts, WalWriter};
+use crate::batches::BatchSpan;
 use crate::{
     AppendError, Appended, Completer, LogStartCause, Metadata, MetadataError, PartitionId, ReadError, Topic,
     Unavailable,
@@ -68,12 +73,29 @@ pub(super) enum Answer {
     Closed,
 }
 
+/// Accepted batches of one append, and where they lie in the write.
+pub(super) struct Placed {
+    pub(super) partition: PartitionId,
+    pub(super) place: Range<usize>,
+    pub(super) spans: Vec<BatchSpan>,
+    pub(super) first_offset: i64,
+}
+
+impl Placed {
+    fn advance(&self, bytes: &Bytes, besides_bytes: usize) -> Advance {
+        let batches = log_batches(bytes, &self.spans, self.first_offset, besides_bytes);
+        Advance { partition: self.partition, batches }
+    }
+}
+
 /// Commands decided and not yet written.
 #[derive(Default)]
 pub(super) struct Group {
     pub(super) answers: Vec<Answer>,
     /// Whether any answer promises that its data survives a power cut.
     pub(super) flush: bool,
+    pub(super) placed: Vec<Placed>,
+    /// What of `placed` becomes visible. Known once written.
     pub(super) advances: Vec<Advance>,
     pub(super) new_partitions: Vec<PartitionId>,
     pub(super) deleted: Vec<Arc<Topic>>,
@@ -90,6 +112,15 @@ pub(super) struct Group {
 impl Group {
     pub(super) fn is_empty(&self) -> bool {
         self.answers.is_empty()
+    }
+
+    /// Takes the records for readers out of what was written.
+    pub(super) fn take_written(&mut self, wal: &mut WalWriter) {
+        let Parts { parts, besides_bytes } = wal.take_written(self.placed.iter().map(|placed| placed.place.clone()));
+        let batches: usize = self.placed.iter().map(|placed| placed.spans.len()).sum();
+        let each_bytes = besides_bytes / batches.max(1);
+        let placed = self.placed.drain(..).zip(&parts);
+        self.advances = placed.map(|(placed, bytes)| placed.advance(bytes, each_bytes)).collect();
     }
 
     /// Makes all of it visible.

@@ -5,7 +5,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 
 use super::flusher::Snapshot;
 use crate::batches::BatchSpan;
@@ -88,7 +88,7 @@ impl Command {
     }
 }
 
-/// An append with its batches copied and their headers read, which needs no order and so happens on the caller's thread.
+/// An append with its batches' headers read, which needs no order and so happens on the caller's thread.
 pub(super) struct Prepared {
     pub(super) partition: PartitionId,
     pub(super) expected_end: Option<i64>,
@@ -96,9 +96,9 @@ pub(super) struct Prepared {
     pub(super) batches: Result<PreparedBatches, AppendError>,
 }
 
-/// Batches whose offsets can be set in place.
+/// Batches as they came, and where they lie.
 pub(super) struct PreparedBatches {
-    pub(super) bytes: BytesMut,
+    pub(super) bytes: Bytes,
     pub(super) spans: Vec<BatchSpan>,
 }
 
@@ -106,13 +106,13 @@ pub(super) struct PreparedBatches {
 const MAX_APPEND_BYTES: usize = 1 << 30;
 
 impl Prepared {
-    /// Copies the batches, because their offsets are set in place and the caller may still look at them.
+    /// Reads the headers. The batches are copied once, into the log's next write, where their offsets are set.
     pub(super) fn new(append: &Append) -> Self {
         let batches = if append.batches.len() > MAX_APPEND_BYTES {
             Err(AppendError::Corrupt("the batches of one append are larger than 1 GiB"))
         } else {
             crate::batches::split(&append.batches)
-                .map(|spans| PreparedBatches { bytes: BytesMut::from(&append.batches[..]), spans })
+                .map(|spans| PreparedBatches { bytes: append.batches.clone(), spans })
                 .map_err(AppendError::Corrupt)
         };
         Self { partition: append.partition, expected_end: append.expected_end, durability: append.durability, batches }

@@ -23,7 +23,9 @@ use super::segments::{CompactedFiles, OpenFiles, Rolling, SegmentReader, Segment
 use super::state::{DurableState, log_batches};
 use super::tail::{Advance, PartitionView, SegmentList, Tail};
 use super::unflushed::Unflushed;
-use super::wal::{Chain, Entry, NotApplied, Slot, SlotPool, SlotRules, WalPosition, WalWriter, WalWriterStart, replay};
+use super::wal::{
+    Chain, Entry, NotApplied, Slot, SlotPool, SlotRules, Spare, WalPosition, WalWriter, WalWriterStart, replay,
+};
 use crate::log_config::LogConfigCache;
 use crate::{CleanerConfig, PartitionId};
 
@@ -194,7 +196,7 @@ impl Recovery {
             return Err(wrong("its records do not follow those before"));
         }
         let bytes = Bytes::copy_from_slice(batches);
-        self.tail.advance([Advance { partition, batches: log_batches(&bytes, &spans, first_offset) }]);
+        self.tail.advance([Advance { partition, batches: log_batches(&bytes, &spans, first_offset, 0) }]);
         Ok(())
     }
 
@@ -306,9 +308,10 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         folder: parts.options.folder.clone(),
         threads: Vec::new(),
     };
+    let spare = wal.spare();
     let flusher = flusher(&engine, &parts.options, state, (wal, wal_folder));
     let cleaner = cleaner(&engine, &parts, &store);
-    let background = background(&engine, parts, store);
+    let background = background(&engine, parts, store, spare);
     Recovered { engine, flusher, background, cleaner }
 }
 
@@ -375,7 +378,7 @@ fn cleaner(engine: &LocalEngine, parts: &Parts, store: &SegmentStore) -> Cleaner
     }
 }
 
-fn background(engine: &LocalEngine, parts: Parts, store: SegmentStore) -> Background {
+fn background(engine: &LocalEngine, parts: Parts, store: SegmentStore, spare: Spare) -> Background {
     let Parts { options, disk, lock, checkpointed, .. } = parts;
     Background {
         disk,
@@ -391,6 +394,9 @@ fn background(engine: &LocalEngine, parts: Parts, store: SegmentStore) -> Backgr
         cleaning: engine.cleaning.clone(),
         last_checkpoint_ms: (options.monotonic_ms)(),
         last_retention_ms: (options.monotonic_ms)(),
+        spare,
+        spare_uses: 0,
+        last_spare_ms: (options.monotonic_ms)(),
         monotonic_ms: options.monotonic_ms,
         wall_ms: options.wall_ms,
         log_configs: LogConfigCache::new(options.log_configs),

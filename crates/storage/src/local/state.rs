@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::manifest::{Manifest, PartitionRecord};
 use super::tail::LogBatch;
-use crate::batches::{BatchSpan, set_offsets};
+use crate::batches::BatchSpan;
 use crate::producers::ProducerTable;
 use crate::{ConfigResource, Metadata, PartitionId, Topic, TopicId};
 
@@ -96,12 +96,12 @@ impl PartitionState {
         }
     }
 
-    /// Gives accepted batches the next offsets.
-    pub(super) fn accept(&mut self, mut bytes: BytesMut, spans: &[BatchSpan], now_ms: i64) -> Bytes {
+    /// Takes accepted batches, which have the next offsets.
+    pub(super) fn accept(&mut self, spans: &[BatchSpan], now_ms: i64) {
         let first_offset = self.end_offset;
-        self.end_offset = set_offsets(&mut bytes, spans, first_offset);
+        let count = |span: &BatchSpan| i64::from(span.record_count);
+        self.end_offset = spans.iter().map(count).fold(first_offset, i64::saturating_add);
         self.note_producers(spans, first_offset, now_ms);
-        bytes.freeze()
     }
 
     /// Takes batches that were accepted before the crash; false where they do not follow the partition's end.
@@ -130,13 +130,19 @@ impl PartitionState {
     }
 }
 
-/// Batches with their offsets set, one by one.
-pub(super) fn log_batches(bytes: &Bytes, spans: &[BatchSpan], first_offset: i64) -> Vec<LogBatch> {
+/// Batches with their offsets set, one by one; each keeps so much memory besides its bytes.
+pub(super) fn log_batches(
+    bytes: &Bytes,
+    spans: &[BatchSpan],
+    first_offset: i64,
+    besides_bytes: usize,
+) -> Vec<LogBatch> {
     let mut base_offset = first_offset;
     let one = |span: &BatchSpan| {
         let last_offset = base_offset + i64::from(span.record_count) - 1;
         let bytes = bytes.slice(span.range());
-        let batch = LogBatch { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes };
+        let batch =
+            LogBatch { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes, besides_bytes };
         base_offset = last_offset + 1;
         batch
     };

@@ -22,6 +22,8 @@ pub(super) struct LogBatch {
     pub(super) last_offset: i64,
     pub(super) max_timestamp_ms: i64,
     pub(super) bytes: Bytes,
+    /// How much memory it keeps besides these.
+    pub(super) besides_bytes: usize,
 }
 
 impl LogBatch {
@@ -29,11 +31,11 @@ impl LogBatch {
     pub(super) fn of(bytes: Bytes) -> Option<Self> {
         let span = *crate::batches::split(&bytes).ok()?.first()?;
         let (base_offset, last_offset) = (span.base_offset, span.end_offset() - 1);
-        Some(Self { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes })
+        Some(Self { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes, besides_bytes: 0 })
     }
 
     fn memory_bytes(&self) -> usize {
-        self.bytes.len() + BATCH_OVERHEAD_BYTES
+        self.bytes.len() + self.besides_bytes + BATCH_OVERHEAD_BYTES
     }
 }
 

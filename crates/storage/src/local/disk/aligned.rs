@@ -71,19 +71,27 @@ impl AlignedBuffer {
         self.extend_zeros(self.length.next_multiple_of(BLOCK_BYTES) - self.length);
     }
 
-    fn capacity(&self) -> usize {
+    /// How much memory it has.
+    pub fn capacity(&self) -> usize {
         self.storage.as_ref().map_or(0, |storage| storage.len())
+    }
+
+    /// Makes room for that many bytes more.
+    pub fn reserve(&mut self, more: usize) {
+        let (before, wanted) = (self.length, self.length + more);
+        if wanted > self.capacity() {
+            let unit = if wanted * 2 >= LARGE_PAGE_BYTES { LARGE_PAGE_BYTES } else { 16 * BLOCK_BYTES };
+            let mut grown = map(wanted.max(before * 2).next_multiple_of(unit));
+            grown[..before].copy_from_slice(self.as_slice());
+            self.storage = Some(grown);
+        }
     }
 
     /// Makes it longer, and answers what was added, whatever that holds.
     fn grow_by(&mut self, more: usize) -> &mut [u8] {
-        let (before, wanted) = (self.length, self.length + more);
-        if wanted > self.capacity() {
-            let mut grown = map(wanted.max(before * 2).next_multiple_of(16 * BLOCK_BYTES));
-            grown[..before].copy_from_slice(self.as_slice());
-            self.storage = Some(grown);
-        }
-        self.length = wanted;
+        self.reserve(more);
+        let before = self.length;
+        self.length += more;
         &mut self.as_mut_slice()[before..]
     }
 }

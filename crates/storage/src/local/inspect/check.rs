@@ -16,7 +16,7 @@ use crate::local::options::OpenError;
 use crate::local::planted::Planted;
 use crate::local::segments::{SegmentName, hex, partition_folder, topic_of_folder};
 use crate::local::state::DurableState;
-use crate::local::wal::{Entry, NotApplied, RECORDS, replay};
+use crate::local::wal::{Entry, NotApplied, is_records, replay};
 use crate::{PartitionId, Topic};
 
 /// Checks a data folder that no broker has open, and changes nothing. Takes memory for what the manifest says and for one
@@ -134,7 +134,7 @@ impl Check<'_> {
                     byte = Some(frame.payload.end);
                 }
                 if frame.header.sequence >= missing
-                    && frame.header.kind == RECORDS
+                    && is_records(frame.header.kind)
                     && let (Ok(Some(partition)), Ok((_, end))) = (walk.partition_of(&frame), walk.offsets(&frame))
                 {
                     let known: &mut i64 = ends.entry(partition).or_default();

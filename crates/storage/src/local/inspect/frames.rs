@@ -10,12 +10,9 @@ use crate::PartitionId;
 use crate::local::disk::{BLOCK_BYTES, Disk, OpenHow};
 use crate::local::fields::Fields;
 use crate::local::wal::{
-    Entry, FIRST_FRAME_AT, FRAME_HEADER_BYTES, FrameHeader, HeaderBlock, RECORDS, RECORDS_HEAD_BYTES, SegmentHeader,
-    peek_frame, read_header, slot_name,
+    BATCH_FRONT_BYTES, CHECKED_RECORDS, COVERED_FROM, Entry, FIRST_FRAME_AT, FRAME_HEADER_BYTES, FrameHeader,
+    HeaderBlock, RECORDS, RECORDS_HEAD_BYTES, SegmentHeader, peek_frame, read_header, slot_name,
 };
-
-/// Where a frame's checksum begins to cover it.
-const COVERED_FROM: u64 = 8;
 
 /// A file of the write-ahead log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -122,8 +119,40 @@ impl FrameWalk {
         if header.incarnation != self.incarnation {
             return Ok(None);
         }
-        let sum = self.view.crc_64(position + COVERED_FROM..end)?;
         let payload = position + FRAME_HEADER_BYTES as u64..end;
-        Ok((sum.is_some() && sum == stored).then_some(FrameAt { position, header, payload }))
+        let covered = position + COVERED_FROM as u64..end;
+        let is_right = if header.kind == CHECKED_RECORDS {
+            self.has_right_records(covered.start, &payload, stored)?
+        } else {
+            let sum = self.view.crc_64([covered])?;
+            sum.is_some() && sum == stored
+        };
+        Ok(is_right.then_some(FrameAt { position, header, payload }))
+    }
+
+    /// Whether a frame matches its checksum, which covers the fronts of batches, and these match their own.
+    fn has_right_records(&mut self, covered: u64, payload: &Range<u64>, stored: Option<u64>) -> io::Result<bool> {
+        let mut at = payload.start + RECORDS_HEAD_BYTES as u64;
+        let mut fronts: Vec<Range<u64>> = std::iter::once(covered..at).collect();
+        let mut bodies = Vec::new();
+        while at < payload.end {
+            let front = self.view.at(at, BATCH_FRONT_BYTES)?;
+            let length = Fields::new(front.get(8..).unwrap_or_default()).i32().ok();
+            let crc = Fields::new(front.get(17..).unwrap_or_default()).u32().ok();
+            let body = at + BATCH_FRONT_BYTES as u64;
+            let end = length.and_then(|length| u64::try_from(length).ok()).map_or(0, |length| at + 12 + length);
+            if end < body || end > payload.end {
+                return Ok(false);
+            }
+            fronts.push(at..body);
+            bodies.push((body..end, crc));
+            at = end;
+        }
+        let sum = self.view.crc_64(fronts)?;
+        let mut is_right = sum.is_some() && sum == stored;
+        for (body, crc) in bodies {
+            is_right = is_right && crc.is_some() && self.view.crc_32c(body)? == crc;
+        }
+        Ok(is_right)
     }
 }

@@ -60,32 +60,45 @@ impl View {
 
     /// The CRC-32C of a range; `None` where the file ends before, or too much was summed up already.
     pub(super) fn crc_32c(&mut self, range: Range<u64>) -> io::Result<Option<u32>> {
-        Ok(self.sum(CrcAlgorithm::Crc32Iscsi, range)?.map(|sum| sum as u32))
+        Ok(self.sum(CrcAlgorithm::Crc32Iscsi, [range])?.map(|sum| sum as u32))
     }
 
-    /// The CRC-64/NVME of a range; `None` as for the other.
-    pub(super) fn crc_64(&mut self, range: Range<u64>) -> io::Result<Option<u64>> {
-        self.sum(CrcAlgorithm::Crc64Nvme, range)
+    /// The CRC-64/NVME of ranges, as if they lay end to end; `None` as for the other.
+    pub(super) fn crc_64(&mut self, ranges: impl IntoIterator<Item = Range<u64>>) -> io::Result<Option<u64>> {
+        self.sum(CrcAlgorithm::Crc64Nvme, ranges)
     }
 
-    fn sum(&mut self, algorithm: CrcAlgorithm, range: Range<u64>) -> io::Result<Option<u64>> {
+    fn sum(
+        &mut self,
+        algorithm: CrcAlgorithm,
+        ranges: impl IntoIterator<Item = Range<u64>>,
+    ) -> io::Result<Option<u64>> {
+        let mut digest = Digest::new(algorithm);
+        for range in ranges {
+            if !self.add(&mut digest, range)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(digest.finalize()))
+    }
+
+    fn add(&mut self, digest: &mut Digest, range: Range<u64>) -> io::Result<bool> {
         let length = range.end.saturating_sub(range.start);
         if range.end > self.end || length > self.sums_left {
-            return Ok(None);
+            return Ok(false);
         }
         self.sums_left -= length;
-        let mut digest = Digest::new(algorithm);
         let mut position = range.start;
         while position < range.end {
             let wanted = usize::try_from(range.end - position).unwrap_or(usize::MAX);
             let bytes = self.at(position, wanted)?;
             if bytes.is_empty() {
-                return Ok(None);
+                return Ok(false);
             }
             digest.update(bytes);
             position += bytes.len() as u64;
         }
-        Ok(Some(digest.finalize()))
+        Ok(true)
     }
 
     /// A range as a whole, where it has at most `max_bytes` and the file has it.

@@ -64,6 +64,7 @@ impl DirectPieces {
         piece: &[LogBatch],
     ) -> io::Result<bool> {
         self.begin_with_last_block((partition, name), log, start)?;
+        self.buffer.reserve(piece.iter().map(|batch| batch.bytes.len()).sum::<usize>() + BLOCK_BYTES);
         piece.iter().for_each(|batch| self.buffer.extend(&batch.bytes));
         let in_block = (start % BLOCK_BYTES as u64) as usize;
         let end = self.buffer.len();

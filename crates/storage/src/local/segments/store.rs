@@ -21,8 +21,8 @@ use crate::{LogConfig, PartitionId, TopicId};
 /// may have written to it too: each single flush is a commit of the file system's journal and a wait for the drive.
 const FLUSHED_ONE_BY_ONE: usize = 128;
 
-/// Up to here small batches gather for one write.
-const STAGED_BYTES: u64 = 1 << 20;
+/// Up to here batches gather for one write. With the block before it and the padding after it that is a large page.
+const STAGED_BYTES: u64 = (2 << 20) - 2 * BLOCK_BYTES as u64;
 
 /// A file that could not be written.
 #[derive(Debug)]

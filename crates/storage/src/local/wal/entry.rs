@@ -13,6 +13,13 @@ pub(in crate::local) const PRODUCER_IDS: u16 = 4;
 pub(in crate::local) const LOG_START: u16 = 5;
 pub(in crate::local) const CONFIGS_ALTERED: u16 = 6;
 pub(in crate::local) const PARTITIONS_CREATED: u16 = 7;
+/// As [`RECORDS`], in a frame that leaves it to the batches' own checksums to cover what they cover.
+pub(in crate::local) const CHECKED_RECORDS: u16 = 8;
+
+/// Whether a frame of that kind holds records.
+pub(in crate::local) fn is_records(kind: u16) -> bool {
+    matches!(kind, RECORDS | CHECKED_RECORDS)
+}
 
 /// Size of what stands before the batches in a payload of [`RECORDS`].
 pub(in crate::local) const RECORDS_HEAD_BYTES: usize = 16 + 4;
@@ -153,7 +160,7 @@ impl<'a> Entry<'a> {
     pub(in crate::local) fn read(kind: u16, payload: &'a [u8]) -> Result<Self, Malformed> {
         let mut fields = Fields::new(payload);
         let entry = match kind {
-            RECORDS => {
+            RECORDS | CHECKED_RECORDS => {
                 return Ok(Entry::Records { partition: take_partition(&mut fields)?, batches: fields.rest() });
             }
             TOPIC_CREATED => Entry::TopicCreated(take_topic(&mut fields)?),

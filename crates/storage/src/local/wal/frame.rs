@@ -1,7 +1,7 @@
 //! One frame of the write-ahead log.
 //!
 //! ```text
-//! checksum: u64      CRC-64/NVME over all that follows
+//! checksum: u64      CRC-64/NVME over what follows
 //! incarnation: u64   of the segment; a frame of an earlier use of the file has another
 //! sequence: u64      dense over the whole log, from 1
 //! durable: u64       the last sequence number that was on the medium when this frame was written
@@ -11,13 +11,23 @@
 //! payload
 //! ```
 //!
-//! All numbers are big-endian.
+//! All numbers are big-endian. Of record batches the checksum covers the front alone, up to and with their own checksum, which
+//! covers the rest: all of it is summed up once when it comes, and not twice.
 
-use crate::local::disk::AlignedBuffer;
-use crate::local::fields::{Fields, checksum};
+use std::ops::Range;
+
+use super::buffer::FrameBuffer;
+use super::entry::{CHECKED_RECORDS, RECORDS_HEAD_BYTES};
+use crate::local::fields::{Fields, checksum, checksum_of};
 
 /// Size of a frame without its payload.
 pub(in crate::local) const FRAME_HEADER_BYTES: usize = 8 + 8 + 8 + 8 + 4 + 2 + 2;
+
+/// Where a frame's checksum begins to cover it.
+pub(in crate::local) const COVERED_FROM: usize = 8;
+
+/// What of a record batch its own checksum does not cover, with that checksum: base offset, length, leader epoch, magic, CRC-32C.
+pub(in crate::local) const BATCH_FRONT_BYTES: usize = 8 + 4 + 4 + 1 + 4;
 
 /// What stands before a payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,8 +47,13 @@ pub(in crate::local) enum NotAFrame {
     Invalid,
 }
 
-/// Appends a frame whose payload is the parts one after the other.
-pub(in crate::local) fn put_frame(buffer: &mut AlignedBuffer, header: FrameHeader, payload: &[&[u8]]) {
+/// Appends a frame whose payload is the parts one after the other; `finish` may change the payload before it is summed up.
+pub(in crate::local) fn put_frame(
+    buffer: &mut FrameBuffer,
+    header: FrameHeader,
+    payload: &[&[u8]],
+    finish: impl FnOnce(&mut [u8]),
+) {
     let start = buffer.len();
     let length: usize = payload.iter().map(|part| part.len()).sum();
     debug_assert!(u32::try_from(length).is_ok(), "the engine refuses larger appends");
@@ -52,9 +67,47 @@ pub(in crate::local) fn put_frame(buffer: &mut AlignedBuffer, header: FrameHeade
     for part in payload {
         buffer.extend(part);
     }
-    let frame = &mut buffer.as_mut_slice()[start..];
-    let sum = checksum(&frame[8..]);
-    frame[..8].copy_from_slice(&sum.to_be_bytes());
+    let frame = buffer.slice_mut(start);
+    finish(&mut frame[FRAME_HEADER_BYTES..]);
+    let sum = sum_of(frame, header.kind);
+    debug_assert!(sum.is_some(), "only whole batches with right checksums are appended");
+    frame[..COVERED_FROM].copy_from_slice(&sum.unwrap_or_default().to_be_bytes());
+}
+
+/// What a frame's checksum should be; `None` where its batches are none, or do not match their own checksums.
+fn sum_of(frame: &[u8], kind: u16) -> Option<u64> {
+    if kind != CHECKED_RECORDS {
+        return frame.get(COVERED_FROM..).map(checksum);
+    }
+    let batches_at = FRAME_HEADER_BYTES + RECORDS_HEAD_BYTES;
+    let fronts = batch_fronts(frame.get(batches_at..)?)?;
+    let covered = std::iter::once(COVERED_FROM..batches_at)
+        .chain(fronts.into_iter().map(|front| batches_at + front.start..batches_at + front.end));
+    Some(checksum_of(covered.filter_map(|range| frame.get(range))))
+}
+
+/// Where the fronts of batches lie that lie end to end.
+fn batch_fronts(batches: &[u8]) -> Option<Vec<Range<usize>>> {
+    let (mut fronts, mut at) = (Vec::new(), 0);
+    while at < batches.len() {
+        let length = Fields::new(batches.get(at + 8..)?).i32().ok()?;
+        fronts.push(at..at + BATCH_FRONT_BYTES);
+        at = at.checked_add(12)?.checked_add(usize::try_from(length).ok()?)?;
+        if fronts.last()?.end > at {
+            return None;
+        }
+    }
+    (at == batches.len()).then_some(fronts)
+}
+
+/// Whether batches that lie end to end match their own checksums.
+fn batches_match(batches: &[u8]) -> bool {
+    let Some(fronts) = batch_fronts(batches) else { return false };
+    let ends = fronts.iter().skip(1).map(|next| next.start).chain([batches.len()]);
+    fronts.iter().zip(ends).all(|(front, end)| {
+        let stored = Fields::new(&batches[front.end - 4..front.end]).u32();
+        stored == Ok(crc_fast::crc32_iscsi(&batches[front.end..end]))
+    })
 }
 
 /// Reads the header alone, without the checksum: answers it and the size of the whole frame.
@@ -78,10 +131,13 @@ pub(in crate::local) fn peek_frame(bytes: &[u8]) -> Result<(FrameHeader, usize),
 pub(in crate::local) fn read_frame(bytes: &[u8]) -> Result<(FrameHeader, &[u8]), NotAFrame> {
     let (header, size) = peek_frame(bytes)?;
     let frame = bytes.get(..size).ok_or(NotAFrame::Short(size))?;
-    if Fields::new(frame).u64() != Ok(checksum(&frame[8..])) {
+    let is_right = sum_of(frame, header.kind).is_some_and(|sum| Fields::new(frame).u64() == Ok(sum));
+    let payload = &frame[FRAME_HEADER_BYTES..];
+    let batches = if header.kind == CHECKED_RECORDS { payload.get(RECORDS_HEAD_BYTES..) } else { None };
+    if !is_right || batches.is_some_and(|batches| !batches_match(batches)) {
         return Err(NotAFrame::Invalid);
     }
-    Ok((header, &frame[FRAME_HEADER_BYTES..]))
+    Ok((header, payload))
 }
 
 #[cfg(test)]
@@ -91,8 +147,25 @@ mod tests {
     const HEADER: FrameHeader = FrameHeader { incarnation: 0x1122_3344_5566_7788, sequence: 9, durable: 7, kind: 3 };
 
     fn frame() -> Vec<u8> {
-        let mut buffer = AlignedBuffer::new();
-        put_frame(&mut buffer, HEADER, &[b"one ", b"", b"frame"]);
+        let mut buffer = FrameBuffer::default();
+        put_frame(&mut buffer, HEADER, &[b"one ", b"", b"frame"], |_| {});
+        buffer.as_slice().to_vec()
+    }
+
+    /// A frame of two batches, of which only the checksums and what they cover is right.
+    fn records() -> Vec<u8> {
+        let batch = |body: &[u8]| {
+            let mut bytes = [0; BATCH_FRONT_BYTES].to_vec();
+            bytes.extend_from_slice(body);
+            let length = (bytes.len() - 12) as i32;
+            bytes[8..12].copy_from_slice(&length.to_be_bytes());
+            bytes[17..21].copy_from_slice(&crc_fast::crc32_iscsi(body).to_be_bytes());
+            bytes
+        };
+        let mut buffer = FrameBuffer::default();
+        let header = FrameHeader { kind: CHECKED_RECORDS, ..HEADER };
+        let parts: [&[u8]; 3] = [&[7; RECORDS_HEAD_BYTES], &batch(b"the first"), &batch(b"and the second")];
+        put_frame(&mut buffer, header, &parts, |payload| payload[RECORDS_HEAD_BYTES] = 1);
         buffer.as_slice().to_vec()
     }
 
@@ -105,19 +178,22 @@ mod tests {
 
     #[test]
     fn any_flipped_bit_is_seen() {
-        let good = frame();
-        for bit in 0..good.len() * 8 {
-            let mut bytes = good.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            assert!(read_frame(&bytes).is_err(), "bit {bit}");
+        for good in [frame(), records()] {
+            assert!(read_frame(&good).is_ok());
+            for bit in 0..good.len() * 8 {
+                let mut bytes = good.clone();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                assert!(read_frame(&bytes).is_err(), "bit {bit}");
+            }
         }
     }
 
     #[test]
     fn a_frame_cut_anywhere_is_seen() {
-        let good = frame();
-        for length in 0..good.len() {
-            assert!(matches!(read_frame(&good[..length]), Err(NotAFrame::Short(_))), "{length} bytes");
+        for good in [frame(), records()] {
+            for length in 0..good.len() {
+                assert!(matches!(read_frame(&good[..length]), Err(NotAFrame::Short(_))), "{length} bytes");
+            }
         }
     }
 

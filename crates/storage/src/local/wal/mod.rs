@@ -8,6 +8,7 @@
 //! 4. After recovery the log goes on in a new segment: what lies behind the end of the old one can never become valid.
 //! 5. A segment's header says with which sequence number it begins, and all before that was durable at that time.
 
+mod buffer;
 mod entry;
 mod frame;
 mod recovery;
@@ -17,11 +18,13 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 
+pub(super) use buffer::{Parts, Spare};
 pub(super) use entry::{
-    CONFIGS_ALTERED, Entry, LOG_START, PARTITIONS_CREATED, PRODUCER_IDS, RECORDS, RECORDS_HEAD_BYTES, TOPIC_CREATED,
-    TOPIC_DELETED, log_start, partitions_created, put_resource, put_topic, records_head, take_resource, take_topic,
+    CHECKED_RECORDS, CONFIGS_ALTERED, Entry, LOG_START, PARTITIONS_CREATED, PRODUCER_IDS, RECORDS, RECORDS_HEAD_BYTES,
+    TOPIC_CREATED, TOPIC_DELETED, is_records, log_start, partitions_created, put_resource, put_topic, records_head,
+    take_resource, take_topic,
 };
-pub(super) use frame::{FRAME_HEADER_BYTES, FrameHeader, peek_frame};
+pub(super) use frame::{BATCH_FRONT_BYTES, COVERED_FROM, FRAME_HEADER_BYTES, FrameHeader, peek_frame};
 pub(super) use recovery::{Chain, NotApplied, replay};
 pub(super) use segment::{FIRST_FRAME_AT, HeaderBlock, SegmentHeader, read_header};
 pub(super) use slots::{Slot, SlotPool, SlotRules, Take};

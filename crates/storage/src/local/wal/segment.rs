@@ -13,11 +13,12 @@
 //! zeros up to 4096
 //! ```
 
-use crate::local::disk::{AlignedBuffer, BLOCK_BYTES};
+use super::buffer::FrameBuffer;
+use crate::local::disk::BLOCK_BYTES;
 use crate::local::fields::{Fields, Malformed, checksum};
 
 /// The format of the write-ahead log that this version writes, and the newest it reads.
-pub(in crate::local) const WAL_FORMAT: u32 = 1;
+pub(in crate::local) const WAL_FORMAT: u32 = 2;
 
 /// Where the first frame of a segment lies.
 pub(in crate::local) const FIRST_FRAME_AT: u64 = BLOCK_BYTES as u64;
@@ -48,7 +49,7 @@ pub(in crate::local) enum HeaderBlock {
 }
 
 /// Appends the header block.
-pub(in crate::local) fn put_header(buffer: &mut AlignedBuffer, header: SegmentHeader) {
+pub(in crate::local) fn put_header(buffer: &mut FrameBuffer, header: SegmentHeader) {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + 8);
     bytes.extend_from_slice(MAGIC);
     bytes.extend_from_slice(&WAL_FORMAT.to_be_bytes());
@@ -95,7 +96,7 @@ mod tests {
     const HEADER: SegmentHeader = SegmentHeader { number: 3, incarnation: 4, previous: 5, first: 6 };
 
     fn block() -> Vec<u8> {
-        let mut buffer = AlignedBuffer::new();
+        let mut buffer = FrameBuffer::default();
         put_header(&mut buffer, HEADER);
         buffer.as_slice().to_vec()
     }

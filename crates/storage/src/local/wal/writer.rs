@@ -1,17 +1,18 @@
-//! Writing the log: frames gather in one aligned buffer, which goes to the disk in one call.
+//! Writing the log: frames gather in one aligned buffer, which goes to the disk in one call and then to the readers.
 
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::buffer::{FrameBuffer, Parts, Spare};
 use super::frame::{FrameHeader, put_frame};
 use super::segment::{FIRST_FRAME_AT, SegmentHeader, put_header};
+use super::{CHECKED_RECORDS, RECORDS_HEAD_BYTES, records_head};
 use super::{FRAME_HEADER_BYTES, Slot, WalPosition, slot_path};
-use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, Disk, DiskFile, OpenHow};
+use crate::PartitionId;
+use crate::local::disk::{BLOCK_BYTES, Disk, DiskFile, OpenHow};
 use crate::local::planted::{Planted, planted};
-
-/// How much memory the buffer keeps between writes: a full group, doubled as it grew.
-const KEPT_BUFFER_BYTES: usize = 9 << 20;
 
 /// How much of a segment is kept back at most: 256 small flushes, of a block each.
 const RESERVE_MAX_BYTES: u64 = 1 << 20;
@@ -43,8 +44,12 @@ pub(in crate::local) struct WalWriter {
     durable_sequence: u64,
     /// Written frames are not flushed yet.
     unflushed: bool,
-    buffer: AlignedBuffer,
+    buffer: FrameBuffer,
     buffered_frames: u64,
+    /// What is in the buffer was written, and is there only for who wants parts of it.
+    is_written: bool,
+    /// What a planted bug keeps for the next write.
+    kept: Option<Vec<u8>>,
     /// How much was written in all, and how often it was flushed.
     written_bytes: u64,
     flushes: u64,
@@ -65,8 +70,10 @@ impl WalWriter {
             written_end: end,
             durable_sequence: end.next_sequence - 1,
             unflushed: false,
-            buffer: AlignedBuffer::new(),
+            buffer: FrameBuffer::default(),
             buffered_frames: 0,
+            is_written: false,
+            kept: None,
             written_bytes: 0,
             flushes: 0,
         }
@@ -77,6 +84,11 @@ impl WalWriter {
         self.written_bytes
     }
 
+    /// Where the memory of earlier writes waits.
+    pub(in crate::local) fn spare(&self) -> Spare {
+        self.buffer.spare()
+    }
+
     /// How often it was flushed since the start.
     pub(in crate::local) fn flushes(&self) -> u64 {
         self.flushes
@@ -84,7 +96,7 @@ impl WalWriter {
 
     /// Whether frames with payloads of `payload_bytes` in all still fit into the open segment.
     pub(in crate::local) fn fits(&self, frames: usize, payload_bytes: usize) -> bool {
-        let bytes = self.buffer.len() + frames * FRAME_HEADER_BYTES + payload_bytes;
+        let bytes = self.buffered_bytes() + frames * FRAME_HEADER_BYTES + payload_bytes;
         let padded = bytes.next_multiple_of(BLOCK_BYTES) as u64;
         self.file.as_ref().is_some_and(|open| self.end.offset + padded <= open.capacity)
     }
@@ -108,7 +120,7 @@ impl WalWriter {
 
     /// How many bytes wait for the next write.
     pub(in crate::local) fn buffered_bytes(&self) -> usize {
-        self.buffer.len()
+        if self.is_written { self.kept.as_ref().map_or(0, Vec::len) } else { self.buffer.len() }
     }
 
     /// Whether frames wait for the next write.
@@ -129,8 +141,9 @@ impl WalWriter {
     /// Goes on in a new segment. Nothing may wait to be written, and all that was written must be flushed. On an error the
     /// log is as it was.
     pub(in crate::local) fn open_segment(&mut self, slot: &Slot) -> io::Result<()> {
+        self.begin();
         let keeps_tail = planted!(self.start.planted, TailBlockRewritten);
-        debug_assert!((self.buffer.is_empty() || keeps_tail) && !self.unflushed, "the segment before must be complete");
+        debug_assert!((self.buffer.len() == 0 || keeps_tail) && !self.unflushed, "the segment before must be complete");
         let path = slot_path(&self.start.folder, slot.name);
         let file = self.start.disk.open(&path, OpenHow::WRITE.direct(self.start.direct))?;
         let number = self.start.next_number;
@@ -149,15 +162,59 @@ impl WalWriter {
 
     /// Adds a frame to the next write.
     pub(in crate::local) fn put(&mut self, kind: u16, payload: &[&[u8]]) {
+        self.put_finished(kind, payload, |_| {});
+    }
+
+    /// Adds batches of a partition to the next write, changed by `set_offsets` where they lie then. Answers where that is,
+    /// for [`WalWriter::take_written`].
+    pub(in crate::local) fn put_records(
+        &mut self,
+        partition: PartitionId,
+        batches: &[u8],
+        set_offsets: impl FnOnce(&mut [u8]),
+    ) -> Range<usize> {
+        let head = records_head(partition);
+        self.put_finished(CHECKED_RECORDS, &[&head, batches], |payload| {
+            set_offsets(payload.get_mut(RECORDS_HEAD_BYTES..).unwrap_or_default());
+        });
+        let end = self.buffer.len();
+        end - batches.len()..end
+    }
+
+    fn put_finished(&mut self, kind: u16, payload: &[&[u8]], finish: impl FnOnce(&mut [u8])) {
+        self.begin();
         let sequence = self.end.next_sequence + self.buffered_frames;
         let header = FrameHeader { incarnation: self.end.incarnation, sequence, durable: self.durable_sequence, kind };
-        put_frame(&mut self.buffer, header, payload);
+        put_frame(&mut self.buffer, header, payload, finish);
         self.buffered_frames += 1;
+    }
+
+    /// Parts of what was written last. To be asked for once, before anything is added.
+    pub(in crate::local) fn take_written(&mut self, parts: impl Iterator<Item = Range<usize>>) -> Parts {
+        debug_assert!(self.is_written, "what is asked for must have been written");
+        self.buffer.take_parts(parts)
+    }
+
+    /// Says how much is about to be added.
+    pub(in crate::local) fn expect(&mut self, frames: usize, payload_bytes: usize) {
+        self.begin();
+        self.buffer.expect(frames * FRAME_HEADER_BYTES + payload_bytes + BLOCK_BYTES);
+    }
+
+    /// Makes room for the next write.
+    fn begin(&mut self) {
+        if std::mem::take(&mut self.is_written) {
+            self.buffer.clear();
+            if let Some(kept) = self.kept.take() {
+                self.buffer.extend(&kept);
+            }
+        }
     }
 
     /// Writes all that waits, in one call, and flushes it where `flush` holds. After an error nothing may be written any
     /// more: what is on the disk is not known.
     pub(in crate::local) fn write(&mut self, flush: bool) -> io::Result<()> {
+        self.begin();
         let Some(open) = &self.file else {
             return Err(io::Error::other("no segment of the write-ahead log is open"));
         };
@@ -186,14 +243,11 @@ impl WalWriter {
         }
         let keeps_tail = planted!(self.start.planted, TailBlockRewritten);
         let last_block = frames_bytes / BLOCK_BYTES * BLOCK_BYTES;
-        let tail = keeps_tail.then(|| self.buffer.as_slice()[last_block..frames_bytes].to_vec());
-        self.buffer.clear();
-        self.buffer.shrink_to(KEPT_BUFFER_BYTES);
-        self.buffered_frames = 0;
-        if let Some(tail) = tail {
+        self.kept = keeps_tail.then(|| self.buffer.as_slice()[last_block..frames_bytes].to_vec());
+        (self.buffered_frames, self.is_written) = (0, true);
+        if keeps_tail {
             self.end.offset = at + frames_bytes as u64;
             self.written_end = self.end;
-            self.buffer.extend(&tail);
         }
         Ok(())
     }
@@ -212,7 +266,7 @@ impl WalWriter {
     /// Closes the file; the next write needs a new segment.
     pub(in crate::local) fn close(&mut self) {
         self.file = None;
-        self.buffer = AlignedBuffer::new();
+        self.buffer.clear();
     }
 }
 

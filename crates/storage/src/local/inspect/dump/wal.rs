@@ -6,7 +6,7 @@ use super::{Dump, Field, resource_fields, text, topic_fields};
 use crate::local::inspect::InspectError;
 use crate::local::inspect::frames::{FrameAt, FrameWalk, WalFile, wal_files};
 use crate::local::segments::hex;
-use crate::local::wal::{Entry, HeaderBlock, RECORDS};
+use crate::local::wal::{Entry, HeaderBlock, is_records};
 use crate::{ConfigResource, PartitionId, TopicId};
 
 /// Payloads of frames without records are read up to this size.
@@ -69,7 +69,7 @@ impl<'b> Dump<'b> {
             ("payload_bytes", Field::Count(frame.payload.end - frame.payload.start)),
         ];
         let failed = |error: io::Error| InspectError::Io { path: file.path.clone(), error: error.to_string() };
-        if frame.header.kind == RECORDS {
+        if is_records(frame.header.kind) {
             let Some(id) = walk.partition_of(frame).map_err(failed)? else {
                 return self.tell_unreadable(&file.path, frame.position, "its records belong to no partition");
             };
