@@ -109,7 +109,10 @@ impl<'a> Filter<'a> {
                 (true, _) => Ok(Fate::Replace(opened.rebuild(Encoding::None, |_| false)?)),
             };
         }
-        let needs_horizon = judged.keeps_tombstones && header.delete_horizon_ms().is_none();
+        // Without one a tombstone stays for good: where its key was not noted, what it deletes may still be there.
+        let needs_horizon = judged.keeps_tombstones
+            && header.delete_horizon_ms().is_none()
+            && self.survey.has_noted(header.base_offset);
         if judged.removed == 0 && !needs_horizon {
             return Ok(Fate::Keep);
         }

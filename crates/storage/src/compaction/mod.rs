@@ -9,7 +9,8 @@
 //! 2. A record without a key goes: nothing could ever replace it.
 //! 3. A tombstone (no value) stays until `delete.retention.ms` after the first cleaning that kept it, so that whoever reads the
 //!    log from its start learns of the deletion. That moment is written into the batch (KIP-534): attribute bit 6 says that the
-//!    base timestamp is the delete horizon.
+//!    base timestamp is the delete horizon. Only the cleaning that removes what the tombstone deletes writes it: a tombstone that
+//!    went before would bring back what it deleted.
 //! 4. A batch of which nothing is left goes, but for the one at the end of the cleaning: its header tells readers where the
 //!    log ends, which may have no other record before that.
 //! 5. What cannot be opened within bounds is kept as it is, and so are control batches and those of transactions.

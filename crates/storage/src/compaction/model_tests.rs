@@ -243,6 +243,29 @@ fn a_batch_that_no_survey_could_hold_is_passed_over() {
     assert_eq!((filter.counts().records_kept, filter.counts().records_removed), (99, 1));
 }
 
+/// What a tombstone deletes must not come back because the tombstone went first.
+#[test]
+fn a_tombstone_whose_key_was_passed_over_stays() {
+    let mut old = BatchBuilder::new();
+    old.push(1, Some(&7_u32.to_be_bytes()), Some(b"deleted"), &[]);
+    let mut large = BatchBuilder::new().base_offset(1);
+    (0..100_u32).for_each(|number| large.push(1, Some(&number.to_be_bytes()), None, &[]));
+    let (old, large) = (old.build(), large.build());
+    let mut survey = Survey::new(0, 1_000);
+    assert!(survey.add(&old) && !survey.add(&large));
+    let mut survey = Survey::new(survey.end_offset(), 1_000);
+    assert!(survey.add(&large));
+    let mut filter = Filter::new(&survey, 10, 0);
+    assert_eq!((filter.apply(&old), filter.apply(&large)), (Fate::Keep, Fate::Keep));
+    let later = Survey::new(survey.end_offset(), 1 << 20);
+    let mut filter = Filter::new(&later, 1_000, 0);
+    assert_eq!(
+        (filter.apply(&old), filter.apply(&large)),
+        (Fate::Keep, Fate::Keep),
+        "nor a later one, with more memory"
+    );
+}
+
 /// Readers must come to the end of a log also where its last records went.
 #[test]
 fn of_the_last_batch_the_header_stays_until_another_is_cleaned() {

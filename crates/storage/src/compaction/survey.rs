@@ -1,5 +1,7 @@
 //! The first half of a cleaning: which key was seen last where.
 
+use std::collections::BTreeSet;
+
 use ottla_protocol::records::BatchHeader;
 
 use super::key_map::KeyMap;
@@ -8,23 +10,29 @@ use super::{is_compacted, open};
 /// The newest offset of each key in a part of a log.
 pub struct Survey {
     keys: KeyMap,
+    start_offset: i64,
     end_offset: i64,
+    /// The base offsets of batches whose keys it did not note.
+    passed_over: BTreeSet<i64>,
 }
 
 impl Survey {
     /// One that has read nothing, from `start_offset` on, and takes at most about `max_bytes` (`log.cleaner.dedupe.buffer.size`).
     pub fn new(start_offset: i64, max_bytes: usize) -> Self {
-        Self { keys: KeyMap::new(max_bytes), end_offset: start_offset }
+        Self { keys: KeyMap::new(max_bytes), start_offset, end_offset: start_offset, passed_over: BTreeSet::new() }
     }
 
     /// Reads the next batch of the log. False where it does not fit: then the survey ends before that batch. A batch that no
-    /// empty survey could hold is passed over, which only means that its keys make nothing else go.
+    /// empty survey could hold is passed over, which only means that its keys make nothing else go, and that its tombstones stay.
     pub fn add(&mut self, batch: &[u8]) -> bool {
         let Ok(header) = BatchHeader::parse(batch) else { return true };
         let was_empty = self.keys.is_empty();
         let fits = !is_compacted(&header) || self.add_records(batch);
         if fits || was_empty {
             self.end_offset = self.end_offset.max(header.next_offset());
+        }
+        if !fits && was_empty {
+            self.passed_over.insert(header.base_offset);
         }
         fits || was_empty
     }
@@ -37,6 +45,12 @@ impl Survey {
     /// The offset after all that was read: where the cleaning ends.
     pub fn end_offset(&self) -> i64 {
         self.end_offset
+    }
+
+    /// Whether this is the cleaning that removes whatever a batch's records replace. Earlier ones have done so for what they
+    /// noted; what they passed over never makes anything go.
+    pub(super) fn has_noted(&self, base_offset: i64) -> bool {
+        base_offset >= self.start_offset && !self.passed_over.contains(&base_offset)
     }
 
     /// Whether a record is the newest of its key, as far as the survey read.
