@@ -273,6 +273,12 @@ impl Background {
             || self.is_checkpoint_due()
     }
 
+    /// Whether the next turn ends everything, for which it waits until the cleaner is between two turns.
+    #[cfg(feature = "simulation")]
+    pub(super) fn wants_to_close(&self) -> bool {
+        self.signal.lock().flusher_closed
+    }
+
     /// Does what is to do; answers whether there will be another turn.
     fn turn(&mut self, todo: Todo) -> bool {
         if todo.stopped {

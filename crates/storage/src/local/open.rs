@@ -363,6 +363,7 @@ fn cleaner(engine: &LocalEngine, parts: &Parts, store: &SegmentStore) -> Cleaner
     let topics = options.folder.join("topics");
     Cleaner {
         queue: engine.cleaning.clone(),
+        inbox: engine.inbox.clone(),
         background: engine.signal.clone(),
         tail: engine.tail.clone(),
         health: engine.health.clone(),

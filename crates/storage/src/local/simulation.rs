@@ -30,7 +30,7 @@ pub enum Role {
     Reader,
     /// Looks up offsets by time.
     LookUps,
-    /// Compacts logs. Without a thread it does so only where it is asked ([`Engine::maintain`](crate::Engine::maintain)).
+    /// Compacts logs, where it is asked ([`Engine::maintain`](crate::Engine::maintain)); see [`SteppedEngine::clean`].
     Cleaner,
 }
 
@@ -86,7 +86,8 @@ impl SteppedEngine {
 
     /// Takes one turn; answers whether there was anything to do. A role whose turn is under way (this is called from within it)
     /// has nothing to do. Neither has one whose thread would wait for another that is under way: the background when it needs a
-    /// snapshot from the flusher, and the background and the cleaner while the other tidies a folder.
+    /// snapshot from the flusher or comes to its end while the cleaner works, and the background and the cleaner while the other
+    /// tidies a folder.
     pub fn turn(&self, role: Role) -> bool {
         match role {
             Role::Flusher => self.flusher.try_lock().is_ok_and(|mut flusher| flusher.try_turn()),
@@ -100,6 +101,15 @@ impl SteppedEngine {
         }
     }
 
+    /// A turn of the cleaner that nobody asked for: what its thread does by itself after a while (`log.cleaner.backoff.ms`).
+    /// Answers whether it could be taken.
+    pub fn clean(&self) -> bool {
+        if self.tidy.is_busy() {
+            return false;
+        }
+        self.cleaner.try_lock().is_ok_and(|mut cleaner| cleaner.turn_unasked())
+    }
+
     fn background_turn(&self) -> bool {
         let Ok(mut background) = self.background.try_lock() else { return false };
         if self.background_ended.load(Ordering::Relaxed) || self.tidy.is_busy() {
@@ -110,7 +120,8 @@ impl SteppedEngine {
             return true;
         }
         let flusher_is_busy = matches!(self.flusher.try_lock(), Err(TryLockError::WouldBlock));
-        if flusher_is_busy && background.wants_snapshot() {
+        let cleaner_is_busy = matches!(self.cleaner.try_lock(), Err(TryLockError::WouldBlock));
+        if flusher_is_busy && background.wants_snapshot() || cleaner_is_busy && background.wants_to_close() {
             return false;
         }
         let (was_any, goes_on) = background.try_turn();
@@ -130,7 +141,9 @@ mod tests {
 
     use super::*;
     use crate::local::disk::{DiskFile, FolderEntry, LockHeld, OpenHow, SystemDisk};
-    use crate::{Append, AppendError, Appended, Engine, NewTopic, PartitionId, Pending, TopicId, Unavailable};
+    use crate::{
+        Append, AppendError, Appended, Engine, LogConfig, NewTopic, PartitionId, Pending, TopicId, Unavailable,
+    };
 
     fn is_there<T: Unpin, E: Unpin + From<crate::EngineGone>>(pending: &mut Pending<T, E>) -> bool {
         matches!(Pin::new(pending).poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_)))
@@ -207,7 +220,7 @@ mod tests {
         }
     }
 
-    fn append(stepped: &SteppedEngine, bytes: usize) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {
+    fn append(stepped: &SteppedEngine, bytes: usize) -> Appending {
         let mut builder = ottla_protocol::records::BatchBuilder::new();
         builder.push(1_000, None, Some(&vec![7; bytes]), &[]);
         let partition = PartitionId { topic: TopicId([1; 16]), index: 0 };
@@ -216,21 +229,28 @@ mod tests {
         stepped.engine().append(vec![Append { partition, batches, expected_end: None, durability }])
     }
 
-    #[test]
-    fn who_waits_for_space_hears_that_it_will_not_come() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut options = LocalOptions::new(folder.path(), 1, Arc::new(|| 0));
+    type Appending = Pending<Vec<Result<Appended, AppendError>>, Unavailable>;
+
+    /// An engine with a topic and two batches in it, on a disk that will once not flush a folder.
+    fn failing_once(folder: &Path, fails: &str) -> (Arc<SteppedEngine>, Arc<FailingOnce>) {
+        let mut options = LocalOptions::new(folder, 1, Arc::new(|| 0));
         options.tail_bytes = 4096;
-        let disk = Arc::new(FailingOnce { folder: folder.path().to_owned(), before: Mutex::default() });
+        let config = LogConfig { compact: true, segment_bytes: 200, ..LogConfig::default() };
+        options.log_configs = Arc::new(config);
+        let disk = Arc::new(FailingOnce { folder: folder.join(fails), before: Mutex::default() });
         let stepped = Arc::new(SteppedEngine::open(options, disk.clone()).unwrap());
         let topic = NewTopic { name: "a".into(), id: TopicId([1; 16]), partitions: 1, configs: BTreeMap::new() };
         let _created = stepped.engine().create_topic(topic);
-        let _first = append(&stepped, 100);
+        let _appended = (append(&stepped, 100), append(&stepped, 100));
         assert!(stepped.turn(Role::Flusher) && stepped.turn(Role::WalSpace) && stepped.turn(Role::Flusher));
         assert!(stepped.turn(Role::Background), "the first turn looks for strangers");
+        (stepped, disk)
+    }
+
+    /// Just before the flush that fails memory fills, and the next append waits until some of it is written.
+    fn fill_before_failure(stepped: &Arc<SteppedEngine>, disk: &FailingOnce) -> Arc<Mutex<Option<Appending>>> {
         let waiting = Arc::new(Mutex::new(None));
         let (inner, waits) = (stepped.clone(), waiting.clone());
-        // In the middle of a checkpoint memory fills, and the next append waits until some of it is written.
         *disk.before.lock().unwrap() = Some(Box::new(move || {
             assert!(is_there(&mut {
                 let filling = append(&inner, 5_000);
@@ -241,8 +261,28 @@ mod tests {
             assert!(inner.turn(Role::Flusher) && !is_there(&mut pending));
             *waits.lock().unwrap() = Some(pending);
         }));
+        waiting
+    }
+
+    #[test]
+    fn who_waits_for_space_hears_that_it_will_not_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let (stepped, disk) = failing_once(folder.path(), "");
+        let waiting = fill_before_failure(&stepped, &disk);
         let _maintained = stepped.engine().maintain(0);
         while stepped.turn(Role::Background) || stepped.turn(Role::Cleaner) {}
+        let mut pending = waiting.lock().unwrap().take().unwrap();
+        assert!(stepped.turn(Role::Flusher) && is_there(&mut pending), "it is refused");
+    }
+
+    #[test]
+    fn who_waits_for_space_hears_that_a_cleaning_has_ended_all_writing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (stepped, disk) = failing_once(folder.path(), "topics/01010101010101010101010101010101/0");
+        let _maintained = stepped.engine().maintain(0);
+        while stepped.turn(Role::Background) {}
+        let waiting = fill_before_failure(&stepped, &disk);
+        assert!(stepped.turn(Role::Cleaner));
         let mut pending = waiting.lock().unwrap().take().unwrap();
         assert!(stepped.turn(Role::Flusher) && is_there(&mut pending), "it is refused");
     }

@@ -25,6 +25,7 @@ pub(super) use queue::{CleanerQueue, Waiting};
 
 use super::background::Signal;
 use super::health::Health;
+use super::inbox::Inbox;
 use super::segments::{CompactedFiles, SegmentReadError, SegmentReader, StoreError, SyncError};
 use super::shortage::{is_shortage, remedy};
 use super::tail::Tail;
@@ -37,6 +38,7 @@ const PAUSE_MIN_MS: u64 = 5;
 pub(super) struct Cleaner {
     pub(super) queue: Arc<CleanerQueue>,
     pub(super) background: Arc<Signal>,
+    pub(super) inbox: Arc<Inbox>,
     pub(super) tail: Arc<Tail>,
     pub(super) health: Arc<Health>,
     pub(super) reader: SegmentReader,
@@ -105,6 +107,17 @@ impl Cleaner {
         asked
     }
 
+    /// A turn that comes by itself, after those have been waited for long enough who ask for one; answers whether it was taken.
+    #[cfg(feature = "simulation")]
+    pub(super) fn turn_unasked(&mut self) -> bool {
+        let works = self.is_enabled && !self.queue.is_stopped();
+        if works {
+            let waiting = self.queue.take();
+            self.turn(waiting);
+        }
+        works
+    }
+
     /// What is worth cleaning, the dirtiest first. Has segments sealed whose records have waited too long.
     fn due(&self) -> Vec<(PartitionId, LogConfig, Plan)> {
         let metadata = self.tail.metadata();
@@ -142,7 +155,11 @@ impl Cleaner {
                 }
             }
             // After a flush that failed nothing is known of the disk, whoever asked for it.
-            Err(Ended::Failed(error)) => drop(self.health.poison(&error.clause())),
+            Err(Ended::Failed(error)) => {
+                self.health.poison(&error.clause());
+                // The flusher may wait for space that will not come any more.
+                self.inbox.poke();
+            }
             Err(Ended::Unreadable(what)) => tracing::warn!(topic, index, "{what}; the log is not compacted for now"),
             Err(Ended::Damaged(what)) => {
                 self.damaged.insert(partition);
