@@ -11,6 +11,7 @@ use ottla_storage::{
 };
 
 use super::model::Configs;
+use super::records::SentRecord;
 
 /// A call.
 pub(super) enum Call {
@@ -51,7 +52,9 @@ pub(super) struct Sent {
 pub(super) struct SentBatch {
     pub(super) bytes: Bytes,
     pub(super) producer: Option<Producer>,
-    pub(super) timestamps_ms: Vec<i64>,
+    pub(super) records: Vec<SentRecord>,
+    /// By the wall clock.
+    pub(super) sent_ms: i64,
 }
 
 /// What a batch says of its idempotent producer.

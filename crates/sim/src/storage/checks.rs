@@ -7,25 +7,26 @@ use ottla_storage::{Engine, Isolation, OffsetSpec, PartitionId, Pending, Read, R
 
 use super::calls::poll;
 use super::disk::SimulatedDisk;
-use super::model::Promise;
-use super::reads::{check_batches, check_found};
-use super::state::{Partition, State, short};
+use super::model::{Model, Promise};
+use super::reads::{check_found, check_read};
+use super::records::{SentRecord, Walk};
+use super::state::{Partition, short};
 use super::world::World;
 
 impl World {
     /// Holds what a start has found against the model, and reads everything. Answers whether the run goes on.
     pub(super) fn check_all(&self, disk: &SimulatedDisk) -> bool {
         let _ = disk;
-        let (engine, calm, state) = {
+        let (engine, calm, model) = {
             let mut shared = self.lock();
             let Some(engine) = shared.engine.clone() else { return false };
             let power_cut = std::mem::take(&mut shared.power_cut);
-            let promise = shared.model.recovered(power_cut, |state| state.is_shown_by(engine.engine()));
+            let promise = shared.model.recovered(power_cut, engine.engine());
             shared.check(promise);
             let calm = std::mem::replace(&mut shared.life.calm, true);
-            (engine, calm, shared.model.visible.clone())
+            (engine, calm, shared.model.clone())
         };
-        let promise = read_all(&engine, &state, &|_| false);
+        let promise = read_all(&engine, &model, &|_| false);
         let mut shared = self.lock();
         shared.life.calm = calm;
         shared.check(promise.map_err(|what| format!("after the start: {what}")));
@@ -50,16 +51,16 @@ fn wait<T: Unpin, E: Unpin + From<ottla_storage::EngineGone>>(
 
 /// Reads every record, and looks up some by time. Where a read says that a file is damaged, `is_damaged` says whether that
 /// is so.
-pub(super) fn read_all(engine: &Arc<SteppedEngine>, state: &State, is_damaged: &dyn Fn(&str) -> bool) -> Promise {
-    for (id, partition) in &state.partitions {
-        let read = read_partition(engine, *id, partition, is_damaged);
+pub(super) fn read_all(engine: &Arc<SteppedEngine>, model: &Model, is_damaged: &dyn Fn(&str) -> bool) -> Promise {
+    for (id, partition) in &model.visible.partitions {
+        let read = read_partition(engine, *id, (partition, model.now_ms), is_damaged);
         read.map_err(|what| format!("partition {}: {what}", short(*id)))?;
-        let times = partition.batches.iter().flat_map(|batch| batch.timestamps_ms.first()).copied();
+        let times = partition.batches.iter().flat_map(|batch| batch.records.first()).map(|record| record.timestamp_ms);
         let some =
             times.step_by(1 + partition.batches.len() / 3).map(|timestamp_ms| OffsetSpec::AtOrAfter { timestamp_ms });
         for spec in some.chain([OffsetSpec::MaxTimestamp]) {
             match wait(engine, engine.engine().list_offset(*id, spec)) {
-                Ok(found) => check_found(spec, found, partition, partition.end),
+                Ok(found) => check_found(spec, found, partition, (partition.end, model.now_ms)),
                 Err(ReadError::Corrupt(sentence)) if is_damaged(&sentence) => Ok(()),
                 Err(error) => Err(format!("{error:?}")),
             }
@@ -69,28 +70,34 @@ pub(super) fn read_all(engine: &Arc<SteppedEngine>, state: &State, is_damaged: &
     Ok(())
 }
 
-fn read_partition(
+/// Reads a partition from its start to its end; answers what is there.
+pub(super) fn read_partition(
     engine: &SteppedEngine,
     id: PartitionId,
-    partition: &Partition,
+    (partition, now_ms): (&Partition, i64),
     is_damaged: &dyn Fn(&str) -> bool,
-) -> Promise {
-    let mut offset = partition.log_start;
-    while offset < partition.end {
-        let (isolation, at_least_one_batch) = (Isolation::ReadUncommitted, true);
+) -> Result<Vec<(i64, SentRecord)>, String> {
+    let mut walk = Walk::new(partition, partition.log_start, now_ms);
+    let mut is_whole = true;
+    while walk.offset() < partition.end {
+        let (isolation, at_least_one_batch, offset) = (Isolation::ReadUncommitted, true, walk.offset());
         let read =
             Read { partition: id, offset, max_bytes: 3_000, at_least_one_batch, isolation, may_name_file: false };
-        let next = partition.batches.partition_point(|batch| batch.end_offset() <= offset);
-        offset = match wait(engine, engine.engine().read(read)) {
+        match wait(engine, engine.engine().read(read)) {
             Ok(outcome) => {
-                let checked = check_batches(&read, &outcome, partition, partition.end);
-                checked.map_err(|what| format!("a read at {offset}: {what}"))?;
-                partition.batches[next + outcome.batches.len() - 1].end_offset()
+                let checked = check_read(&read, &outcome, partition, (partition.end, now_ms));
+                checked.and_then(|()| walk.take(&outcome)).map_err(|what| format!("a read at {offset}: {what}"))?;
             }
             // What is damaged cannot be read; what lies behind it can.
-            Err(ReadError::Corrupt(sentence)) if is_damaged(&sentence) => partition.batches[next].end_offset(),
+            Err(ReadError::Corrupt(sentence)) if is_damaged(&sentence) => {
+                is_whole = false;
+                walk.pass();
+            }
             Err(error) => return Err(format!("a read at {offset} fails: {error:?}")),
-        };
+        }
     }
-    Ok(())
+    if is_whole {
+        walk.check_deletions()?;
+    }
+    Ok(walk.found)
 }

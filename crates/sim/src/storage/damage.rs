@@ -25,7 +25,7 @@ impl World {
             shared.note(|| format!("bit {bit} of byte {byte} of {} turns over", path.display()));
             shared.life = Life::calm();
             let random = shared.rng.next();
-            (shared.setup.options(random, self.now_ms.clone()), shared.model.clone())
+            (shared.setup.options(random, &self.clock), shared.model.clone())
         };
         let opened = SteppedEngine::open(options, Arc::new(disk.clone()));
         let promise = match opened {
@@ -41,8 +41,8 @@ impl World {
 
     fn survives(&self, path: &Path, engine: &Arc<SteppedEngine>, mut model: super::model::Model) -> Promise {
         let power_cut = self.lock().power_cut;
-        model.recovered(power_cut, |state| state.is_shown_by(engine.engine()))?;
-        read_all(engine, &model.visible, &|sentence| is_named(path, sentence).is_ok())
+        model.recovered(power_cut, engine.engine())?;
+        read_all(engine, &model, &|sentence| is_named(path, sentence).is_ok())
     }
 
     /// A place where damage must not go unnoticed.

@@ -1,7 +1,6 @@
 //! The lives of the engine's process, one after the other: it opens, works, and ends in one way or another.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use ottla_storage::Engine;
 use ottla_storage::local::simulation::{Role, SteppedEngine};
@@ -53,7 +52,7 @@ impl World {
             let options = {
                 let mut shared = self.lock();
                 let random = shared.rng.next();
-                shared.setup.options(random, self.now_ms.clone())
+                shared.setup.options(random, &self.clock)
             };
             let opened = SteppedEngine::open(options, Arc::new(disk.clone()));
             let mut shared = self.lock();
@@ -108,18 +107,33 @@ impl World {
     }
 
     fn step(&self) {
-        let kind = self.lock().rng.between(0, 99);
+        let kind = {
+            let mut shared = self.lock();
+            let passes_ms = shared.rng.between(0, 30);
+            self.clock.pass(passes_ms);
+            shared.rng.between(0, 99)
+        };
         match kind {
-            0..=44 => self.lock().make_a_call(),
-            45..=94 => self.act(),
+            0..=43 => self.lock().make_a_call(),
+            44..=92 => self.act(),
+            93..=94 => self.clean(),
             95..=96 => {
                 let mut shared = self.lock();
                 let passes_ms = shared.rng.between(1, 8_000);
-                self.now_ms.fetch_add(passes_ms, Ordering::Relaxed);
+                self.clock.pass(passes_ms);
                 shared.note(|| format!("{passes_ms} ms pass"));
             }
             _ => self.settle_all(),
         }
+    }
+
+    /// The cleaner looks for work by itself.
+    fn clean(&self) {
+        let Some(engine) = self.lock().engine.clone() else { return };
+        if engine.clean() {
+            self.lock().note(|| "  end of a turn of the cleaner".into());
+        }
+        self.lock().collect();
     }
 
     /// A lack of space or of file descriptors is over: the engine must work again, by itself.
@@ -139,7 +153,7 @@ impl World {
         }
     }
 
-    fn checkpoint(&self) {
+    pub(super) fn checkpoint(&self) {
         let mut shared = self.lock();
         if let Some(engine) = shared.engine.clone() {
             let position = shared.model.position();
@@ -212,7 +226,7 @@ impl World {
             shared.life = Life { crashed: Some(crash), ..Life::calm() };
             let calls = std::mem::take(&mut shared.made);
             shared.model.never_answered(calls.iter());
-            shared.model.moves.clear();
+            shared.model.heard.clear();
             shared.reads.clear();
             shared.look_ups.clear();
             shared.ids.clear();
@@ -228,10 +242,11 @@ impl World {
         }
     }
 
-    /// After all faults: every partition takes records, and a clean end loses nothing.
+    /// After all faults: every partition takes records, logs are deleted and compacted, and a clean end loses nothing.
     fn goes_on(&self, disk: &SimulatedDisk) {
         self.lock().append_everywhere();
         self.settle_all();
+        self.grow_old();
         self.turn(Role::Background);
         self.close();
         if self.lock().violation.is_some() {

@@ -1,6 +1,7 @@
 //! The local engine out of one seed: a disk that loses, tears, fills up, fails and flips bits; a process that is killed and a
 //! machine that loses power at any step; turns of the engine's threads in any order and in the middle of each other. A model
 //! says what must be there afterwards.
+mod age;
 mod calls;
 mod checks;
 mod content;
@@ -9,9 +10,12 @@ mod disk;
 mod faults;
 mod folders;
 mod life;
+mod log_starts;
 mod log_writes;
 mod model;
+mod policy;
 mod reads;
+mod records;
 mod state;
 mod workload;
 mod world;

@@ -5,12 +5,13 @@
 //! 2. `visible` is what was acknowledged; the engine shows exactly that. `durable` is what a power cut must leave.
 //! 3. Calls that were never answered, or with "unknown", may have been carried out; those answered "not written" were not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use ottla_storage::decide::Refusal;
-use ottla_storage::{AppendError, Appended, Bounds, Durability, MetadataError, PartitionId, ReadError};
+use ottla_storage::{AppendError, Appended, Bounds, Durability, Engine, MetadataError};
 
-use super::calls::{Answer, Call, Change, Made, Sent, SentBatch};
+use super::calls::{Answer, Call, Change, Made, Sent};
+use super::log_starts::Moved;
 use super::state::{Decided, Effect, State};
 
 /// The account of one run.
@@ -27,8 +28,10 @@ pub(super) struct Model {
     /// So many of these, from the first on, were acknowledged all the same.
     doubtful_but_promised: usize,
     doubtful_state: Option<State>,
-    /// Moves of log starts that observers must hear of, in order.
-    pub(super) moves: Vec<(PartitionId, i64, i64)>,
+    /// Moves of log starts that observers heard of, in order, until they are accounted for.
+    pub(super) heard: VecDeque<Moved>,
+    /// The wall clock, which the engine goes by too.
+    pub(super) now_ms: i64,
 }
 
 /// Whether the engine may now refuse for reasons that have nothing to do with the call.
@@ -59,7 +62,7 @@ impl Model {
     }
 
     /// The state that the next call meets.
-    fn met(&mut self) -> &mut State {
+    pub(super) fn met(&mut self) -> &mut State {
         self.doubtful_state.as_mut().unwrap_or(&mut self.visible)
     }
 
@@ -68,7 +71,7 @@ impl Model {
         self.since.push(effect);
     }
 
-    fn may_have_happened(&mut self, effect: Effect) {
+    pub(super) fn may_have_happened(&mut self, effect: Effect) {
         if self.doubtful_state.is_none() {
             self.doubtful_state = Some(self.visible.clone());
         }
@@ -77,34 +80,37 @@ impl Model {
     }
 
     /// A call was answered, after all calls before it.
-    pub(super) fn answered(&mut self, call: &Call, answer: Answer, excuses: Excuses) -> Promise {
+    pub(super) fn answered(&mut self, call: &Call, answer: &Answer, excuses: Excuses) -> Promise {
         match (call, answer) {
             (Call::Append(sent), Answer::Append(Ok(results))) => {
                 if sent.len() != results.len() {
                     return Err(format!("{} appends got {} answers", sent.len(), results.len()));
                 }
-                sent.iter().zip(results).try_for_each(|(sent, result)| self.append_answered(sent, result, excuses))
+                let mut each = sent.iter().zip(results);
+                each.try_for_each(|(sent, result)| {
+                    self.after_retention(sent.partition, |model| model.append_answered(sent, result, excuses))
+                })
             }
             (Call::Append(_), Answer::Append(Err(why))) => Err(format!("an append was dropped: {why}")),
             (Call::Change(change), Answer::Changed(result)) => self.change_answered(change, result, excuses),
             (Call::DeleteRecords { partition, before }, Answer::LogStart(result)) => {
-                self.log_start_answered(*partition, *before, result, excuses)
+                self.after_retention(*partition, |model| model.log_start_answered(*partition, *before, result, excuses))
             }
             _ => Err("a call was answered with another call's answer".into()),
         }
     }
 
-    fn append_answered(&mut self, sent: &Sent, result: Result<Appended, AppendError>, excuses: Excuses) -> Promise {
+    fn append_answered(&mut self, sent: &Sent, result: &Result<Appended, AppendError>, excuses: Excuses) -> Promise {
         let decided = self.met().decide(sent);
         match (result, decided) {
             (Ok(appended), Decided::Accept(effect)) => {
-                self.same(&appended, &self.visible.appended(&effect, false))?;
+                self.same(appended, &self.visible.appended(&effect, false))?;
                 self.happened(effect);
                 self.append_promises(sent);
                 Ok(())
             }
             (Ok(appended), Decided::Duplicate(original)) => {
-                self.same(&appended, &original)?;
+                self.same(appended, &original)?;
                 self.append_promises(sent);
                 Ok(())
             }
@@ -116,10 +122,10 @@ impl Model {
                 excused(excuses.unknown, "append", &why.reason)
             }
             (Err(AppendError::UnknownPartition), Decided::UnknownPartition) => Ok(()),
-            (Err(AppendError::UnexpectedEnd { end_offset }), Decided::UnexpectedEnd(end)) if end_offset == end => {
+            (Err(AppendError::UnexpectedEnd { end_offset }), Decided::UnexpectedEnd(end)) if *end_offset == end => {
                 Ok(())
             }
-            (Err(AppendError::Refused(refusal)), Decided::Refuse(why)) if why.is(&refusal) => Ok(()),
+            (Err(AppendError::Refused(refusal)), Decided::Refuse(why)) if why.is(refusal) => Ok(()),
             (result, decided) => Err(format!("an append was answered {result:?}; it should have been {decided:?}")),
         }
     }
@@ -141,7 +147,7 @@ impl Model {
         }
     }
 
-    fn change_answered(&mut self, change: &Change, result: Result<(), MetadataError>, excuses: Excuses) -> Promise {
+    fn change_answered(&mut self, change: &Change, result: &Result<(), MetadataError>, excuses: Excuses) -> Promise {
         match (result, self.met().decide_change(change)) {
             (Ok(()), Ok(effect)) => self.changed(effect),
             (Err(MetadataError::Unavailable(why)), _) => excused(excuses.not_written, "change", &why.reason),
@@ -149,51 +155,18 @@ impl Model {
                 decided.into_iter().for_each(|effect| self.may_have_happened(effect));
                 excused(excuses.unknown, "change", &why.reason)
             }
-            (Err(error), Err(expected)) if error == expected => Ok(()),
+            (Err(error), Err(expected)) if *error == expected => Ok(()),
             (result, decided) => Err(format!("{change:?} was answered {result:?}; it should have been {decided:?}")),
         }
     }
 
-    fn changed(&mut self, effect: Effect) -> Promise {
+    pub(super) fn changed(&mut self, effect: Effect) -> Promise {
         if self.doubtful_state.is_some() {
             return Err(format!("{effect:?} was acknowledged after a failed write"));
         }
         self.happened(effect);
         self.is_durable();
         Ok(())
-    }
-
-    fn log_start_answered(
-        &mut self,
-        partition: PartitionId,
-        before: i64,
-        result: Result<i64, ReadError>,
-        excuses: Excuses,
-    ) -> Promise {
-        let expected = self.met().decide_log_start(partition, before);
-        match (result, expected) {
-            (Ok(start), Ok((from, to))) if start == to => {
-                if from < to {
-                    self.moves.push((partition, from, to));
-                    return self.changed(Effect::LogStart { partition, to });
-                }
-                Ok(())
-            }
-            // This one error stands for "not done" and for "may have been done".
-            (Err(ReadError::Unavailable(why)), expected) => {
-                if let (false, Ok((from, to))) = (why.retriable, expected)
-                    && from < to
-                {
-                    self.may_have_happened(Effect::LogStart { partition, to });
-                }
-                excused(excuses.not_written || excuses.unknown, "DeleteRecords", &why.reason)
-            }
-            (Err(ReadError::UnknownPartition), Err(None)) => Ok(()),
-            (Err(ReadError::OffsetOutOfRange(bounds)), Err(Some(expected))) if bounds == expected => Ok(()),
-            (result, expected) => {
-                Err(format!("DeleteRecords was answered {result:?}; it should have been {expected:?}"))
-            }
-        }
     }
 
     /// The process ended before these were answered: each may have been carried out, in order. Where one was answered all the
@@ -226,8 +199,10 @@ impl Model {
         }
     }
 
-    /// Finds how much survived, with the most first, and goes on from there. `survived` says what does not fit.
-    pub(super) fn recovered(&mut self, power_cut: bool, fits: impl Fn(&State) -> Promise) -> Promise {
+    /// Finds how much survived in an engine that has just started, with the most first, and goes on from there.
+    pub(super) fn recovered(&mut self, power_cut: bool, engine: &dyn Engine) -> Promise {
+        let now_ms = self.now_ms;
+        let fits = |state: &State| state.is_found_by(engine, now_ms);
         let base = if power_cut { self.durable.clone() } else { self.visible.clone() };
         let promised = match std::mem::take(&mut self.doubtful_but_promised) {
             0 => 0,
@@ -246,13 +221,14 @@ impl Model {
         }
         states.drain(..promised);
         let (least, most) = (fits(&states[0]), fits(&states[states.len() - 1]));
-        let Some(found) = states.into_iter().rev().find(|state| fits(state).is_ok()) else {
+        let Some(mut found) = states.into_iter().rev().find(|state| fits(state).is_ok()) else {
             let (least, most) = (least.err().unwrap_or_default(), most.err().unwrap_or_default());
             return Err(format!(
                 "after the crash the state is no beginning of what was done with all that was acknowledged; against the \
                  least that must be there: {least}; against the most that may be: {most}"
             ));
         };
+        found.adopt_log_starts(engine);
         self.since.clear();
         self.doubtful_state = None;
         self.visible = found.clone();
@@ -261,7 +237,7 @@ impl Model {
     }
 }
 
-fn excused(excused: bool, what: &str, why: &str) -> Promise {
+pub(super) fn excused(excused: bool, what: &str, why: &str) -> Promise {
     if excused { Ok(()) } else { Err(format!("{what} was refused without need: {why}")) }
 }
 
@@ -290,26 +266,6 @@ impl Why {
             (Why::SeveralBatches, Refusal::InvalidBatch(_)) => true,
             _ => false,
         }
-    }
-}
-
-/// A batch as it is stored.
-pub(super) struct Stored {
-    pub(super) first_offset: i64,
-    pub(super) bytes: bytes::Bytes,
-    pub(super) timestamps_ms: Vec<i64>,
-}
-
-impl Stored {
-    pub(super) fn end_offset(&self) -> i64 {
-        self.first_offset + self.timestamps_ms.len() as i64
-    }
-
-    pub(super) fn of(sent: &SentBatch, first_offset: i64) -> Self {
-        let mut bytes = bytes::BytesMut::from(&sent.bytes[..]);
-        bytes[..8].copy_from_slice(&first_offset.to_be_bytes());
-        bytes[12..16].copy_from_slice(&0_i32.to_be_bytes());
-        Self { first_offset, bytes: bytes.freeze(), timestamps_ms: sent.timestamps_ms.clone() }
     }
 }
 

@@ -4,6 +4,7 @@ use ottla_storage::{Engine, FoundOffset, Isolation, OffsetSpec, PartitionId, Pen
 
 use super::calls::poll;
 use super::model::Promise;
+use super::records::Walk;
 use super::state::{Partition, short};
 use super::world::Shared;
 
@@ -28,8 +29,8 @@ impl PendingRead {
         &self,
         result: &Result<ReadOutcome, ReadError>,
         now: Option<&Partition>,
-        excused: bool,
-        poisoned: bool,
+        now_ms: i64,
+        (excused, poisoned): (bool, bool),
     ) -> Promise {
         let Some(now) = now else {
             // Deleted meanwhile; what was there before may still be answered.
@@ -43,7 +44,7 @@ impl PendingRead {
                 if !sane {
                     return Err(format!("it says {bounds:?}"));
                 }
-                check_batches(&self.read, outcome, now, self.end)
+                check_read(&self.read, outcome, now, (self.end, now_ms))
             }
             Err(ReadError::OffsetOutOfRange(_)) if self.read.offset < now.log_start || self.read.offset > self.end => {
                 Ok(())
@@ -56,26 +57,21 @@ impl PendingRead {
     }
 }
 
-/// Whether a read found what is there, from the offset on, without a gap.
-pub(super) fn check_batches(read: &Read, outcome: &ReadOutcome, partition: &Partition, end: i64) -> Promise {
-    let first = partition.batches.partition_point(|batch| batch.end_offset() <= read.offset);
-    let expected = &partition.batches[first..];
-    for (number, found) in outcome.batches.iter().enumerate() {
-        match expected.get(number) {
-            None => return Err(format!("it finds batch {number} where there is none")),
-            Some(batch) if batch.bytes != *found => {
-                return Err(format!("batch {number} is not the one of offset {}", batch.first_offset));
-            }
-            Some(_) => {}
-        }
-    }
+/// Whether a read found what is there, from the offset on, without a gap where there must be none.
+pub(super) fn check_read(
+    read: &Read,
+    outcome: &ReadOutcome,
+    partition: &Partition,
+    (end, now_ms): (i64, i64),
+) -> Promise {
+    Walk::new(partition, read.offset, now_ms).take(outcome)?;
     let bytes: usize = outcome.batches.iter().map(|batch| batch.len()).sum();
     if bytes > read.max_bytes && outcome.batches.len() > 1 {
         return Err(format!("it finds {bytes} bytes and asked for {}", read.max_bytes));
     }
-    let must_find = read.offset < end
-        && expected.first().is_some_and(|batch| read.at_least_one_batch || batch.bytes.len() <= read.max_bytes);
-    if must_find && outcome.batches.is_empty() {
+    let next = partition.batches_from(read.offset).next();
+    let fits = next.is_some_and(|batch| batch.bytes.len() <= read.max_bytes && !partition.policy.compact);
+    if read.offset < end && (read.at_least_one_batch || fits) && outcome.batches.is_empty() {
         return Err("it finds nothing".into());
     }
     Ok(())
@@ -86,12 +82,12 @@ impl PendingLookUp {
         &self,
         result: &Result<Option<FoundOffset>, ReadError>,
         now: Option<&Partition>,
-        excused: bool,
-        poisoned: bool,
+        now_ms: i64,
+        (excused, poisoned): (bool, bool),
     ) -> Promise {
         let Some(now) = now else { return Ok(()) };
         match result {
-            Ok(found) => check_found(self.spec, *found, now, self.end),
+            Ok(found) => check_found(self.spec, *found, now, (self.end, now_ms)),
             Err(ReadError::Unavailable(_)) if excused => Ok(()),
             // After a flush that failed the system may have dropped what it could not write.
             Err(ReadError::Corrupt(_)) if poisoned => Ok(()),
@@ -100,41 +96,35 @@ impl PendingLookUp {
     }
 }
 
-/// Whether a look-up found the right record. Records that came or went after it was asked for may count or not.
-pub(super) fn check_found(spec: OffsetSpec, found: Option<FoundOffset>, now: &Partition, end: i64) -> Promise {
+/// Whether a look-up found the right record. Records that came or went after it was asked for may count or not, and so may
+/// those that compaction may have removed.
+pub(super) fn check_found(
+    spec: OffsetSpec,
+    found: Option<FoundOffset>,
+    now: &Partition,
+    (end, now_ms): (i64, i64),
+) -> Promise {
+    let must_be_there = || now.timestamps_from(now.log_start, Some(now_ms));
     let at_least = match spec {
         OffsetSpec::AtOrAfter { timestamp_ms } => timestamp_ms,
-        _ => now
-            .timestamps_from(now.log_start)
-            .filter(|(at, _)| *at < end)
-            .map(|(_, time)| time)
-            .max()
-            .unwrap_or(i64::MIN),
+        _ => must_be_there().filter(|(at, _)| *at < end).map(|(_, time)| time).max().unwrap_or(i64::MIN),
     };
-    let first = now.timestamps_from(now.log_start).find(|(_, time)| *time >= at_least);
     let Some(found) = found else {
-        return match first.filter(|(at, _)| *at < end) {
+        return match must_be_there().find(|(at, time)| *time >= at_least && *at < end) {
             Some((at, _)) => Err(format!("it finds nothing; there is offset {at}")),
             None => Ok(()),
         };
     };
-    let there = now.timestamps_from(found.offset).next();
+    let there = now.timestamps_from(found.offset, None).next();
     if there != Some((found.offset, found.timestamp_ms)) || found.timestamp_ms < at_least {
         return Err(format!("it finds {found:?}, and there is {there:?}"));
     }
-    match (spec, first) {
-        (OffsetSpec::AtOrAfter { .. }, Some((at, _))) if at < found.offset => {
-            Err(format!("it finds offset {}; there is {at} before it", found.offset))
-        }
-        (OffsetSpec::MaxTimestamp, _) => {
-            let before = now.timestamps_from(now.log_start).find(|(_, time)| *time >= found.timestamp_ms);
-            match before {
-                Some((at, _)) if at < found.offset => {
-                    Err(format!("it finds offset {}; {at} has that timestamp too", found.offset))
-                }
-                _ => Ok(()),
-            }
-        }
+    let wanted = match spec {
+        OffsetSpec::MaxTimestamp => found.timestamp_ms,
+        _ => at_least,
+    };
+    match must_be_there().find(|(_, time)| *time >= wanted) {
+        Some((at, _)) if at < found.offset => Err(format!("it finds offset {}; there is {at} before it", found.offset)),
         _ => Ok(()),
     }
 }
@@ -160,7 +150,7 @@ impl Shared {
         let (Some(engine), Some(partition)) = (self.engine.clone(), self.any_partition()) else { return };
         let spec = match self.rng.between(0, 3) {
             0 => OffsetSpec::MaxTimestamp,
-            _ => OffsetSpec::AtOrAfter { timestamp_ms: self.workload.some_time(&mut self.rng) },
+            _ => OffsetSpec::AtOrAfter { timestamp_ms: self.some_time() },
         };
         let end = self.model.visible.partitions.get(&partition).map_or(0, |found| found.end);
         let pending = engine.engine().list_offset(partition, spec);
@@ -168,7 +158,8 @@ impl Shared {
     }
 
     pub(super) fn collect_reads(&mut self) {
-        let (excused, poisoned) = (self.life.faulted || self.life.closing, self.is_poisoned());
+        let excuse = (self.life.faulted || self.life.closing, self.is_poisoned());
+        let now_ms = self.model.now_ms;
         for mut read in std::mem::take(&mut self.reads) {
             let Some(result) = poll(&mut read.pending) else {
                 self.reads.push(read);
@@ -177,7 +168,7 @@ impl Shared {
             let batches = result.as_ref().map_or(0, |outcome| outcome.batches.len());
             self.trace.mix_number(batches as u64);
             let partition = read.read.partition;
-            let promise = read.check(&result, self.model.visible.partitions.get(&partition), excused, poisoned);
+            let promise = read.check(&result, self.model.visible.partitions.get(&partition), now_ms, excuse);
             let offset = read.read.offset;
             self.check(promise.map_err(|what| format!("a read of {} at {offset}: {what}", short(partition))));
         }
@@ -188,7 +179,7 @@ impl Shared {
             };
             self.trace.mix_number(result.as_ref().map_or(0, |found| found.map_or(1, |found| found.offset as u64)));
             let (partition, spec) = (look_up.partition, look_up.spec);
-            let promise = look_up.check(&result, self.model.visible.partitions.get(&partition), excused, poisoned);
+            let promise = look_up.check(&result, self.model.visible.partitions.get(&partition), now_ms, excuse);
             self.check(promise.map_err(|what| format!("a look-up of {spec:?} in {}: {what}", short(partition))));
         }
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use ottla_storage::{Appended, Bounds, ConfigChange, ConfigResource, Engine, MetadataError, PartitionId, TopicId};
 
 use super::calls::{Change, NewTopicCall, Producer, Sent};
-use super::model::{Configs, Promise, Stored, Why, bounds};
+use super::model::{Configs, Promise, Why, bounds};
+use super::policy::Policy;
+use super::records::Stored;
 
 /// One moment.
 #[derive(Clone, Default)]
@@ -24,6 +26,9 @@ pub(super) struct Partition {
     pub(super) end: i64,
     /// By offset; those below the log start too.
     pub(super) batches: Vec<Arc<Stored>>,
+    pub(super) policy: Policy,
+    /// The last offset of each key.
+    pub(super) newest: BTreeMap<u8, i64>,
     producers: BTreeMap<i64, Remembered>,
 }
 
@@ -141,7 +146,7 @@ impl State {
             Effect::Change(change) => self.apply_change(change),
             Effect::LogStart { partition, to } => {
                 if let Some(found) = self.partitions.get_mut(partition) {
-                    found.log_start = *to;
+                    found.log_start = found.log_start.max(*to);
                 }
             }
         }
@@ -175,8 +180,9 @@ impl State {
     }
 
     fn add_partitions(&mut self, topic: TopicId, indexes: std::ops::Range<i32>) {
+        let policy = self.topics.get(&topic).map(|topic| Policy::of(&topic.configs)).unwrap_or_default();
         for index in indexes {
-            self.partitions.insert(PartitionId { topic, index }, Partition::default());
+            self.partitions.insert(PartitionId { topic, index }, Partition { policy, ..Partition::default() });
         }
     }
 
@@ -208,8 +214,28 @@ impl State {
         Ok(Effect::Change(Arc::new(change.clone())))
     }
 
-    /// Whether the engine shows this state: topics, and where partitions begin and end.
+    /// Whether the engine shows this state.
     pub(super) fn is_shown_by(&self, engine: &dyn Engine) -> Promise {
+        self.metadata_is_shown_by(engine)?;
+        self.partitions.iter().try_for_each(|(id, partition)| partition.bounds_are_shown_by(engine, *id))
+    }
+
+    /// Whether an engine that has just started shows this state, but for log starts that retention has moved before.
+    pub(super) fn is_found_by(&self, engine: &dyn Engine, now_ms: i64) -> Promise {
+        self.metadata_is_shown_by(engine)?;
+        self.partitions.iter().try_for_each(|(id, partition)| {
+            let Err(what) = partition.bounds_are_shown_by(engine, *id) else { return Ok(()) };
+            match engine.bounds(*id) {
+                Ok(found) if found.high_watermark == partition.end && found.log_start_offset > partition.log_start => {
+                    let may = partition.may_start_at(found.log_start_offset, now_ms);
+                    may.map_err(|why| format!("{what}; retention may not have moved it: {why}"))
+                }
+                _ => Err(what),
+            }
+        })
+    }
+
+    fn metadata_is_shown_by(&self, engine: &dyn Engine) -> Promise {
         let metadata = engine.metadata();
         for topic in metadata.topics() {
             let expected = self.topics.get(&topic.id);
@@ -230,26 +256,27 @@ impl State {
         if configs != self.configs {
             return Err(format!("configs are {configs:?} and should be {:?}", self.configs));
         }
-        for (partition, expected) in &self.partitions {
-            let (found, expected) = (engine.bounds(*partition), bounds(expected.log_start, expected.end));
-            if found != Ok(expected) {
-                let (start, end) = (expected.log_start_offset, expected.high_watermark);
-                let found = found.map(|found| (found.log_start_offset, found.high_watermark));
-                return Err(format!("partition {} shows {found:?} and should be ({start}, {end})", short(*partition)));
-            }
-        }
         Ok(())
     }
 }
 
 impl Partition {
+    fn bounds_are_shown_by(&self, engine: &dyn Engine, id: PartitionId) -> Promise {
+        let found = engine.bounds(id);
+        if found == Ok(bounds(self.log_start, self.end)) {
+            return Ok(());
+        }
+        let found = found.map(|found| (found.log_start_offset, found.high_watermark));
+        Err(format!("partition {} shows {found:?} and should be ({}, {})", short(id), self.log_start, self.end))
+    }
+
     /// Nothing where the batches are new; where they are known, the offsets that they have.
     fn decide_producer(&self, producer: Option<Producer>, sent: &Sent) -> Result<Option<(i64, i64)>, Why> {
         let Some(producer) = producer else { return Ok(None) };
         if sent.batches.len() > 1 {
             return Err(Why::SeveralBatches);
         }
-        let count = sent.batches[0].timestamps_ms.len() as i32;
+        let count = sent.batches[0].records.len() as i32;
         let Some(known) = self.producers.get(&producer.id) else { return Ok(None) };
         let sequence = producer.sequence;
         let follows = |expected| match expected == sequence {
@@ -271,10 +298,13 @@ impl Partition {
     fn apply_records(&mut self, batches: &[Arc<Stored>], producer: Option<Producer>) {
         for batch in batches {
             self.end = batch.end_offset();
+            for (offset, record) in batch.with_offsets() {
+                record.key.and_then(|key| self.newest.insert(key, offset));
+            }
             self.batches.push(batch.clone());
         }
         let (Some(producer), [batch]) = (producer, batches) else { return };
-        let memory = (producer.sequence, batch.timestamps_ms.len() as i32, batch.first_offset);
+        let memory = (producer.sequence, batch.records.len() as i32, batch.first_offset);
         let known =
             self.producers.entry(producer.id).or_insert(Remembered { epoch: producer.epoch, batches: VecDeque::new() });
         let follows = known.batches.back().is_some_and(|(sequence, count, _)| sequence + count == producer.sequence);
@@ -294,12 +324,29 @@ impl Partition {
         known.batches.back().map(|(sequence, count, _)| (known.epoch, sequence + count))
     }
 
-    /// The records from an offset on, with their timestamps.
-    pub(super) fn timestamps_from(&self, offset: i64) -> impl Iterator<Item = (i64, i64)> {
+    /// The batches that end after an offset.
+    pub(super) fn batches_from(&self, offset: i64) -> impl Iterator<Item = &Arc<Stored>> {
         let first = self.batches.partition_point(|batch| batch.end_offset() <= offset);
-        let records = self.batches[first..]
-            .iter()
-            .flat_map(|batch| (batch.first_offset..).zip(batch.timestamps_ms.iter().copied()));
-        records.filter(move |(at, _)| *at >= offset)
+        self.batches[first..].iter()
+    }
+
+    /// Whether compaction may have removed a record by now: one of the same key came after it, or it is a deletion that was
+    /// there for long enough.
+    pub(super) fn may_be_compacted(&self, batch: &Stored, offset: i64, now_ms: i64) -> bool {
+        let Some(record) = batch.records.get((offset - batch.first_offset) as usize) else { return false };
+        let Some(key) = record.key else { return self.policy.compact };
+        let is_superseded = self.newest.get(&key).is_some_and(|newest| *newest > offset);
+        let has_passed = record.is_tombstone && now_ms >= batch.sent_ms + self.policy.delete_retention_ms;
+        self.policy.compact && (is_superseded || has_passed)
+    }
+
+    /// The records from an offset on, with their timestamps: all, or only those that must be there.
+    pub(super) fn timestamps_from(&self, offset: i64, must_be_there: Option<i64>) -> impl Iterator<Item = (i64, i64)> {
+        let is_asked_for =
+            move |batch: &Stored, at| must_be_there.is_none_or(|now_ms| !self.may_be_compacted(batch, at, now_ms));
+        let records = self
+            .batches_from(offset)
+            .flat_map(move |batch| batch.with_offsets().filter(move |(at, _)| is_asked_for(batch, *at)));
+        records.map(|(at, record)| (at, record.timestamp_ms)).filter(move |(at, _)| *at >= offset)
     }
 }

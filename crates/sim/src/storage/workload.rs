@@ -7,11 +7,16 @@ use ottla_protocol::records::BatchBuilder;
 use ottla_storage::{ConfigChange, ConfigResource, Durability, Engine, PartitionId, TopicId};
 
 use super::calls::{Call, Change, Made, NewTopicCall, Producer, Sent, SentBatch};
-use super::world::Shared;
+use super::policy::Policy;
+use super::records::SentRecord;
+use super::world::{Shared, WALL_MS_AT_START};
 use crate::prng::Prng;
 
 /// How many calls may wait for an answer.
 const MAX_WAITING: usize = 14;
+
+/// How many keys there are.
+const KEYS: u64 = 6;
 
 /// Topics have one of so many names.
 const NAMES: u64 = 4;
@@ -39,29 +44,42 @@ impl Workload {
         Self { producers, topics_made: 0, records_made: 0 }
     }
 
-    /// A timestamp such as records have.
-    pub(super) fn some_time(&self, rng: &mut Prng) -> i64 {
-        rng.between(0, self.records_made * 10 + 50) as i64
-    }
-
-    fn batch(&mut self, rng: &mut Prng, producer: Option<Producer>) -> SentBatch {
+    fn batch(&mut self, rng: &mut Prng, producer: Option<Producer>, kind: Kind) -> SentBatch {
         let count = if rng.once_in(3) { rng.between(1, 4) } else { 1 };
         let mut builder = BatchBuilder::new();
         if let Some(Producer { id, epoch, sequence }) = producer {
             builder = builder.producer(id, epoch, sequence);
         }
         let bytes = size(rng) / count as usize;
-        let mut timestamps_ms = Vec::new();
+        let mut records = Vec::new();
         for _ in 0..count {
             self.records_made += 1;
-            let timestamp_ms = (self.records_made * 10 + rng.between(0, 40)) as i64;
+            let record = kind.record(rng);
             let mut value = self.records_made.to_be_bytes().to_vec();
             value.resize(bytes.max(8), self.records_made as u8);
-            builder.push(timestamp_ms, None, Some(&value), &[]);
-            timestamps_ms.push(timestamp_ms);
+            let key = record.key.map(|key| vec![key; 8]);
+            builder.push(record.timestamp_ms, key.as_deref(), (!record.is_tombstone).then_some(&value), &[]);
+            records.push(record);
         }
         let built = builder.build();
-        SentBatch { bytes: Bytes::copy_from_slice(&built), producer, timestamps_ms }
+        SentBatch { bytes: Bytes::copy_from_slice(&built), producer, records, sent_ms: kind.now_ms }
+    }
+}
+
+/// What kind of records are sent, and when.
+#[derive(Clone, Copy)]
+struct Kind {
+    has_keys: bool,
+    now_ms: i64,
+}
+
+impl Kind {
+    /// A record of about now, rarely of earlier; few keys, so that they repeat.
+    fn record(self, rng: &mut Prng) -> SentRecord {
+        let late_ms = if rng.once_in(12) { rng.between(0, 10_000) } else { 0 };
+        let timestamp_ms = self.now_ms + rng.between(0, 40) as i64 - late_ms as i64;
+        let key = self.has_keys.then(|| rng.between(1, KEYS) as u8);
+        SentRecord { timestamp_ms, key, is_tombstone: self.has_keys && rng.once_in(4) }
     }
 }
 
@@ -119,10 +137,7 @@ impl Shared {
         id[..2].copy_from_slice(&self.workload.topics_made.to_le_bytes());
         let name = format!("t{}", self.rng.between(1, NAMES));
         let partitions = self.rng.between(1, 3) as i32;
-        let configs = match self.rng.once_in(2) {
-            true => BTreeMap::from([("segment.ms".to_owned(), self.workload.topics_made.to_string())]),
-            false => BTreeMap::new(),
-        };
+        let configs = Policy::draw(&mut self.rng);
         self.make(Call::Change(Change::Create(NewTopicCall { name, id: TopicId(id), partitions, configs })));
     }
 
@@ -153,10 +168,10 @@ impl Shared {
             resource => self.model.visible.configs.get(resource).cloned(),
         };
         let before = if self.rng.once_in(8) { BTreeMap::new() } else { there.unwrap_or_default() };
-        let after = match self.rng.between(0, 2) {
-            0 => BTreeMap::new(),
-            number => BTreeMap::from([("flush.messages".to_owned(), (number * self.operations).to_string())]),
-        };
+        let mut after = Policy::kept_in(&before);
+        if let number @ 1.. = self.rng.between(0, 2) {
+            after.insert("flush.messages".to_owned(), (number * self.operations).to_string());
+        }
         self.make(Call::Change(Change::Configs(ConfigChange { resource, before, after })));
     }
 
@@ -211,9 +226,21 @@ impl Shared {
         if once_in > 0 && self.rng.once_in(once_in) { Durability::Os } else { Durability::Flush }
     }
 
+    fn kind(&self, partition: PartitionId) -> Kind {
+        let found = self.model.visible.partitions.get(&partition);
+        Kind { has_keys: found.is_some_and(|found| found.policy.compact), now_ms: self.clock.wall_ms() }
+    }
+
+    /// A timestamp such as records have.
+    pub(super) fn some_time(&mut self) -> i64 {
+        let now_ms = self.clock.wall_ms() + 100;
+        now_ms - self.rng.between(0, (now_ms - WALL_MS_AT_START) as u64) as i64
+    }
+
     fn plain(&mut self, partition: PartitionId) -> Sent {
         let count = if self.rng.once_in(6) { 2 } else { 1 };
-        let batches = (0..count).map(|_| self.workload.batch(&mut self.rng, None)).collect();
+        let kind = self.kind(partition);
+        let batches = (0..count).map(|_| self.workload.batch(&mut self.rng, None, kind)).collect();
         let end = self.model.visible.partitions.get(&partition).map_or(0, |found| found.end);
         let expected_end = match self.rng.between(0, 15) {
             0 => Some(end),
@@ -225,7 +252,7 @@ impl Shared {
 
     /// The producer's next batch, or one that it sent before, or, rarely, what it should not send.
     fn idempotent(&mut self, partition: PartitionId) -> Sent {
-        let durability = self.durability();
+        let (durability, kind) = (self.durability(), self.kind(partition));
         let quiet = self.made.is_empty();
         let number = self.rng.between(0, self.workload.producers.len() as u64 - 1) as usize;
         let known = self.model.visible.partitions.get(&partition);
@@ -248,10 +275,10 @@ impl Shared {
         }
         let gap = if self.rng.once_in(60) { 3 } else { 0 };
         let producer = Producer { id, epoch, sequence: *next + gap };
-        let batch = self.workload.batch(&mut self.rng, Some(producer));
+        let batch = self.workload.batch(&mut self.rng, Some(producer), kind);
         let (next, recent) = self.workload.producers[number].sent.entry(partition).or_default();
         if gap == 0 {
-            *next += batch.timestamps_ms.len() as i32;
+            *next += batch.records.len() as i32;
             recent.push_back(batch.clone());
             if recent.len() > 7 {
                 recent.pop_front();
