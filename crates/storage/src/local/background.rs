@@ -13,7 +13,7 @@ use super::health::{Health, closed, failed_flush, not_now};
 use super::inbox::Inbox;
 use super::manifest::{Manifest, PartitionRecord, ReplaceError};
 use super::planted::{Planted, planted};
-use super::segments::{Rolling, SegmentStore, StoreError, SyncError};
+use super::segments::{Rolling, SegmentMeta, SegmentStore, StoreError, SyncError};
 use super::shortage::is_shortage;
 use super::tail::Tail;
 use super::wal::{SlotPool, Spare, WalPosition};
@@ -416,15 +416,22 @@ impl Background {
         self.store.close_unused();
         // Taken first: whatever replaced these is in the list that the manifest is made of.
         let compacted = self.tail.take_compacted();
+        if planted!(self.planted, ReplacedRemovedEarly) {
+            self.remove_replaced(compacted.iter().flatten());
+        }
         let result = self.write_checkpoint(compacted.is_some());
         match (&result, compacted) {
-            (Ok(()), Some(replaced)) => {
-                replaced.iter().for_each(|(partition, meta)| self.store.remove(*partition, std::slice::from_ref(meta)));
-            }
+            (Ok(()), Some(replaced)) => self.remove_replaced(&replaced),
             (Err(_), Some(replaced)) => self.tail.put_back_compacted(replaced),
             (_, None) => {}
         }
         result
+    }
+
+    fn remove_replaced<'a>(&mut self, replaced: impl IntoIterator<Item = &'a (PartitionId, SegmentMeta)>) {
+        for (partition, meta) in replaced {
+            self.store.remove(*partition, std::slice::from_ref(meta));
+        }
     }
 
     /// Brings everything up to one place in the log into segment files, says so in the manifest, and frees the log before.
@@ -537,5 +544,9 @@ impl Background {
     fn remove_before_start(&mut self, partition: PartitionId) {
         let removed = self.tail.take_segments_before_start(partition);
         self.store.remove(partition, &removed);
+        if planted!(self.planted, TrimmedTooFar) {
+            let next = self.tail.segments(partition).and_then(|segments| segments.sealed.first().copied());
+            self.store.remove(partition, next.as_slice());
+        }
     }
 }

@@ -368,13 +368,14 @@ fn cleaner(engine: &LocalEngine, parts: &Parts, store: &SegmentStore) -> Cleaner
         tail: engine.tail.clone(),
         health: engine.health.clone(),
         reader: engine.lookup.segments.clone(),
-        files: CompactedFiles::new(disk.clone(), topics, options.index_interval_bytes, store.shared_tidy()),
+        files: CompactedFiles::new(disk.clone(), topics, options.index_interval_bytes, store),
         log_configs: options.log_configs.clone(),
         wall_ms: options.wall_ms.clone(),
         is_enabled: options.cleaner_enable,
         config: CleanerConfig::default(),
         damaged: BTreeSet::new(),
         short: false,
+        planted: options.planted(),
         unpaced_bytes: 0,
     }
 }

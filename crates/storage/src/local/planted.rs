@@ -119,6 +119,20 @@ bugs! {
         "A failed flush of a segment file is tried again, and believed.",
     "folder-not-flushed" FolderNotFlushed:
         "The folder of a new partition is not flushed.",
+    "last-values-dropped" LastValuesDropped:
+        "Compaction drops a batch as a whole when one of its records goes, and with it the last values of other keys.",
+    "tombstones-not-kept" TombstonesNotKept:
+        "Compaction removes tombstones as soon as it has seen them, whatever delete.retention.ms says.",
+    "compacted-not-flushed" CompactedNotFlushed:
+        "What compaction wrote takes the place of the old segments before it is flushed.",
+    "compacted-names-not-flushed" CompactedNamesNotFlushed:
+        "What compaction wrote takes the place of the old segments before the names of its files are durable.",
+    "replaced-removed-early" ReplacedRemovedEarly:
+        "Segments that compaction has replaced are removed before a manifest names the new ones.",
+    "trimmed-too-far" TrimmedTooFar:
+        "With the segments below a log start the first one above it is removed.",
+    "retention-goes-too-far" RetentionGoesTooFar:
+        "Retention moves a log start past the first segment that should stay.",
     "index-past-data" IndexPastData:
         "An index entry leads to the end of its batch.",
 }

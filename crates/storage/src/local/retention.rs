@@ -6,6 +6,7 @@
 use super::background::Background;
 use super::health::closed;
 use super::inbox::Command;
+use super::planted::planted;
 use crate::ageing::log_start;
 use crate::{Completer, PartitionId, Topic, Unavailable};
 
@@ -48,7 +49,13 @@ impl Background {
             let config = self.log_configs.get(&metadata, topic.id);
             let has_bounds = config.retention_ms.is_some() || config.retention_bytes.is_some();
             if config.delete && has_bounds {
-                let start = |partition| Some((partition, log_start(&config, now_ms, &self.tail.aged(partition))?));
+                let start = |partition| {
+                    let segments = self.tail.aged(partition);
+                    let start = log_start(&config, now_ms, &segments)?;
+                    let next = segments.iter().map(|segment| segment.end_offset).find(|end| *end > start);
+                    let too_far = next.filter(|_| planted!(self.planted, RetentionGoesTooFar));
+                    Some((partition, too_far.unwrap_or(start)))
+                };
                 moves.extend(partitions(topic).filter_map(start));
             }
         }

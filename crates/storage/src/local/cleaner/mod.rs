@@ -26,6 +26,7 @@ pub(super) use queue::{CleanerQueue, Waiting};
 use super::background::Signal;
 use super::health::Health;
 use super::inbox::Inbox;
+use super::planted::Planted;
 use super::segments::{CompactedFiles, SegmentReadError, SegmentReader, StoreError, SyncError};
 use super::shortage::{is_shortage, remedy};
 use super::tail::Tail;
@@ -52,6 +53,7 @@ pub(super) struct Cleaner {
     pub(super) damaged: BTreeSet<PartitionId>,
     /// Something was missing for writing when it was last tried.
     pub(super) short: bool,
+    pub(super) planted: Planted,
     /// Read or written and not paused for yet.
     pub(super) unpaced_bytes: u64,
 }

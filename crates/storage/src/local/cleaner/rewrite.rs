@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::plan::Plan;
 use super::{Cleaner, Ended};
 use crate::compaction::{Counts, Fate, Filter, Survey};
+use crate::local::planted::planted;
 use crate::local::segments::{CompactedWriter, SegmentMeta};
 use crate::{LogConfig, PartitionId};
 
@@ -16,7 +17,8 @@ impl Cleaner {
         let segments = self.tail.segments(partition).ok_or(Ended::GivenUp)?;
         self.files.tidy(partition, &segments).map_err(super::SyncError::NotBegun)?;
         let survey = self.survey(partition, plan)?;
-        let mut filter = Filter::new(&survey, (self.wall_ms)(), config.delete_retention_ms);
+        let kept_ms = if planted!(self.planted, TombstonesNotKept) { 0 } else { config.delete_retention_ms };
+        let mut filter = Filter::new(&survey, (self.wall_ms)(), kept_ms);
         let within: Vec<SegmentMeta> =
             plan.segments.iter().filter(|meta| meta.base_offset < survey.end_offset()).copied().collect();
         for group in groups(&within, config.segment_bytes) {
@@ -88,10 +90,12 @@ impl Cleaner {
         filter: &mut Filter<'_>,
         writer: &mut CompactedWriter,
     ) -> Result<(), Ended> {
+        let planted = self.planted;
         for meta in group {
             self.each_batch(partition, meta, meta.base_offset, |batch| {
                 let kept = match filter.apply(batch) {
                     Fate::Keep => Some(batch.clone()),
+                    Fate::Replace(_) if planted!(planted, LastValuesDropped) => None,
                     Fate::Replace(replaced) => Some(replaced),
                     Fate::Remove => None,
                 };

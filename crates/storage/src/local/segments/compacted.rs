@@ -7,12 +7,12 @@ use bytes::Bytes;
 
 use super::header::{FIRST_BATCH_AT, FileKind, header};
 use super::index::entry_at;
-use super::store::{StoreError, SyncError};
+use super::store::{SegmentStore, StoreError, SyncError};
 use super::tidy::Tidy;
 use super::{SegmentMeta, partition_folder};
 use crate::PartitionId;
 use crate::local::disk::{Disk, DiskFile, OpenHow};
-use crate::local::planted::Planted;
+use crate::local::planted::{Planted, planted};
 use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
 
@@ -25,16 +25,19 @@ pub(in crate::local) struct CompactedFiles {
     topics: PathBuf,
     index_interval_bytes: u64,
     tidy: Arc<Tidy>,
+    planted: Planted,
 }
 
 impl CompactedFiles {
+    /// `store` makes files in the same folders.
     pub(in crate::local) fn new(
         disk: Arc<dyn Disk>,
         topics: PathBuf,
         index_interval_bytes: u64,
-        tidy: Arc<Tidy>,
+        store: &SegmentStore,
     ) -> Self {
-        Self { disk, topics, index_interval_bytes: index_interval_bytes.max(1), tidy }
+        let (tidy, planted) = (store.shared_tidy(), store.planted);
+        Self { disk, topics, index_interval_bytes: index_interval_bytes.max(1), tidy, planted }
     }
 
     /// Removes the remains of a crash from a partition's folder. Before the first new file: afterwards it would be taken for
@@ -63,6 +66,7 @@ impl CompactedFiles {
             written_ms: replaced.last().map_or(0, |meta| meta.written_ms),
             written: Vec::new(),
             open: None,
+            planted: self.planted,
         }
     }
 }
@@ -82,6 +86,7 @@ pub(in crate::local) struct CompactedWriter {
     /// Complete ones, flushed.
     written: Vec<SegmentMeta>,
     open: Option<Open>,
+    planted: Planted,
 }
 
 struct Open {
@@ -107,7 +112,7 @@ impl CompactedWriter {
             Some(open) => open,
             None => self.create(self.base_offset.filter(|_| self.written.is_empty()).unwrap_or(batch.base_offset))?,
         };
-        open.meta.add(&batch, self.index_interval_bytes, Planted::default(), &mut open.entries);
+        open.meta.add(&batch, self.index_interval_bytes, self.planted, &mut open.entries);
         open.batches.extend_from_slice(&batch.bytes);
         let staged = open.batches.len();
         let open = self.open.insert(open);
@@ -118,6 +123,9 @@ impl CompactedWriter {
     pub(in crate::local) fn finish(&mut self) -> Result<Vec<SegmentMeta>, SyncError> {
         if let Some(open) = self.open.take() {
             self.complete(open)?;
+        }
+        if planted!(self.planted, CompactedNamesNotFlushed) {
+            return Ok(self.written.clone());
         }
         self.disk.sync_folder(&self.folder).map_err(|error| {
             let clause = StoreError::at(&self.folder, "flush");
@@ -165,7 +173,9 @@ impl CompactedWriter {
     }
 
     fn complete(&mut self, mut open: Open) -> Result<(), SyncError> {
-        let written = open.write(&self.folder).and_then(|()| open.sync(&self.folder));
+        let not_flushed = planted!(self.planted, CompactedNotFlushed);
+        let sync = |open: &Open| if not_flushed { Ok(()) } else { open.sync(&self.folder) };
+        let written = open.write(&self.folder).and_then(|()| sync(&open));
         self.written.push(open.meta);
         written
     }
