@@ -34,8 +34,12 @@ impl World {
     fn draw_life(&self) {
         let mut shared = self.lock();
         let now = shared.operations;
-        let crash = if shared.rng.once_in(3) { Crash::Kill } else { Crash::PowerCut };
+        // What a cache has kept of a flush that failed is shown to be lost by a power cut that comes soon.
+        let flush_failed = std::mem::take(&mut shared.flush_failed);
+        let kill = !flush_failed && shared.rng.once_in(3);
+        let crash = if kill { Crash::Kill } else { Crash::PowerCut };
         let crash_at = match shared.rng.between(0, 9) {
+            _ if flush_failed => Some(now + shared.rng.between(20, 120)),
             0..=1 => None,
             2..=3 => Some(now + shared.rng.between(1, 40)),
             _ => Some(now + shared.rng.between(1, 500)),

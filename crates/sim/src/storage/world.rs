@@ -94,6 +94,8 @@ pub(super) struct Shared {
     pub(super) operations: u64,
     /// A power was cut since the engine last opened.
     pub(super) power_cut: bool,
+    /// A flush has failed in this life.
+    pub(super) flush_failed: bool,
     depth: u32,
     pub(super) violation: Option<String>,
 }
@@ -236,6 +238,7 @@ impl World {
             close: None,
             operations: 0,
             power_cut: false,
+            flush_failed: false,
             depth: 0,
             violation: None,
         };
@@ -381,6 +384,7 @@ impl Shared {
                 self.life.faulted = true;
                 // What was not flushed is then as after a power cut, whatever comes next.
                 self.power_cut |= operation.flushes();
+                self.flush_failed |= operation.flushes();
                 self.note(|| format!("error {errno} for {operation:?} of {}", path.display()));
                 Fate::Fails(errno)
             }
