@@ -298,6 +298,48 @@ fn damage_is_told_from_an_end() {
     assert_eq!(read(25).unwrap().batches.len(), 1);
 }
 
+/// Bits that turn over in the header of a batch in a segment file, and what would be hidden by it: the records of offset 5, which
+/// the second batch of three holds, with the largest timestamp of the first four.
+#[test]
+fn a_header_that_says_too_little_hides_nothing() {
+    let filled = || {
+        let disk = MemoryDisk::default();
+        let engine = opened(&disk);
+        create(&engine, "a", 1, 1);
+        for first in 0..10_i64 {
+            let mut builder = ottla_protocol::records::BatchBuilder::new();
+            (0..3).for_each(|n| builder.push(1_000 + first * 10 + n, None, Some(&[7; 100]), &[]));
+            append(&engine, P(), builder.build()).unwrap();
+        }
+        engine.close().wait().unwrap();
+        let log = disk.files("/data/topics").into_iter().find(|(path, _)| path.extension().unwrap() == "log").unwrap();
+        let length = 12 + usize::from(log.1[64 + 11]) + 256 * usize::from(log.1[64 + 10]);
+        (disk, log.0, 64 + length)
+    };
+    let isolation = ottla_storage::Isolation::ReadUncommitted;
+    let read = |offset| ottla_storage::Read {
+        partition: P(),
+        offset,
+        max_bytes: 1,
+        at_least_one_batch: true,
+        isolation,
+        may_name_file: false,
+    };
+    for (what, byte, bit) in [("last offset delta", 26, 2), ("base offset", 7, 2), ("leader epoch", 15, 1)] {
+        let (disk, log, second) = filled();
+        disk.damage(&log, |bytes| bytes[second + byte] ^= bit);
+        let engine = opened(&disk);
+        let found = engine.read(read(5)).wait();
+        assert!(matches!(found, Err(ReadError::Corrupt(_))), "{what}: {found:?}");
+    }
+    let (disk, log, second) = filled();
+    disk.damage(&log, |bytes| bytes[second + 41] ^= 1);
+    let engine = opened(&disk);
+    let found = engine.list_offset(P(), OffsetSpec::AtOrAfter { timestamp_ms: 1_012 }).wait();
+    assert!(matches!(found, Err(ReadError::Corrupt(_))), "largest timestamp: {found:?}");
+    assert_eq!(engine.read(read(8)).wait().unwrap().batches.len(), 1, "those behind it can be read");
+}
+
 #[test]
 fn a_lost_index_costs_time_only() {
     let disk = filled();

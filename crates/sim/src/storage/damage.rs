@@ -64,24 +64,19 @@ impl World {
     }
 }
 
-/// Whether a byte of a segment is one whose damage goes unnoticed. The base offset and the leader epoch of a batch lie outside of its
-/// checksum, as in Kafka, and nothing else covers them; look-ups pass over batches by the last offset and largest timestamp in
-/// their headers, and check only those that they open.
+/// Whether a byte of a segment is one whose damage may go unnoticed: the base offset of a batch, which its checksum does not cover
+/// (as in Kafka), where compaction has left gaps between batches. In all other segments offsets must go on without one.
 fn is_not_covered(content: &[u8], path: &Path, byte: u64) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_compacted_log = name.ends_with(".log") && name.split('.').count() > 2;
     let mut at = 64;
-    while path.extension().is_some_and(|extension| extension == "log")
-        && let Some(length) = content.get(at + 8..at + 12)
-    {
+    while is_compacted_log && let Some(length) = content.get(at + 8..at + 12) {
         let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-        let behind = (byte as usize).checked_sub(at);
-        let is_not_covered = |behind| matches!(behind, 0..8 | 12..16 | 23..27 | 35..43);
-        if behind.is_some_and(is_not_covered) {
-            return true;
+        match (byte as usize).checked_sub(at) {
+            Some(0..8) => return true,
+            Some(behind) if length > 0 && behind >= 12 + length => at += 12 + length,
+            _ => return false,
         }
-        if length == 0 || behind.is_none_or(|behind| behind < 12 + length) {
-            return false;
-        }
-        at += 12 + length;
     }
     false
 }

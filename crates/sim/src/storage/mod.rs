@@ -1,6 +1,6 @@
 //! The local engine out of one seed: a disk that loses, tears, fills up, fails and flips bits; a process that is killed and a
-//! machine that loses power at any step; turns of the engine's threads in any order and in the middle of each other. A model
-//! says what must be there afterwards.
+//! machine that loses power at any step; turns of the engine's threads in any order and in the middle of each other; logs
+//! that are compacted, and lose what is too old or too much. A model says what must be there afterwards.
 mod age;
 mod calls;
 mod checks;

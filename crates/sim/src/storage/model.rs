@@ -4,6 +4,7 @@
 //!    everything that was acknowledged as durable, and after that perhaps some more of what was under way, never with a gap.
 //! 2. `visible` is what was acknowledged; the engine shows exactly that. `durable` is what a power cut must leave.
 //! 3. Calls that were never answered, or with "unknown", may have been carried out; those answered "not written" were not.
+//! 4. Records below the log start and those that compaction may remove may be there or not; all others are, as they came.
 
 use std::collections::{BTreeMap, VecDeque};
 

@@ -1,4 +1,12 @@
 //! Reading segment files into memory. Any thread may; each call reads one bounded chunk.
+//!
+//! What is given out has been checked against its checksum. What is only passed over on the way to it must not hide records either,
+//! by a header that says too little of what the batch holds:
+//!
+//! 1. Offsets go on from batch to batch without a gap, in a segment as it was written. So a wrong header is seen by what follows,
+//!    and no more than that: damage in a batch does not keep anybody from those behind it.
+//! 2. Compaction leaves gaps. Where one lies just at the offset that is wanted, the batch before it is checked as a whole.
+//! 3. Timestamps follow no rule, so a look-up by time checks all that it passes over.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +20,7 @@ use super::header::{FIRST_BATCH_AT, FileKind};
 use super::index::{IndexEntry, last_before};
 use super::ranges::Places;
 use crate::PartitionId;
+use crate::batches::LEADER_EPOCH;
 use crate::local::disk::read_exact_at;
 use crate::local::fields::Fields;
 
@@ -49,6 +58,7 @@ pub(in crate::local) struct SegmentReader {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct BatchHead {
     size: usize,
+    base_offset: i64,
     last_offset: i64,
     max_timestamp_ms: i64,
 }
@@ -77,12 +87,12 @@ impl SegmentReader {
         at_least_one_batch: bool,
     ) -> Result<Option<Batches>, SegmentReadError> {
         let mut scan = self.open(partition, meta)?;
-        scan.position = match self.known_place(partition, meta, offset) {
-            Some(position) => position,
-            None => scan.indexed(|entry| entry.offset <= offset)?.position,
-        };
+        match self.known_place(partition, meta, offset) {
+            Some(position) => scan.begin(position, offset),
+            None => scan.begin_at(&scan.indexed(|entry| entry.offset <= offset)?),
+        }
         let wanted = max_bytes.clamp(SCAN_BYTES, CHUNK_BYTES);
-        let Some(first) = scan.find(wanted, |head| head.last_offset >= offset)? else {
+        let Some(first) = scan.find_offset(wanted, offset)? else {
             return Ok(None);
         };
         if first.size > max_bytes && !at_least_one_batch {
@@ -107,9 +117,9 @@ impl SegmentReader {
         let mut scan = self.open(partition, meta)?;
         let by_time = scan.indexed(|entry| entry.max_timestamp_before_ms < timestamp_ms)?;
         let by_offset = scan.indexed(|entry| entry.offset <= from_offset)?;
-        scan.position = by_time.position.max(by_offset.position);
+        scan.begin_at(if by_time.position > by_offset.position { &by_time } else { &by_offset });
         let wanted = |head: &BatchHead| head.last_offset >= from_offset && head.max_timestamp_ms >= timestamp_ms;
-        let Some(head) = scan.find(SCAN_BYTES, wanted)? else { return Ok(None) };
+        let Some(head) = scan.find_checked(wanted)? else { return Ok(None) };
         scan.load(head.size)?;
         Ok(scan.whole_batches(head.size)?.batches.pop())
     }
@@ -125,11 +135,11 @@ impl SegmentReader {
             return Ok((meta.bytes > FIRST_BATCH_AT).then_some(meta.max_timestamp_ms));
         }
         let mut scan = self.open(partition, meta)?;
-        scan.position = scan.indexed(|entry| entry.offset <= from_offset)?.position;
+        scan.begin_at(&scan.indexed(|entry| entry.offset <= from_offset)?);
         let mut largest = None;
-        while let Some(head) = scan.find(SCAN_BYTES, |head| head.last_offset >= from_offset)? {
+        while let Some(head) = scan.find_checked(|head| head.last_offset >= from_offset)? {
             largest = largest.max(Some(head.max_timestamp_ms));
-            scan.position += head.size as u64;
+            scan.pass_checked(&head)?;
         }
         Ok(largest)
     }
@@ -142,16 +152,16 @@ impl SegmentReader {
         offset: i64,
     ) -> Result<Option<u64>, SegmentReadError> {
         let mut scan = self.open(partition, meta)?;
-        scan.position = scan.indexed(|entry| entry.offset <= offset)?.position;
-        let found = scan.find(HEADERS_BYTES, |head| head.last_offset >= offset)?;
+        scan.begin_at(&scan.indexed(|entry| entry.offset <= offset)?);
+        let found = scan.find_offset(HEADERS_BYTES, offset)?;
         Ok(found.map(|_| scan.position))
     }
 
     fn open(&self, partition: PartitionId, meta: &SegmentMeta) -> Result<Scan<'_>, SegmentReadError> {
         let file = self.checked_log(partition, meta)?;
         let index = FileId { partition, name: meta.name(), kind: FileKind::Index };
-        let (files, meta) = (&*self.files, *meta);
-        Ok(Scan { files, file, index, meta, position: FIRST_BATCH_AT, chunk: Vec::new(), chunk_at: 0 })
+        let (files, meta, next_offset) = (&*self.files, *meta, meta.base_offset);
+        Ok(Scan { files, file, index, meta, position: FIRST_BATCH_AT, next_offset, chunk: Vec::new(), chunk_at: 0 })
     }
 
     /// The segment's file, which is the one it should be.
@@ -197,6 +207,8 @@ struct Scan<'a> {
     meta: SegmentMeta,
     /// Where the next batch begins.
     position: u64,
+    /// The offset after the batch before.
+    next_offset: i64,
     chunk: Vec<u8>,
     chunk_at: u64,
 }
@@ -219,23 +231,75 @@ impl Scan<'_> {
         }
     }
 
-    /// Moves to the first batch from here on for which `wanted` holds; the chunk then begins no later than that batch.
-    fn find(
-        &mut self,
-        chunk_bytes: usize,
-        wanted: impl Fn(&BatchHead) -> bool,
-    ) -> Result<Option<BatchHead>, SegmentReadError> {
-        while self.position < self.meta.bytes {
-            if self.ahead().len() < BATCH_HEADER_BYTES {
-                self.load(chunk_bytes.max(BATCH_HEADER_BYTES))?;
+    fn begin(&mut self, position: u64, next_offset: i64) {
+        (self.position, self.next_offset) = (position, next_offset);
+    }
+
+    fn begin_at(&mut self, entry: &IndexEntry) {
+        self.begin(entry.position, entry.offset);
+    }
+
+    /// Goes on behind the batch at the position.
+    fn pass(&mut self, head: &BatchHead) {
+        self.begin(self.position + head.size as u64, head.last_offset + 1);
+    }
+
+    /// The same with one that is first read as a whole and checked.
+    fn pass_checked(&mut self, head: &BatchHead) -> Result<(), SegmentReadError> {
+        if self.ahead().len() < head.size {
+            self.load(SCAN_BYTES.max(head.size))?;
+        }
+        if !self.ahead().get(..head.size).is_some_and(crc_matches) {
+            return Err(self.corrupt());
+        }
+        self.pass(head);
+        Ok(())
+    }
+
+    /// Moves to the first batch from here on that ends after an offset; the chunk then begins no later than that batch.
+    fn find_offset(&mut self, chunk_bytes: usize, offset: i64) -> Result<Option<BatchHead>, SegmentReadError> {
+        let mut before = None;
+        while let Some(head) = self.next_head(chunk_bytes)? {
+            if head.last_offset >= offset {
+                if let Some((position, size)) = before.filter(|_| head.base_offset > offset) {
+                    self.check(position, size)?;
+                }
+                return Ok(Some(head));
             }
-            let head = self.head()?;
+            before = Some((self.position, head.size));
+            self.pass(&head);
+        }
+        Ok(None)
+    }
+
+    /// The same by anything that a header says; whatever it passes over is checked.
+    fn find_checked(&mut self, wanted: impl Fn(&BatchHead) -> bool) -> Result<Option<BatchHead>, SegmentReadError> {
+        while let Some(head) = self.next_head(SCAN_BYTES)? {
             if wanted(&head) {
                 return Ok(Some(head));
             }
-            self.position += head.size as u64;
+            self.pass_checked(&head)?;
         }
         Ok(None)
+    }
+
+    /// The header of the batch at the position; `None` at the segment's end.
+    fn next_head(&mut self, chunk_bytes: usize) -> Result<Option<BatchHead>, SegmentReadError> {
+        if self.position >= self.meta.bytes {
+            return if self.next_offset == self.meta.end_offset { Ok(None) } else { Err(self.corrupt()) };
+        }
+        if self.ahead().len() < BATCH_HEADER_BYTES {
+            self.load(chunk_bytes.max(BATCH_HEADER_BYTES))?;
+        }
+        self.head().map(Some)
+    }
+
+    /// Reads a batch that was passed over, to see whether it is as it was written.
+    fn check(&self, position: u64, size: usize) -> Result<(), SegmentReadError> {
+        let mut batch = vec![0; size];
+        read_exact_at(self.file.disk_file(), &mut batch, position)
+            .map_err(|error| io_error(self.file.path(), error))?;
+        if crc_matches(&batch) { Ok(()) } else { Err(self.corrupt_at(position)) }
     }
 
     /// What of the chunk lies at the position and after.
@@ -260,15 +324,23 @@ impl Scan<'_> {
     /// The header of the batch at the position.
     fn head(&self) -> Result<BatchHead, SegmentReadError> {
         let left = self.meta.bytes - self.position;
-        batch_head(self.ahead()).filter(|head| head.size as u64 <= left).ok_or_else(|| self.corrupt())
+        let fits = |head: &BatchHead| {
+            let goes_on = match self.meta.generation {
+                0 => head.base_offset == self.next_offset,
+                _ => head.base_offset >= self.next_offset,
+            };
+            head.size as u64 <= left && goes_on && head.last_offset < self.meta.end_offset
+        };
+        batch_head(self.ahead()).filter(fits).ok_or_else(|| self.corrupt())
     }
 
     fn corrupt(&self) -> SegmentReadError {
-        SegmentReadError::Corrupt(format!(
-            "{} is damaged at byte {}: there is no valid record batch",
-            self.file.path().display(),
-            self.position
-        ))
+        self.corrupt_at(self.position)
+    }
+
+    fn corrupt_at(&self, position: u64) -> SegmentReadError {
+        let path = self.file.path().display();
+        SegmentReadError::Corrupt(format!("{path} is damaged at byte {position}: there is no valid record batch"))
     }
 
     /// The whole batches of the chunk from the position on, each checked: up to `max_bytes`, but at least one.
@@ -281,13 +353,10 @@ impl Scan<'_> {
             if past_limit || head.size > self.ahead().len() {
                 break;
             }
-            if !crc_matches(&self.ahead()[..head.size]) {
-                return Err(self.corrupt());
-            }
+            self.pass_checked(&head)?;
             total += head.size;
             sizes.push(head.size);
-            next_offset = Some(head.last_offset + 1);
-            self.position += head.size as u64;
+            next_offset = Some(self.next_offset);
         }
         let mut kept = kept(self.chunk, (start - self.chunk_at) as usize, total);
         let batches = sizes.into_iter().map(|size| kept.split_to(size)).collect();
@@ -307,16 +376,19 @@ fn batch_head(bytes: &[u8]) -> Option<BatchHead> {
     let mut fields = Fields::new(bytes);
     let base_offset = fields.offset().ok()?;
     let length = usize::try_from(fields.i32().ok()?).ok()?;
-    fields.i32().ok()?;
+    let leader_epoch = fields.i32().ok()?;
     let magic = fields.u8().ok()?;
     fields.array::<6>().ok()?;
     let last_offset_delta = fields.u32().ok()?;
     fields.i64().ok()?;
     let max_timestamp_ms = fields.i64().ok()?;
     let size = length.checked_add(12)?;
-    let valid = magic == 2 && size >= BATCH_HEADER_BYTES && last_offset_delta <= i32::MAX as u32;
+    let valid = magic == 2
+        && leader_epoch == LEADER_EPOCH
+        && size >= BATCH_HEADER_BYTES
+        && last_offset_delta <= i32::MAX as u32;
     let last_offset = base_offset.checked_add(i64::from(last_offset_delta))?;
-    valid.then_some(BatchHead { size, last_offset, max_timestamp_ms })
+    valid.then_some(BatchHead { size, base_offset, last_offset, max_timestamp_ms })
 }
 
 #[cfg(test)]

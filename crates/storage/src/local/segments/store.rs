@@ -33,8 +33,12 @@ pub(in crate::local) struct StoreError {
 }
 
 impl Rolling {
-    /// How many of these batches still go into a segment, with one write; none where it ends before the first.
+    /// How many of these batches still go into a segment, with one write; none where it ends before the first. That is so also
+    /// where what came between went below the log start before it was written: a segment is written without a gap.
     fn fitting(&self, partition: PartitionId, segment: &SegmentMeta, batches: &[LogBatch]) -> usize {
+        if batches.first().is_some_and(|first| first.base_offset != segment.end_offset) {
+            return 0;
+        }
         let (mut growing, mut staged_bytes, mut count) = (segment.growing(partition), 0, 0);
         for batch in batches {
             let bytes = batch.bytes.len() as u64;
