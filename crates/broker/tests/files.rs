@@ -19,10 +19,16 @@ const BATCHES: usize = 40;
 /// A broker whose topic `t` has 4 MB in segment files in each of its partitions; `None` where this system cannot say what is
 /// in its page cache, so that nothing is ever sent from files.
 async fn filled(folder: &Path) -> Option<(TestBroker, Client)> {
+    filled_with(12, folder).await
+}
+
+/// With so many buffers for what is read past the page cache.
+async fn filled_with(read_buffers: usize, folder: &Path) -> Option<(TestBroker, Client)> {
     let probe = SystemDisk.open(&folder.join("probe"), OpenHow::CREATE).expect("a file");
     probe.is_sendable().then_some(())?;
     let mut options = LocalOptions::new(folder.join("data"), 1, Arc::new(|| 0));
     options.tail_bytes = 2 * MEBIBYTE;
+    options.read_buffers = read_buffers;
     let engine: Arc<dyn Engine> = Arc::new(LocalEngine::open(options, Arc::new(SystemDisk)).expect("it opens"));
     let broker = TestBroker::over(engine, &[("listeners", "PLAINTEXT://127.0.0.1:0")]).await;
     broker.topic("t", PARTITIONS, &[]).await;
@@ -93,7 +99,7 @@ async fn readers_from_files_hold_no_memory_however_slow_they_are() {
 #[tokio::test]
 async fn a_file_that_became_shorter_ends_the_connection_and_no_other() {
     let folder = tempfile::tempdir().expect("a folder");
-    let Some((broker, mut client)) = filled(folder.path()).await else { return };
+    let Some((broker, mut client)) = filled_with(0, folder.path()).await else { return };
     // The answer begins with the other partitions, which are more than sockets hold: this file is not reached before they are read.
     let file = file_of_first_records(&broker, PARTITIONS - 1).await;
     let mut reader = broker.connect().await;

@@ -226,19 +226,21 @@ fn what_leaves_the_cache_is_loaded_again_before_it_is_sent() {
 /// An engine on the real disk with many batches of many sizes in segment files; `None` where this system cannot say what
 /// is in its page cache, so that nothing is ever sent from files.
 fn on_disk(folder: &Path) -> Option<LocalEngine> {
-    on(Arc::new(SystemDisk), folder)
+    on_disk_with(12, folder)
 }
 
-fn on(disk: Arc<dyn Disk>, folder: &Path) -> Option<LocalEngine> {
+/// With so many buffers for what is read past the page cache.
+fn on_disk_with(read_buffers: usize, folder: &Path) -> Option<LocalEngine> {
     let probe = SystemDisk.open(&folder.join("probe"), OpenHow::CREATE).unwrap();
     probe.is_sendable().then_some(())?;
     let mut options = options();
     options.folder = folder.join("data");
+    options.read_buffers = read_buffers;
     options.wal_max_bytes = 64 << 20;
     options.wal_segment_bytes = 4 << 20;
     options.log_configs = segments_of(1 << 20);
     options.index_interval_bytes = 4 << 10;
-    let engine = LocalEngine::open(options, disk).unwrap();
+    let engine = LocalEngine::open(options, Arc::new(SystemDisk)).unwrap();
     create(&engine, "a", 1, 1);
     let mut random = Random(7);
     for n in 0..1_500_u32 {
@@ -304,47 +306,10 @@ fn files_hold_the_same_bytes_as_answers_in_memory() {
     assert!(whole(true) == whole(false), "who reads on reads the same");
 }
 
-/// The real disk, which is read through the page cache only.
-struct CachedDisk;
-
-impl Disk for CachedDisk {
-    fn create_folder(&self, path: &Path) -> io::Result<()> {
-        SystemDisk.create_folder(path)
-    }
-
-    fn open(&self, path: &Path, how: OpenHow) -> io::Result<Arc<dyn DiskFile>> {
-        if how.direct && !how.write { Err(io::ErrorKind::Unsupported.into()) } else { SystemDisk.open(path, how) }
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        SystemDisk.rename(from, to)
-    }
-
-    fn remove_file(&self, path: &Path) -> io::Result<()> {
-        SystemDisk.remove_file(path)
-    }
-
-    fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        SystemDisk.remove_folder(path)
-    }
-
-    fn list(&self, path: &Path) -> io::Result<Vec<FolderEntry>> {
-        SystemDisk.list(path)
-    }
-
-    fn sync_folder(&self, path: &Path) -> io::Result<()> {
-        SystemDisk.sync_folder(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn LockHeld>> {
-        SystemDisk.lock(path)
-    }
-}
-
 #[test]
 fn a_file_that_became_shorter_is_an_error_and_not_less() {
     let folder = tempfile::tempdir().unwrap();
-    let Some(engine) = on(Arc::new(CachedDisk), folder.path()) else { return };
+    let Some(engine) = on_disk_with(0, folder.path()) else { return };
     let range = read(&engine, 0, 200_000, true).in_file.unwrap();
     let file = SystemDisk.open(Path::new(&range.name()), OpenHow::WRITE).unwrap();
     file.truncate(100_000).unwrap();

@@ -140,7 +140,7 @@ impl Recovery {
             }
         }
         let topics = options.folder.join("topics");
-        let files = Arc::new(OpenFiles::new(disk.clone(), topics, options.open_files()));
+        let files = Arc::new(OpenFiles::new(disk.clone(), topics, options.open_files(), options.read_buffers));
         let mut store = SegmentStore::new(files.clone(), options.index_interval_bytes, direct);
         store.planted = options.planted();
         let now_ms = (options.wall_ms)();

@@ -35,6 +35,8 @@ pub struct LocalOptions {
     /// How many files the engine may have open (`ottla.open.files.max`). A few more are opened for one use each while all of
     /// these are in use.
     pub open_files: usize,
+    /// How many buffers of 2 MiB there are for records that are read past the page cache; with none they come through it.
+    pub read_buffers: usize,
     /// How many threads read records that are not in memory.
     pub readers: usize,
     /// How many reads may wait for them; one more is refused with a retriable error.
@@ -71,6 +73,7 @@ impl LocalOptions {
             tail_bytes: 32 << 20,
             index_interval_bytes: 64 << 10,
             open_files: 1024,
+            read_buffers: 12,
             readers: 2,
             reads_waiting: 1024,
             random,

@@ -82,7 +82,7 @@ impl Chunk {
 impl Chunks {
     /// None yet. Memory is taken when it is first needed.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit: limit.max(1), state: Mutex::new(State::default()), loaded: Condvar::new() }
+        Self { limit, state: Mutex::new(State::default()), loaded: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -18,9 +18,6 @@ use super::{SegmentName, partition_folder};
 use crate::PartitionId;
 use crate::local::disk::{Disk, DiskFile, OpenHow, read_exact_at};
 
-/// How many chunks of about [`CHUNK_BYTES`] are kept that were read past the page cache: 24 MiB. Given back when nobody reads.
-const CHUNKS: usize = 12;
-
 /// How many of the least recently used files are looked at for one that nobody uses.
 const LOOKED_AT: usize = 16;
 
@@ -103,9 +100,10 @@ impl Drop for SegmentFile {
 }
 
 impl OpenFiles {
-    /// None open. At most `limit` will be, but for what threads open while all of them are in use.
-    pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf, limit: usize) -> Self {
-        let shared = Shared { disk, chunks: Arc::new(Chunks::new(CHUNKS)), open: Arc::default() };
+    /// None open. At most `limit` will be, but for what threads open while all of them are in use. `chunks` is how much of them
+    /// may be in memory that was read past the page cache.
+    pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf, limit: usize, chunks: usize) -> Self {
+        let shared = Shared { disk, chunks: Arc::new(Chunks::new(chunks)), open: Arc::default() };
         Self { shared, topics, limit: limit.max(1), opened: AtomicU64::default(), state: Mutex::default() }
     }
 
