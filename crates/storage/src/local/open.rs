@@ -128,8 +128,13 @@ struct Recovery {
 impl Recovery {
     fn new(options: &LocalOptions, disk: &Arc<dyn Disk>, direct: bool, manifest: &Manifest) -> Self {
         let tail = Tail::new(options.tail_bytes);
+        let mut trimmed = BTreeSet::new();
         for (topic, records) in &manifest.topics {
             for (index, record) in (0..).zip(records) {
+                // A log start may have moved between two checkpoints, and the files be gone since the later one.
+                if record.segments.first().is_some_and(|first| first.end_offset <= record.log_start_offset) {
+                    trimmed.insert(PartitionId { topic: topic.id, index });
+                }
                 let view = PartitionView {
                     log_start_offset: record.log_start_offset,
                     high_watermark: record.end_offset,
@@ -146,7 +151,7 @@ impl Recovery {
         let now_ms = (options.wall_ms)();
         let (state, log_configs) =
             (DurableState::from_manifest(manifest), LogConfigCache::new(options.log_configs.clone()));
-        Self { state, tail, store, files, log_configs, now_ms, lost: BTreeMap::new(), trimmed: BTreeSet::new() }
+        Self { state, tail, store, files, log_configs, now_ms, lost: BTreeMap::new(), trimmed }
     }
 
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
