@@ -25,7 +25,7 @@ pub mod producers;
 
 pub use boundary::*;
 pub use clock::{MonotonicMs, WallMs};
-pub use file_range::{FileRange, RangeSource};
+pub use file_range::{FileRange, Held, RangeSource};
 pub use log_config::{CleanerConfig, LogConfig, LogConfigs};
 pub use metadata::{ConfigChange, ConfigResource, Metadata, Topic};
 pub use pending::{Completer, EngineGone, Pending};

@@ -196,7 +196,8 @@ fn callers_never_wait_for_the_disk_and_get_only_what_is_loaded() {
     watch.readers.lock().unwrap().clear();
     let first = read(&engine, 0, 100_000, true);
     let range = first.in_file.expect("it lies in a file");
-    assert!(range.ready_bytes(usize::MAX) == range.len_bytes() && range.len_bytes() > 90_000);
+    let held = range.hold(usize::MAX).expect("it was loaded");
+    assert!(held.len_bytes() == range.len_bytes() && range.len_bytes() > 90_000);
     // Again, now without a thread that may wait; and further, where nothing was loaded yet.
     let again = read(&engine, 0, 100_000, true);
     assert_eq!(again.in_file.map(|range| range.len_bytes()), Some(range.len_bytes()));
@@ -218,9 +219,9 @@ fn what_leaves_the_cache_is_loaded_again_before_it_is_sent() {
     engine.maintain(usize::MAX).wait().unwrap();
     let range = read(&engine, 0, 100_000, true).in_file.unwrap();
     watch.warm.lock().unwrap().clear();
-    assert_eq!(range.ready_bytes(1), 0);
-    range.load(50_000).wait().unwrap();
-    assert_eq!((range.ready_bytes(50_000), range.ready_bytes(90_000)), (50_000, 0));
+    assert!(range.hold(1).is_none());
+    assert_eq!(range.load(50_000).wait().unwrap().len_bytes(), 50_000);
+    assert!(range.hold(50_000).is_some() && range.hold(90_000).is_none());
 }
 
 /// An engine on the real disk with many batches of many sizes in segment files; `None` where this system cannot say what
@@ -266,7 +267,11 @@ fn sent(mut range: FileRange) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; range.len_bytes()];
     let mut received = 0;
     while received < bytes.len() {
-        match range.send(ours.as_fd(), usize::MAX) {
+        let mut held = match range.hold(usize::MAX) {
+            Some(held) => held,
+            None => range.load(usize::MAX).wait().map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?,
+        };
+        match range.send(ours.as_fd(), &mut held) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
             _ => received += theirs.read(&mut bytes[received..])?,
         }

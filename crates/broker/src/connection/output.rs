@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use ottla_storage::{FileRange, Pending, ReadError};
+use ottla_storage::{FileRange, Held, Pending, ReadError};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
@@ -51,10 +51,10 @@ pub(super) struct Output {
     pieces: VecDeque<(Piece, Option<Charge>)>,
     waiting_bytes: usize,
     send_buffer_is_large: bool,
-    /// How much of the range in front may be sent without asking again.
-    ready_bytes: usize,
+    /// What of the range in front may be sent without asking again.
+    held: Option<Held>,
     /// The range in front is being loaded.
-    loading: Option<Pending<(), ReadError>>,
+    loading: Option<Pending<Held, ReadError>>,
 }
 
 impl Output {
@@ -79,21 +79,17 @@ impl Output {
     /// Resolves when what is in front can be written without waiting for a disk.
     pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Close>> {
         let Some((Piece::File(range), _)) = self.pieces.front() else { return Poll::Ready(Ok(())) };
-        if self.ready_bytes == 0 && self.loading.is_none() {
-            self.ready_bytes = range.ready_bytes(FILE_CHUNK_BYTES);
-            if self.ready_bytes == 0 {
+        if self.held.is_none() && self.loading.is_none() {
+            self.held = range.hold(FILE_CHUNK_BYTES);
+            if self.held.is_none() {
                 self.loading = Some(range.load(FILE_CHUNK_BYTES));
             }
         }
         if let Some(loading) = &mut self.loading {
             let loaded = ready!(Pin::new(loading).poll(context));
             self.loading = None;
-            loaded.map_err(|error| Close::because(errors::sentence_of_read(&error)))?;
-            // A file system without a page cache never says that it is there.
-            self.ready_bytes = match range.ready_bytes(FILE_CHUNK_BYTES) {
-                0 => FILE_CHUNK_BYTES,
-                ready => ready,
-            };
+            // Handed over, so that no other reader's records take its place before it is sent.
+            self.held = Some(loaded.map_err(|error| Close::because(errors::sentence_of_read(&error)))?);
         }
         Poll::Ready(Ok(()))
     }
@@ -102,9 +98,12 @@ impl Output {
     pub(super) fn write(&mut self, stream: &TcpStream) -> Result<usize, Failed> {
         let written = match self.pieces.front_mut() {
             Some((Piece::File(range), _)) => {
-                let sent = send(stream, range, self.ready_bytes);
-                // A socket that is full may stay so for long: then the cache is asked again.
-                self.ready_bytes = self.ready_bytes.saturating_sub(*sent.as_ref().unwrap_or(&usize::MAX));
+                let Some(held) = &mut self.held else { return Err(io::Error::from(io::ErrorKind::WouldBlock).into()) };
+                let sent = send(stream, range, held);
+                // A socket that is full may stay so for long, and must not keep anything in memory.
+                if sent.is_err() || held.len_bytes() == 0 {
+                    self.held = None;
+                }
                 sent?
             }
             _ => self.write_memory(stream)?,
@@ -134,13 +133,13 @@ impl Output {
         }
         match self.pieces.get(count) {
             Some((Piece::File(range), _)) => {
-                let ready_bytes = range.ready_bytes(FILE_CHUNK_BYTES);
-                let written = match ready_bytes {
-                    0 => stream.try_write_vectored(slices)?,
-                    _ => write_before_more(stream, slices)?,
+                let held = range.hold(FILE_CHUNK_BYTES);
+                let written = match held {
+                    None => stream.try_write_vectored(slices)?,
+                    Some(_) => write_before_more(stream, slices)?,
                 };
-                // Only if the range is next: until a full socket has room, much may leave the cache.
-                self.ready_bytes = if written == bytes { ready_bytes } else { 0 };
+                // Only if the range is next: until then a full socket must not keep it in memory.
+                self.held = held.filter(|_| written == bytes);
                 Ok(written)
             }
             _ => stream.try_write_vectored(slices),
@@ -155,7 +154,7 @@ impl Output {
                 Piece::Memory(bytes) => written -= bytes.len(),
                 // What was sent of it is gone from it already.
                 Piece::File(range) if range.len_bytes() > 0 => return,
-                Piece::File(_) => (written, self.ready_bytes) = (0, 0),
+                Piece::File(_) => (written, self.held) = (0, None),
             }
             self.pieces.pop_front();
         }
@@ -171,9 +170,9 @@ fn write_before_more(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<u
     stream.try_io(Interest::WRITABLE, || socket2::SockRef::from(stream).send_vectored_with_flags(slices, MORE))
 }
 
-/// Sends of a range's first bytes what the socket takes.
-fn send(stream: &TcpStream, range: &mut FileRange, bytes: usize) -> Result<usize, Failed> {
-    let sent = stream.try_io(Interest::WRITABLE, || range.send(stream.as_fd(), bytes));
+/// Sends of what is held of a range what the socket takes.
+fn send(stream: &TcpStream, range: &mut FileRange, held: &mut Held) -> Result<usize, Failed> {
+    let sent = stream.try_io(Interest::WRITABLE, || range.send(stream.as_fd(), held));
     sent.map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => Failed::File(Close::because(format!(
             "{} is shorter than it was, so the records that were announced cannot be sent; check the disk",

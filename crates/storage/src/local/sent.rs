@@ -8,7 +8,7 @@ use super::disk::read_exact_at;
 use super::lookup::read_error;
 use super::readers::ReadQueue;
 use super::segments::{Ahead, SegmentFile, SegmentRange, io_error};
-use crate::{Completer, FileRange, Pending, RangeSource, ReadError, Unavailable};
+use crate::{Completer, FileRange, Held, Pending, RangeSource, ReadError, Unavailable};
 
 /// An open segment with the threads that load it.
 struct Segment {
@@ -24,21 +24,25 @@ pub(super) fn range_of(range: SegmentRange, reads: &Arc<ReadQueue>) -> (FileRang
 }
 
 impl RangeSource for Segment {
-    fn ready_bytes(&self, position: u64, bytes: usize) -> usize {
-        self.file.ready_bytes(position, bytes as u64) as usize
+    fn hold(&self, position: u64, bytes: usize) -> Option<Held> {
+        self.file.hold(position, bytes)
     }
 
-    fn load(&self, position: u64, bytes: usize) -> Pending<(), ReadError> {
-        let (completer, pending): (Completer<(), ReadError>, _) = Pending::waiting();
+    fn load(&self, position: u64, bytes: usize) -> Pending<Held, ReadError> {
+        let (completer, pending): (Completer<Held, ReadError>, _) = Pending::waiting();
         let file = self.file.clone();
         let load = move || {
-            let loaded = file.load(position, bytes as u64);
-            completer.complete(loaded.map(|_| ()).map_err(|error| read_error(io_error(file.path(), error))));
+            let loaded = file.load(position, bytes);
+            completer.complete(loaded.map_err(|error| read_error(io_error(file.path(), error))));
         };
         if self.reads.push(Box::new(load)).is_err() {
             return Pending::ready(Err(ReadError::Unavailable(too_many_reads())));
         }
         pending
+    }
+
+    fn passed(&self, position: u64) {
+        self.file.passed(position);
     }
 
     fn send(&self, socket: BorrowedFd<'_>, position: u64, bytes: usize) -> io::Result<usize> {

@@ -35,6 +35,9 @@ use crate::{CleanerConfig, LogConfig, LogConfigs, PartitionId, WallMs};
 /// Pauses shorter than this are saved up.
 const PAUSE_MIN_MS: u64 = 5;
 
+/// After so long it is looked whether a pause should still be that long.
+const PAUSE_MAX_MS: u64 = 500;
+
 /// What the cleaner works with.
 pub(super) struct Cleaner {
     pub(super) queue: Arc<CleanerQueue>,
@@ -170,16 +173,24 @@ impl Cleaner {
         }
     }
 
-    /// Lets time pass, so that no more is read and written than `log.cleaner.io.max.bytes.per.second` allows; ends the
-    /// cleaning where the engine stops.
+    /// Lets time pass, so that no more is read and written than `log.cleaner.io.max.bytes.per.second` allows, as it is by
+    /// then; ends the cleaning where the engine stops.
     fn pace(&mut self, bytes: u64) -> Result<(), Ended> {
         self.unpaced_bytes += bytes;
-        if let Some(per_second) = self.config.io_max_bytes_per_second {
-            let pause_ms = self.unpaced_bytes.saturating_mul(1000) / per_second.max(1);
-            if pause_ms >= PAUSE_MIN_MS {
+        loop {
+            self.config = self.log_configs.cleaner_config(&self.tail.metadata());
+            let Some(per_second) = self.config.io_max_bytes_per_second else {
                 self.unpaced_bytes = 0;
-                self.queue.pause(Duration::from_millis(pause_ms));
+                break;
+            };
+            let pause_ms = self.unpaced_bytes.saturating_mul(1000) / per_second.max(1);
+            if pause_ms < PAUSE_MIN_MS || self.queue.is_stopped() {
+                break;
             }
+            let pause_ms = pause_ms.min(PAUSE_MAX_MS);
+            self.queue.pause(Duration::from_millis(pause_ms));
+            let paid = (pause_ms.saturating_mul(per_second) / 1000).max(1);
+            self.unpaced_bytes = self.unpaced_bytes.saturating_sub(paid);
         }
         if self.queue.is_stopped() { Err(Ended::GivenUp) } else { Ok(()) }
     }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
+
 use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, DiskFile};
 
 /// What a buffer takes: a page, where the system has large ones.
@@ -72,6 +74,19 @@ impl Chunk {
         self.start + self.bytes as u64
     }
 
+    /// Up to `most` of what it holds from a position in the file on, which lies in it. That keeps it in memory.
+    pub(super) fn part(self: &Arc<Self>, position: u64, most: usize) -> Bytes {
+        struct Owner(Arc<Chunk>, u64);
+        impl AsRef<[u8]> for Owner {
+            fn as_ref(&self) -> &[u8] {
+                self.0.from(self.1)
+            }
+        }
+        let mut part = Bytes::from_owner(Owner(self.clone(), position));
+        part.truncate(most);
+        part
+    }
+
     /// What it holds from a position in the file on, which lies in it.
     pub(super) fn from(&self, position: u64) -> &[u8] {
         let before = usize::try_from(position - self.start).unwrap_or(usize::MAX);
@@ -102,33 +117,35 @@ impl Chunks {
         self.lock().ready_bytes(file, position, most)
     }
 
-    /// Reads from `position` on, up to `end` at most, where the file has what it should; answers false where no buffer can be
-    /// had.
+    /// Reads from `position` on, up to `end` at most, where the file has what it should; `None` where no buffer can be had.
     pub(super) fn load(
         &self,
         (file, direct): (u64, &dyn DiskFile),
         position: u64,
         end: u64,
         demand: Demand,
-    ) -> io::Result<bool> {
+    ) -> io::Result<Option<Arc<Chunk>>> {
         let start = position / BLOCK_BYTES as u64 * BLOCK_BYTES as u64;
         let bytes = end.saturating_sub(start).min(BUFFER_BYTES as u64) as usize;
         let id = (file, start);
         let Some(mut buffer) = self.begin(id, position, start + bytes as u64, demand) else {
-            return Ok(self.ready_bytes(file, position, 1) > 0);
+            return Ok(self.get(file, position));
         };
         let whole = bytes.next_multiple_of(BLOCK_BYTES);
         let read = direct.read_at(buffer.as_mut_slice().get_mut(..whole).unwrap_or_default(), start);
         let read = read.and_then(|count| if count < bytes { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) });
         let mut state = self.lock();
         state.loading.retain(|(loading, _)| *loading != id);
-        match &read {
-            Ok(()) => state.put(id, Chunk { buffer, start, bytes }),
-            Err(_) => state.free.push(buffer),
-        }
+        let chunk = match read {
+            Ok(()) => Ok(Some(state.put(id, Chunk { buffer, start, bytes }))),
+            Err(error) => {
+                state.free.push(buffer);
+                Err(error)
+            }
+        };
         drop(state);
         self.loaded.notify_all();
-        read.map(|()| true)
+        chunk
     }
 
     /// A buffer to load a chunk into; `None` where its position is here by now, or there is none to be had. Waits for whoever
@@ -146,10 +163,14 @@ impl Chunks {
         Some(buffer)
     }
 
-    /// Says that somebody has sent a chunk up to that position.
-    pub(super) fn sent(&self, file: u64, chunk: &Chunk, position: u64) {
-        if position == chunk.end() {
-            self.lock().place((file, chunk.start), SENT_IS_OLDER_BY);
+    /// Says that somebody has sent a file up to that position.
+    pub(super) fn passed(&self, file: u64, position: u64) {
+        let mut state = self.lock();
+        // The next chunk may begin with the block that this one ends in.
+        let mut before = state.chunks.range(..(file, position)).rev().take(2);
+        let ended = before.find(|(id, entry)| id.0 == file && entry.chunk.end() == position);
+        if let Some(id) = ended.map(|(id, _)| *id) {
+            state.place(id, SENT_IS_OLDER_BY);
         }
     }
 
@@ -202,12 +223,13 @@ impl State {
         (self.uses.saturating_sub(older_by), self.uses)
     }
 
-    fn put(&mut self, id: ChunkId, chunk: Chunk) {
-        let used = self.next_use(0);
+    fn put(&mut self, id: ChunkId, chunk: Chunk) -> Arc<Chunk> {
+        let (used, chunk) = (self.next_use(0), Arc::new(chunk));
         self.by_use.insert(used, id);
-        if let Some(shorter) = self.chunks.insert(id, Entry { chunk: Arc::new(chunk), used }) {
+        if let Some(shorter) = self.chunks.insert(id, Entry { chunk: chunk.clone(), used }) {
             self.by_use.remove(&shorter.used);
         }
+        chunk
     }
 
     /// Takes a chunk out, if nobody is using it: who does keeps it, and it stays here.

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::chunks::{CHUNK_BYTES, Chunks, Demand};
+use super::chunks::{CHUNK_BYTES, Chunk, Chunks, Demand};
 use super::header::{FIRST_BATCH_AT, FileKind, check};
 use super::{SegmentName, partition_folder};
-use crate::PartitionId;
 use crate::local::disk::{Disk, DiskFile, OpenHow, read_exact_at};
+use crate::{Held, PartitionId};
 
 /// How many of the least recently used files are looked at for one that nobody uses.
 const LOOKED_AT: usize = 16;
@@ -300,27 +300,41 @@ impl SegmentFile {
         !self.loading().iter().any(overlaps) && self.file.is_cached(position, bytes)
     }
 
-    /// Makes the front of a range ready to be sent; answers how much of it.
-    pub(in crate::local) fn load(&self, position: u64, bytes: u64) -> io::Result<u64> {
-        let front = bytes.min(CHUNK_BYTES);
-        if self.load_chunk(position, position + front, Demand::Now)? {
-            return Ok(front);
+    /// The front of a range, as far as it can be sent without waiting for the disk.
+    pub(in crate::local) fn hold(&self, position: u64, bytes: usize) -> Option<Held> {
+        match self.shared.chunks.get(self.number, position) {
+            Some(chunk) => Some(Held::Memory(chunk.part(position, bytes))),
+            None => self.is_cached(position, bytes as u64).then_some(Held::Cached(bytes)),
         }
-        self.load_into_cache(position, bytes).map(|()| bytes)
+    }
+
+    /// Reads the front of a range, so that it can be sent. Where no buffer can be had for it, it comes into the page cache; it
+    /// is not asked then whether it is there: a file system without a page cache would never say so.
+    pub(in crate::local) fn load(&self, position: u64, bytes: usize) -> io::Result<Held> {
+        let end = position + (bytes as u64).min(CHUNK_BYTES);
+        match self.load_chunk(position, end, Demand::Now)? {
+            Some(chunk) => Ok(Held::Memory(chunk.part(position, bytes))),
+            None => self.load_into_cache(position, bytes as u64).map(|()| Held::Cached(bytes)),
+        }
     }
 
     /// Makes a range ready of which somebody may want to send something soon, as far as there is room.
     pub(super) fn load_ahead(&self, mut position: u64, end: u64) -> io::Result<()> {
-        while position < end && self.load_chunk(position, end, Demand::Ahead)? {
+        while position < end && self.load_chunk(position, end, Demand::Ahead)?.is_some() {
             position += self.shared.chunks.ready_bytes(self.number, position, end - position).max(1);
         }
         Ok(())
     }
 
     /// Reads what lies before `end`, which is known to be written, directly.
-    fn load_chunk(&self, position: u64, end: u64, demand: Demand) -> io::Result<bool> {
-        let Some(direct) = self.direct.get_or_init(|| self.open_directly()) else { return Ok(false) };
+    fn load_chunk(&self, position: u64, end: u64, demand: Demand) -> io::Result<Option<Arc<Chunk>>> {
+        let Some(direct) = self.direct.get_or_init(|| self.open_directly()) else { return Ok(None) };
         self.shared.chunks.load((self.number, &**direct), position, end, demand)
+    }
+
+    /// Says that somebody has sent it up to that position.
+    pub(in crate::local) fn passed(&self, position: u64) {
+        self.shared.chunks.passed(self.number, position);
     }
 
     fn open_directly(&self) -> Option<Arc<dyn DiskFile>> {
@@ -345,14 +359,8 @@ impl SegmentFile {
         self.file.unload(position, bytes);
     }
 
-    /// Sends from a position what is ready, or what the socket takes of it.
+    /// Sends from a position what the page cache holds, as much as the socket takes.
     pub(in crate::local) fn send(&self, socket: BorrowedFd<'_>, position: u64, bytes: usize) -> io::Result<usize> {
-        let Some(chunk) = self.shared.chunks.get(self.number, position) else {
-            return self.file.send_at(socket, position, bytes);
-        };
-        let here = chunk.from(position);
-        let sent = rustix::io::write(socket, here.get(..bytes).unwrap_or(here))?;
-        self.shared.chunks.sent(self.number, &chunk, position + sent as u64);
-        Ok(sent)
+        self.file.send_at(socket, position, bytes)
     }
 }

@@ -165,8 +165,9 @@ impl SegmentReader {
         let Ok(Some((end, next_offset))) = end else { return Ok(None) };
         let bytes = end - place.position;
         if file.ready_bytes(place.position, bytes) == 0 {
-            let loaded = file.load(place.position, bytes).map_err(|error| super::read::io_error(file.path(), error))?;
-            let loaded_to = place.position + loaded;
+            let loaded = file.load(place.position, bytes as usize);
+            let loaded = loaded.map_err(|error| super::read::io_error(file.path(), error))?;
+            let loaded_to = place.position + loaded.len_bytes() as u64;
             place.cold.get_or_insert(Cold { loaded_to, unloaded_to: place.position });
         }
         Ok(Some(self.range(&wanted, file, place, end, next_offset)))
