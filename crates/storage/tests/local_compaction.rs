@@ -15,7 +15,10 @@ use local_support::{MemoryDisk, Random, append, create, options, partition};
 use ottla_protocol::records::{self, BatchBuilder};
 use ottla_storage::local::disk::{Disk, DiskFile, FolderEntry, LockHeld, OpenHow};
 use ottla_storage::local::{LocalEngine, LocalOptions};
-use ottla_storage::{AppendError, Engine, FoundOffset, Isolation, LogConfig, OffsetSpec, PartitionId, Read, ReadError};
+use ottla_storage::{
+    AppendError, CleanerConfig, Engine, FoundOffset, Isolation, LogConfig, LogConfigs, Metadata, OffsetSpec,
+    PartitionId, Read, ReadError, Topic,
+};
 
 const LOG: PartitionId = partition_of(1);
 const RETENTION_MS: u64 = 1_000;
@@ -256,6 +259,42 @@ fn a_full_disk_stops_it_for_a_while() {
 }
 
 /// Whoever reads meanwhile sees at each moment the last value of each key that was there before.
+/// Configs whose pace of cleaning changes.
+#[derive(Default)]
+struct Paced {
+    unbounded: AtomicBool,
+    asked: AtomicI64,
+}
+
+impl LogConfigs for Paced {
+    fn log_config(&self, _: &Metadata, _: &Topic) -> LogConfig {
+        LogConfig { segment_bytes: 4 << 10, compact: true, min_cleanable_dirty_ratio: 0.0, ..LogConfig::default() }
+    }
+
+    fn cleaner_config(&self, _: &Metadata) -> CleanerConfig {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let per_second = (!self.unbounded.load(Ordering::Relaxed)).then_some(1);
+        CleanerConfig { io_max_bytes_per_second: per_second, ..CleanerConfig::default() }
+    }
+}
+
+#[test]
+fn a_pause_ends_when_there_is_no_bound_any_more() {
+    let paced = Arc::new(Paced::default());
+    let mut options = compacting(&Wall::default(), |_| {});
+    options.log_configs = paced.clone();
+    let engine = open_on(MemoryDisk::default(), options);
+    create(&engine, "t", 1, 1);
+    fill(&engine, LOG, &mut History::default(), &mut Random(3), 60);
+    let cleaned = engine.maintain(usize::MAX);
+    // Once at the beginning of the turn, and at every look whether the pause should go on: thousands of seconds at this pace.
+    while paced.asked.load(Ordering::Relaxed) < 5 {
+        std::thread::yield_now();
+    }
+    paced.unbounded.store(true, Ordering::Relaxed);
+    cleaned.wait().unwrap();
+}
+
 #[test]
 fn a_reader_reads_on_while_segments_are_replaced() {
     let (disk, wall) = (MemoryDisk::default(), Wall::default());

@@ -322,6 +322,24 @@ fn a_file_that_became_shorter_is_an_error_and_not_less() {
 }
 
 #[test]
+fn what_was_read_for_one_is_not_taken_by_another_before_it_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(engine) = on_disk_with(1, folder.path()) else { return };
+    let expected = bytes_of(read(&engine, 0, 200_000, false));
+    let mut one = read(&engine, 0, 200_000, true).in_file.unwrap();
+    let other = read(&engine, 1_000, 200_000, true).in_file.unwrap();
+    // There is one buffer, so one of the two is not held any more.
+    let mut held = one.load(usize::MAX).wait().unwrap();
+    drop(other.load(usize::MAX).wait().unwrap());
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let sent = one.send(ours.as_fd(), &mut held).unwrap();
+    let mut bytes = vec![0; sent];
+    theirs.read_exact(&mut bytes).unwrap();
+    assert!(sent > 0 && expected.starts_with(&bytes));
+    assert!(matches!(held, ottla_storage::Held::Memory(_)), "it came past the page cache");
+}
+
+#[test]
 fn what_is_being_sent_outlives_its_deletion() {
     let folder = tempfile::tempdir().unwrap();
     let Some(engine) = on_disk(folder.path()) else { return };
