@@ -131,7 +131,7 @@ pub struct Bounds {
 pub struct ReadOutcome {
     /// Whole batches in offset order; empty where nothing is there yet, or where they lie in `in_file`.
     pub batches: Vec<Bytes>,
-    /// The batches, where the answer names a file. Ready to be sent when the read resolves.
+    /// The batches, where the answer names a file. Their front is ready to be sent when the read resolves.
     pub in_file: Option<FileRange>,
     /// Where reading goes on: after the last batch that was found.
     pub next_offset: Option<i64>,

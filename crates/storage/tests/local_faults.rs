@@ -12,8 +12,8 @@ use local_support::{
 };
 use ottla_storage::local::{LocalEngine, OpenError};
 use ottla_storage::{
-    AppendError, Durability, Engine, LogStartCause, MetadataError, Observer, OffsetSpec, PartitionId, ReadError,
-    TopicId, Unavailable,
+    AppendError, Durability, Engine, Isolation, LogStartCause, MetadataError, Observer, OffsetSpec, PartitionId, Read,
+    ReadError, TopicId, Unavailable,
 };
 
 #[derive(Default)]
@@ -281,21 +281,15 @@ fn damage_is_told_from_an_end() {
     let log = disk.files("/data/topics").into_iter().find(|(path, _)| path.extension().unwrap() == "log").unwrap().0;
     disk.damage(&log, |bytes| bytes[3000] ^= 1);
     let engine = opened(&disk);
-    let read = |offset| {
-        let isolation = ottla_storage::Isolation::ReadUncommitted;
-        let read = ottla_storage::Read {
-            partition: P(),
-            offset,
-            max_bytes: 1,
-            at_least_one_batch: true,
-            isolation,
-            may_name_file: false,
-        };
-        engine.read(read).wait()
-    };
+    let read = |offset| engine.read(one_batch_at(offset)).wait();
     assert!(matches!(read(1), Err(ReadError::Corrupt(sentence)) if sentence.contains("damaged at byte")));
     assert_eq!(read(5).unwrap().batches.len(), 1, "the rest can be read");
     assert_eq!(read(25).unwrap().batches.len(), 1);
+}
+
+fn one_batch_at(offset: i64) -> Read {
+    let (max_bytes, at_least_one_batch, isolation) = (1, true, Isolation::ReadUncommitted);
+    Read { partition: P(), offset, max_bytes, at_least_one_batch, isolation, may_name_file: false }
 }
 
 /// Bits that turn over in the header of a batch in a segment file, and what would be hidden by it: the records of offset 5, which
@@ -316,20 +310,11 @@ fn a_header_that_says_too_little_hides_nothing() {
         let length = 12 + usize::from(log.1[64 + 11]) + 256 * usize::from(log.1[64 + 10]);
         (disk, log.0, 64 + length)
     };
-    let isolation = ottla_storage::Isolation::ReadUncommitted;
-    let read = |offset| ottla_storage::Read {
-        partition: P(),
-        offset,
-        max_bytes: 1,
-        at_least_one_batch: true,
-        isolation,
-        may_name_file: false,
-    };
     for (what, byte, bit) in [("last offset delta", 26, 2), ("base offset", 7, 2), ("leader epoch", 15, 1)] {
         let (disk, log, second) = filled();
         disk.damage(&log, |bytes| bytes[second + byte] ^= bit);
         let engine = opened(&disk);
-        let found = engine.read(read(5)).wait();
+        let found = engine.read(one_batch_at(5)).wait();
         assert!(matches!(found, Err(ReadError::Corrupt(_))), "{what}: {found:?}");
     }
     let (disk, log, second) = filled();
@@ -337,7 +322,7 @@ fn a_header_that_says_too_little_hides_nothing() {
     let engine = opened(&disk);
     let found = engine.list_offset(P(), OffsetSpec::AtOrAfter { timestamp_ms: 1_012 }).wait();
     assert!(matches!(found, Err(ReadError::Corrupt(_))), "largest timestamp: {found:?}");
-    assert_eq!(engine.read(read(8)).wait().unwrap().batches.len(), 1, "those behind it can be read");
+    assert_eq!(engine.read(one_batch_at(8)).wait().unwrap().batches.len(), 1, "those behind it can be read");
 }
 
 #[test]

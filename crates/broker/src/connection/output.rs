@@ -1,7 +1,8 @@
 //! From answers to a socket, without copying them together: memory with vectored writes, ranges of files by `sendfile`.
 //!
-//! A range is sent only when it is in the system's page cache, which is asked before each piece, because a slow reader's
-//! range may have left it while it waited. Otherwise the engine loads it, and the connection waits: never the reactor.
+//! A range is sent only as far as it is in memory, be it the system's page cache or the engine's, which is asked before each
+//! piece, because a slow reader's range may have left while it waited. Otherwise the engine loads it, and the connection waits:
+//! never the reactor.
 
 use std::collections::VecDeque;
 use std::future::Future;

@@ -180,6 +180,12 @@ pub fn validate(batch: &[u8]) -> Result<BatchHeader, BatchError> {
     Ok(header)
 }
 
+/// Whether the checksum in a batch's header is that of what it covers: all from the attributes on. The rest of it is not
+/// looked at.
+pub fn matches_checksum(batch: &[u8]) -> bool {
+    BatchHeader::parse(batch).is_ok_and(|header| header.crc == checksum(batch))
+}
+
 fn checksum(batch: &[u8]) -> u32 {
     crc32_iscsi(batch.get(ATTRIBUTES_AT..).unwrap_or_default())
 }

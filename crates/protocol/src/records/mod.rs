@@ -20,8 +20,8 @@ mod varint;
 mod zstd;
 
 pub use batch::{
-    Batch, BatchHeader, Batches, HEADER_BYTES, batches, set_base_offset, set_create_time, set_leader_epoch,
-    set_log_append_time, validate,
+    Batch, BatchHeader, Batches, HEADER_BYTES, batches, matches_checksum, set_base_offset, set_create_time,
+    set_leader_epoch, set_log_append_time, validate,
 };
 pub use builder::BatchBuilder;
 pub use compression::{Compression, ENCODING_WORKSPACE_BYTES, WORKSPACE_BYTES};

@@ -11,9 +11,6 @@ use super::state::Partition;
 /// How far a batch is opened; larger ones are not made here.
 const MAX_OPENED_BYTES: usize = 1 << 20;
 
-/// What of a batch its checksum covers: all from the attributes on.
-const CRC_COVERS_FROM: usize = 21;
-
 /// Attribute bit 6: the base timestamp is the delete horizon.
 const HAS_DELETE_HORIZON: i16 = 1 << 6;
 
@@ -57,7 +54,7 @@ impl Stored {
             return Ok(self.with_offsets().map(|(offset, _)| offset).collect());
         }
         let (original, rest) = (opened(&self.bytes)?, opened(found)?);
-        if rest.header.crc != crc_fast::crc32_iscsi(&found[CRC_COVERS_FROM..]) {
+        if !records::matches_checksum(found) {
             return Err("its checksum is wrong".into());
         }
         if identity(&original.header) != identity(&rest.header) {

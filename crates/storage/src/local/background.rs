@@ -223,9 +223,8 @@ pub(super) struct Background {
     pub(super) last_checkpoint_ms: u64,
     pub(super) retention_check_interval_ms: u64,
     pub(super) last_retention_ms: u64,
-    /// Memory of the write-ahead log that waits for later writes, how often it had been used when it was last looked at, and when.
+    /// Memory of the write-ahead log that waits for later writes, and when it was last looked whether it does so for nothing.
     pub(super) spare: Spare,
-    pub(super) spare_uses: u64,
     pub(super) last_spare_ms: u64,
     /// Up to which place in the log the manifest says all.
     pub(super) checkpointed: WalPosition,
@@ -300,7 +299,10 @@ impl Background {
         if self.is_due(self.retention_check_interval_ms, self.last_retention_ms) {
             self.retain(Vec::new());
         }
-        self.release_spare();
+        if self.is_due(SPARE_LOOK_MS, self.last_spare_ms) {
+            self.last_spare_ms = (self.monotonic_ms)();
+            self.spare.release_unused();
+        }
         if todo.flusher_closed {
             self.close();
         }
@@ -321,17 +323,6 @@ impl Background {
         let retention = self.left(self.retention_check_interval_ms, self.last_retention_ms);
         let spare = if self.spare.is_empty() { None } else { self.left(SPARE_LOOK_MS, self.last_spare_ms) };
         checkpoint.into_iter().chain(retention).chain(spare).min()
-    }
-
-    /// Gives back memory that was not used since the last look.
-    fn release_spare(&mut self) {
-        if self.is_due(SPARE_LOOK_MS, self.last_spare_ms) {
-            self.last_spare_ms = (self.monotonic_ms)();
-            let uses = self.spare.uses();
-            if std::mem::replace(&mut self.spare_uses, uses) == uses {
-                self.spare.release();
-            }
-        }
     }
 
     /// How long it is until something is due that is done at intervals; `None` where the interval is 0: never.

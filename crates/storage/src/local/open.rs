@@ -121,20 +121,13 @@ struct Recovery {
     /// Partitions whose segment files are gone, and where those ended. That is as it should be where the log goes on to say
     /// that the topic was deleted or the log start moved up.
     lost: BTreeMap<PartitionId, i64>,
-    /// Partitions with segments below their log start.
-    trimmed: BTreeSet<PartitionId>,
 }
 
 impl Recovery {
     fn new(options: &LocalOptions, disk: &Arc<dyn Disk>, direct: bool, manifest: &Manifest) -> Self {
         let tail = Tail::new(options.tail_bytes);
-        let mut trimmed = BTreeSet::new();
         for (topic, records) in &manifest.topics {
             for (index, record) in (0..).zip(records) {
-                // A log start may have moved between two checkpoints, and the files be gone since the later one.
-                if record.segments.first().is_some_and(|first| first.end_offset <= record.log_start_offset) {
-                    trimmed.insert(PartitionId { topic: topic.id, index });
-                }
                 let view = PartitionView {
                     log_start_offset: record.log_start_offset,
                     high_watermark: record.end_offset,
@@ -151,7 +144,7 @@ impl Recovery {
         let now_ms = (options.wall_ms)();
         let (state, log_configs) =
             (DurableState::from_manifest(manifest), LogConfigCache::new(options.log_configs.clone()));
-        Self { state, tail, store, files, log_configs, now_ms, lost: BTreeMap::new(), trimmed }
+        Self { state, tail, store, files, log_configs, now_ms, lost: BTreeMap::new() }
     }
 
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
@@ -186,7 +179,6 @@ impl Recovery {
                 let state = state.ok_or_else(|| wrong("it trims a partition that is not there"))?;
                 state.log_start_offset = state.log_start_offset.max(offset);
                 self.tail.move_log_start(partition, offset);
-                self.trimmed.insert(partition);
             }
         }
         if self.tail.is_full() { self.make_space() } else { Ok(()) }
@@ -241,9 +233,11 @@ impl Recovery {
     /// Removes the files of segments below the log starts; they may be gone already. Only now that the log is durable: a log start
     /// that was written and not flushed could be read, and be gone when this start is cut off.
     fn remove_before_starts(&mut self) {
-        for partition in std::mem::take(&mut self.trimmed) {
-            let removed = self.tail.take_segments_before_start(partition);
-            self.store.remove(partition, &removed);
+        for partition in self.state.partitions.keys() {
+            let removed = self.tail.take_segments_before_start(*partition);
+            if !removed.is_empty() {
+                self.store.remove(*partition, &removed);
+            }
         }
     }
 
@@ -402,7 +396,6 @@ fn background(engine: &LocalEngine, parts: Parts, store: SegmentStore, spare: Sp
         last_checkpoint_ms: (options.monotonic_ms)(),
         last_retention_ms: (options.monotonic_ms)(),
         spare,
-        spare_uses: 0,
         last_spare_ms: (options.monotonic_ms)(),
         monotonic_ms: options.monotonic_ms,
         wall_ms: options.wall_ms,

@@ -70,7 +70,8 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    fn end(&self) -> u64 {
+    /// Where it ends in the file.
+    pub(super) fn end(&self) -> u64 {
         self.start + self.bytes as u64
     }
 
@@ -112,9 +113,9 @@ impl Chunks {
         Some(chunk)
     }
 
-    /// How much of a file is here from that position on, without a gap; `most` is enough.
-    pub(super) fn ready_bytes(&self, file: u64, position: u64, most: u64) -> u64 {
-        self.lock().ready_bytes(file, position, most)
+    /// Whether that position of a file is here. Nobody uses it by asking.
+    pub(super) fn has(&self, file: u64, position: u64) -> bool {
+        self.lock().find(file, position).is_some()
     }
 
     /// Reads from `position` on, up to `end` at most, where the file has what it should; `None` where no buffer can be had.
@@ -155,7 +156,7 @@ impl Chunks {
             state.loading.iter().any(|&((file, start), end)| file == id.0 && (start..end).contains(&position))
         };
         let mut state = self.loaded.wait_while(self.lock(), is_loading).unwrap_or_else(PoisonError::into_inner);
-        if state.ready_bytes(id.0, position, 1) > 0 {
+        if state.find(id.0, position).is_some() {
             return None;
         }
         let buffer = state.take(id).or_else(|| state.buffer(self.limit, demand))?;
@@ -196,17 +197,6 @@ impl State {
     fn find(&self, file: u64, position: u64) -> Option<(ChunkId, &Entry)> {
         let (id, entry) = self.chunks.range(..=(file, position)).next_back()?;
         (id.0 == file && position < entry.chunk.end()).then_some((*id, entry))
-    }
-
-    fn ready_bytes(&self, file: u64, position: u64, most: u64) -> u64 {
-        let end = position.saturating_add(most);
-        let mut at = position;
-        while at < end
-            && let Some((_, entry)) = self.find(file, at)
-        {
-            at = entry.chunk.end();
-        }
-        at.min(end) - position
     }
 
     /// Says when a chunk's turn to go comes: as of now, or earlier.

@@ -53,6 +53,20 @@ impl DiskFile for Counting {
     }
 }
 
+impl Chunks {
+    /// How much of a file is here from that position on, without a gap; `most` is enough.
+    fn ready_bytes(&self, file: u64, position: u64, most: u64) -> u64 {
+        let (state, end) = (self.lock(), position.saturating_add(most));
+        let mut at = position;
+        while at < end
+            && let Some((_, entry)) = state.find(file, at)
+        {
+            at = entry.chunk.end();
+        }
+        at.min(end) - position
+    }
+}
+
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
 fn load(chunks: &Chunks, file: &Counting, position: u64, end: u64, demand: Demand) -> bool {

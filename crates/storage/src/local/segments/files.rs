@@ -287,12 +287,9 @@ impl SegmentFile {
         self.loading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much of a range can be sent without waiting for the disk.
-    pub(in crate::local) fn ready_bytes(&self, position: u64, bytes: u64) -> u64 {
-        match self.shared.chunks.ready_bytes(self.number, position, bytes) {
-            0 if self.is_cached(position, bytes) => bytes,
-            ready => ready,
-        }
+    /// Whether the front of a range can be sent without waiting for the disk.
+    pub(super) fn is_ready(&self, position: u64, bytes: u64) -> bool {
+        self.shared.chunks.has(self.number, position) || self.is_cached(position, bytes)
     }
 
     fn is_cached(&self, position: u64, bytes: u64) -> bool {
@@ -320,8 +317,10 @@ impl SegmentFile {
 
     /// Makes a range ready of which somebody may want to send something soon, as far as there is room.
     pub(super) fn load_ahead(&self, mut position: u64, end: u64) -> io::Result<()> {
-        while position < end && self.load_chunk(position, end, Demand::Ahead)?.is_some() {
-            position += self.shared.chunks.ready_bytes(self.number, position, end - position).max(1);
+        while position < end
+            && let Some(chunk) = self.load_chunk(position, end, Demand::Ahead)?
+        {
+            position = chunk.end();
         }
         Ok(())
     }

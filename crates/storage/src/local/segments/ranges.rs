@@ -120,7 +120,7 @@ impl SegmentReader {
         self.places.put(partition, next_offset, Place { name: meta.name(), position, cold: None });
     }
 
-    /// The range from `offset` on, if all there is to know for it and all it holds is in the page cache, and worth it.
+    /// The range from `offset` on, if all there is to know for it and the front of what it holds is in memory, and worth it.
     /// Never waits for the disk.
     pub(in crate::local) fn ready_range(
         &self,
@@ -137,11 +137,10 @@ impl SegmentReader {
             Ok(move |bytes: &mut [u8], at| index.disk_file().read_cached_at(bytes, at))
         });
         let (end, next_offset) = end.ok().flatten()?;
-        let is_ready = file.ready_bytes(place.position, end - place.position) > 0;
-        is_ready.then(|| self.range(&wanted, file, place, end, next_offset))
+        file.is_ready(place.position, end - place.position).then(|| self.range(&wanted, file, place, end, next_offset))
     }
 
-    /// The range from `offset` on, brought into the page cache if need be; `None` where an answer in memory is better.
+    /// The range from `offset` on, its front read if need be; `None` where an answer in memory is better.
     pub(in crate::local) fn loaded_range(
         &self,
         partition: PartitionId,
@@ -164,7 +163,7 @@ impl SegmentReader {
         // Without an index there is still the answer in memory.
         let Ok(Some((end, next_offset))) = end else { return Ok(None) };
         let bytes = end - place.position;
-        if file.ready_bytes(place.position, bytes) == 0 {
+        if !file.is_ready(place.position, bytes) {
             let loaded = file.load(place.position, bytes as usize);
             let loaded = loaded.map_err(|error| super::read::io_error(file.path(), error))?;
             let loaded_to = place.position + loaded.len_bytes() as u64;

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ottla_protocol::records::matches_checksum;
 
 use super::SegmentMeta;
 use super::files::{FileId, OpenFiles, SegmentFile};
@@ -61,14 +62,6 @@ struct BatchHead {
     base_offset: i64,
     last_offset: i64,
     max_timestamp_ms: i64,
-}
-
-/// Whether a batch's records and header match the CRC-32C in it.
-fn crc_matches(batch: &[u8]) -> bool {
-    match (batch.get(17..21), batch.get(21..)) {
-        (Some(crc), Some(covered)) => crc == crc_fast::crc32_iscsi(covered).to_be_bytes(),
-        _ => false,
-    }
 }
 
 impl SegmentReader {
@@ -249,7 +242,7 @@ impl Scan<'_> {
         if self.ahead().len() < head.size {
             self.load(SCAN_BYTES.max(head.size))?;
         }
-        if !self.ahead().get(..head.size).is_some_and(crc_matches) {
+        if !self.ahead().get(..head.size).is_some_and(matches_checksum) {
             return Err(self.corrupt());
         }
         self.pass(head);
@@ -299,7 +292,7 @@ impl Scan<'_> {
         let mut batch = vec![0; size];
         read_exact_at(self.file.disk_file(), &mut batch, position)
             .map_err(|error| io_error(self.file.path(), error))?;
-        if crc_matches(&batch) { Ok(()) } else { Err(self.corrupt_at(position)) }
+        if matches_checksum(&batch) { Ok(()) } else { Err(self.corrupt_at(position)) }
     }
 
     /// What of the chunk lies at the position and after.

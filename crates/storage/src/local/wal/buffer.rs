@@ -39,8 +39,8 @@ pub(in crate::local) struct Spare(Arc<Mutex<SpareBuffers>>);
 #[derive(Debug, Default)]
 struct SpareBuffers {
     buffers: Vec<AlignedBuffer>,
-    /// How often one was taken or put back.
-    uses: u64,
+    /// One was taken or put back since it was last looked whether any is needed.
+    is_used: bool,
 }
 
 /// Parts of a write.
@@ -73,7 +73,7 @@ impl Spare {
     /// One that suits so much; an empty one where there is none.
     fn take(&self, bytes: usize) -> AlignedBuffer {
         let mut spare = self.lock();
-        spare.uses += 1;
+        spare.is_used = true;
         let suiting = spare.buffers.iter().position(|buffer| suits(buffer, bytes));
         suiting.map(|place| spare.buffers.remove(place)).unwrap_or_default()
     }
@@ -81,7 +81,7 @@ impl Spare {
     fn put(&self, mut buffer: AlignedBuffer) {
         buffer.clear();
         let mut spare = self.lock();
-        spare.uses += 1;
+        spare.is_used = true;
         if buffer.capacity() == 0 {
             return;
         }
@@ -98,14 +98,12 @@ impl Spare {
         self.lock().buffers.is_empty()
     }
 
-    /// How often one was taken or put back so far.
-    pub(in crate::local) fn uses(&self) -> u64 {
-        self.lock().uses
-    }
-
-    /// Gives the memory back to the system.
-    pub(in crate::local) fn release(&self) {
-        let released = std::mem::take(&mut self.lock().buffers);
+    /// Gives the memory back to the system, if none was taken or put back since this was last called.
+    pub(in crate::local) fn release_unused(&self) {
+        let mut spare = self.lock();
+        let is_used = std::mem::take(&mut spare.is_used);
+        let released = if is_used { Vec::new() } else { std::mem::take(&mut spare.buffers) };
+        drop(spare);
         drop(released);
     }
 

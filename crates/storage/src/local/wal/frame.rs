@@ -14,11 +14,11 @@
 //! All numbers are big-endian. Of record batches the checksum covers the front alone, up to and with their own checksum, which
 //! covers the rest: all of it is summed up once when it comes, and not twice.
 
-use std::ops::Range;
+use ottla_protocol::records;
 
 use super::buffer::FrameBuffer;
 use super::entry::{CHECKED_RECORDS, RECORDS_HEAD_BYTES};
-use crate::local::fields::{Fields, checksum, checksum_of};
+use crate::local::fields::{Fields, checksum_of};
 
 /// Size of a frame without its payload.
 pub(in crate::local) const FRAME_HEADER_BYTES: usize = 8 + 8 + 8 + 8 + 4 + 2 + 2;
@@ -69,45 +69,26 @@ pub(in crate::local) fn put_frame(
     }
     let frame = buffer.slice_mut(start);
     finish(&mut frame[FRAME_HEADER_BYTES..]);
-    let sum = sum_of(frame, header.kind);
-    debug_assert!(sum.is_some(), "only whole batches with right checksums are appended");
+    let sum = batches_in(frame, header.kind).map(|batches| sum_of(frame, &batches));
+    debug_assert!(sum.is_some(), "only whole batches are appended");
     frame[..COVERED_FROM].copy_from_slice(&sum.unwrap_or_default().to_be_bytes());
 }
 
-/// What a frame's checksum should be; `None` where its batches are none, or do not match their own checksums.
-fn sum_of(frame: &[u8], kind: u16) -> Option<u64> {
+/// The batches of a frame that leaves it to them to cover what they cover; of other frames none. `None` where it should hold
+/// batches and holds something else.
+fn batches_in(frame: &[u8], kind: u16) -> Option<Vec<&[u8]>> {
     if kind != CHECKED_RECORDS {
-        return frame.get(COVERED_FROM..).map(checksum);
+        return Some(Vec::new());
     }
-    let batches_at = FRAME_HEADER_BYTES + RECORDS_HEAD_BYTES;
-    let fronts = batch_fronts(frame.get(batches_at..)?)?;
-    let covered = std::iter::once(COVERED_FROM..batches_at)
-        .chain(fronts.into_iter().map(|front| batches_at + front.start..batches_at + front.end));
-    Some(checksum_of(covered.filter_map(|range| frame.get(range))))
+    let batches = frame.get(FRAME_HEADER_BYTES + RECORDS_HEAD_BYTES..)?;
+    records::batches(batches).map(|batch| batch.ok().map(|batch| batch.bytes)).collect()
 }
 
-/// Where the fronts of batches lie that lie end to end.
-fn batch_fronts(batches: &[u8]) -> Option<Vec<Range<usize>>> {
-    let (mut fronts, mut at) = (Vec::new(), 0);
-    while at < batches.len() {
-        let length = Fields::new(batches.get(at + 8..)?).i32().ok()?;
-        fronts.push(at..at + BATCH_FRONT_BYTES);
-        at = at.checked_add(12)?.checked_add(usize::try_from(length).ok()?)?;
-        if fronts.last()?.end > at {
-            return None;
-        }
-    }
-    (at == batches.len()).then_some(fronts)
-}
-
-/// Whether batches that lie end to end match their own checksums.
-fn batches_match(batches: &[u8]) -> bool {
-    let Some(fronts) = batch_fronts(batches) else { return false };
-    let ends = fronts.iter().skip(1).map(|next| next.start).chain([batches.len()]);
-    fronts.iter().zip(ends).all(|(front, end)| {
-        let stored = Fields::new(&batches[front.end - 4..front.end]).u32();
-        stored == Ok(crc_fast::crc32_iscsi(&batches[front.end..end]))
-    })
+/// What the checksum of a frame that ends with these batches should be.
+fn sum_of(frame: &[u8], batches: &[&[u8]]) -> u64 {
+    let own_bytes: usize = batches.iter().map(|batch| batch.len()).sum();
+    let before = frame.get(COVERED_FROM..frame.len() - own_bytes);
+    checksum_of(before.into_iter().chain(batches.iter().filter_map(|batch| batch.get(..BATCH_FRONT_BYTES))))
 }
 
 /// Reads the header alone, without the checksum: answers it and the size of the whole frame.
@@ -131,13 +112,12 @@ pub(in crate::local) fn peek_frame(bytes: &[u8]) -> Result<(FrameHeader, usize),
 pub(in crate::local) fn read_frame(bytes: &[u8]) -> Result<(FrameHeader, &[u8]), NotAFrame> {
     let (header, size) = peek_frame(bytes)?;
     let frame = bytes.get(..size).ok_or(NotAFrame::Short(size))?;
-    let is_right = sum_of(frame, header.kind).is_some_and(|sum| Fields::new(frame).u64() == Ok(sum));
-    let payload = &frame[FRAME_HEADER_BYTES..];
-    let batches = if header.kind == CHECKED_RECORDS { payload.get(RECORDS_HEAD_BYTES..) } else { None };
-    if !is_right || batches.is_some_and(|batches| !batches_match(batches)) {
+    let batches = batches_in(frame, header.kind).ok_or(NotAFrame::Invalid)?;
+    let is_right = Fields::new(frame).u64() == Ok(sum_of(frame, &batches));
+    if !is_right || !batches.into_iter().all(records::matches_checksum) {
         return Err(NotAFrame::Invalid);
     }
-    Ok((header, payload))
+    Ok((header, &frame[FRAME_HEADER_BYTES..]))
 }
 
 #[cfg(test)]
@@ -152,15 +132,12 @@ mod tests {
         buffer.as_slice().to_vec()
     }
 
-    /// A frame of two batches, of which only the checksums and what they cover is right.
+    /// A frame of two batches.
     fn records() -> Vec<u8> {
-        let batch = |body: &[u8]| {
-            let mut bytes = [0; BATCH_FRONT_BYTES].to_vec();
-            bytes.extend_from_slice(body);
-            let length = (bytes.len() - 12) as i32;
-            bytes[8..12].copy_from_slice(&length.to_be_bytes());
-            bytes[17..21].copy_from_slice(&crc_fast::crc32_iscsi(body).to_be_bytes());
-            bytes
+        let batch = |value: &[u8]| {
+            let mut builder = records::BatchBuilder::new();
+            builder.push(1_000, None, Some(value), &[]);
+            builder.build()
         };
         let mut buffer = FrameBuffer::default();
         let header = FrameHeader { kind: CHECKED_RECORDS, ..HEADER };
