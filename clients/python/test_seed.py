@@ -68,19 +68,20 @@ def test_01_the_example_prints_what_a_producer_sends(world, make_broker):
     world.broker.address = ("localhost", 9092)
     is_kafka_python = world.environment.family == "kafka_python"
     python = environments.python_of(world.environment if is_kafka_python else environments.NEWEST_KAFKA_PYTHON)
-    with open(world.folder / "example.out", "w+") as out, open(world.folder / "example.err", "w") as err:
+    printed = world.folder / "example.out"
+    with open(printed, "w") as out, open(world.folder / "example.err", "w") as err:
         example = subprocess.Popen([str(python), "-u", str(EXAMPLE)], stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         try:
             world.produce(["one", "two"], topic="test-topic")
             world.produce(["three"], topic="test-topic")
             lines = [f"Partition: 0, Offset: {offset}, Value: {value}"
                      for offset, value in enumerate([b"one", b"two", b"three"])]
-            world.wait(lambda: _read(out) == lines or example.poll() is not None, "the example to print three messages")
-            assert _read(out) == lines
+            world.wait(lambda: _lines_of(printed) == lines or example.poll() is not None, "the example to print three messages")
+            assert _lines_of(printed) == lines
             world.produce(["four"], topic="test-topic")
             lines.append(f"Partition: 0, Offset: 3, Value: {b'four'}")
-            world.wait(lambda: len(_read(out)) > 3 or example.poll() is not None, "the example to print the fourth message")
-            assert _read(out) == lines and example.poll() is None
+            world.wait(lambda: len(_lines_of(printed)) > 3 or example.poll() is not None, "the example to print the fourth message")
+            assert _lines_of(printed) == lines and example.poll() is None
         finally:
             example.send_signal(signal.SIGKILL)
             example.wait()
@@ -93,9 +94,9 @@ def _port_9092_for_us_alone():
     return lock
 
 
-def _read(out):
-    out.seek(0)
-    return out.read().splitlines()
+def _lines_of(path):
+    """Opened anew each time: in the process's own open file, reading would move the place where it writes next."""
+    return path.read_text().splitlines()
 
 
 def _on_port_9092(make_broker):
