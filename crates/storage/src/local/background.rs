@@ -342,10 +342,14 @@ impl Background {
         self.signal.end(&result);
     }
 
-    /// Writes what is only in memory, a piece of each partition in turn, until little is left.
+    /// Writes what is only in memory, a piece of some partitions in turn, until little is left.
     fn write_behind(&mut self) {
         loop {
-            for partition in self.tail.unwritten_partitions() {
+            let partitions = self.tail.next_to_write();
+            if partitions.is_empty() {
+                return;
+            }
+            for partition in partitions {
                 if self.write_piece(partition, i64::MAX).is_err() {
                     return;
                 }
@@ -353,7 +357,7 @@ impl Background {
             if self.store.unsynced_bytes() >= UNSYNCED_BYTES && self.sync_segments().is_err() {
                 return;
             }
-            if !self.tail.wants_writing() || self.signal.lock().checkpoint {
+            if self.signal.lock().checkpoint {
                 return;
             }
         }

@@ -144,6 +144,8 @@ struct State {
     queue: VecDeque<Command>,
     snapshot: Option<SyncSender<Option<Snapshot>>>,
     poked: bool,
+    /// The flusher waits, and is to be woken by a poke.
+    waits_for_space: bool,
     closed: bool,
     stopped: bool,
 }
@@ -173,8 +175,14 @@ impl Inbox {
 
     /// Says that what the flusher waited for may be there: space in the log or in memory.
     pub(super) fn poke(&self) {
-        self.lock().poked = true;
-        self.changed.notify_one();
+        let mut state = self.lock();
+        state.poked = true;
+        let wakes = state.waits_for_space;
+        drop(state);
+        // This comes with every piece that is written: a flusher that waits for commands is not to be woken each time.
+        if wakes {
+            self.changed.notify_one();
+        }
     }
 
     /// Ends the flusher; what is queued is dropped.
@@ -191,13 +199,16 @@ impl Inbox {
         let mut state = self.lock();
         loop {
             if let Some(wake) = state.take(backlog, blocked) {
+                state.waits_for_space = false;
                 return wake;
             }
+            state.waits_for_space = blocked;
             let Some(time) = wait_at_most else {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let mut waited = self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
+            waited.0.waits_for_space = false;
             return waited.0.take(backlog, blocked).unwrap_or(Wake::Work(None));
         }
     }

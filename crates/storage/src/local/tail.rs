@@ -3,6 +3,7 @@
 //! The flusher adds batches once they are acknowledged; the background thread says what it has written to segment files;
 //! readers take what they need. All under one lock that is held for moments only: no I/O, no copy of records.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,6 +15,9 @@ use crate::{Bounds, Metadata, PartitionId, Read, ReadError, ReadOutcome, TopicId
 
 /// What a batch in memory takes besides its bytes, about.
 const BATCH_OVERHEAD_BYTES: usize = 128;
+
+/// So many partitions at least are chosen at once to be written.
+const WRITTEN_AT_ONCE: usize = 8;
 
 /// One batch, acknowledged or about to be.
 #[derive(Clone, Debug)]
@@ -256,17 +260,32 @@ impl Tail {
 
     /// Whether it is time to write to segment files.
     pub(super) fn wants_writing(&self) -> bool {
-        self.unwritten_bytes() >= self.limit_bytes / 4
+        let state = self.lock();
+        state.unwritten.all >= self.limit_bytes / 2 || state.blocked(self.limit_bytes).is_some()
     }
 
-    /// The partitions that have something to write, the fullest first.
-    pub(super) fn unwritten_partitions(&self) -> Vec<PartitionId> {
+    /// Which partitions to write next; none once little is left. They are few, the fullest first: what the others have waits
+    /// and goes to the disk in larger pieces. One that has little is written once its batch is the oldest of all.
+    pub(super) fn next_to_write(&self) -> Vec<PartitionId> {
         let state = self.lock();
-        let mut found: Vec<_> =
-            state.unwritten.by_partition.iter().map(|(partition, bytes)| (*bytes, *partition)).collect();
+        let oldest = state.blocked(self.limit_bytes);
+        if oldest.is_none() && state.unwritten.all < self.limit_bytes / 8 * 3 {
+            return Vec::new();
+        }
+        let mut found: Vec<_> = state.unwritten.by_partition.iter().map(|(id, bytes)| (Reverse(*bytes), *id)).collect();
         drop(state);
-        found.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        found.into_iter().map(|(_, partition)| partition).collect()
+        let count = (found.len() / 8).max(WRITTEN_AT_ONCE);
+        if count < found.len() {
+            found.select_nth_unstable(count);
+            found.truncate(count);
+        }
+        found.sort_unstable();
+        oldest.into_iter().chain(found.into_iter().map(|(_, partition)| partition)).collect()
+    }
+
+    /// The partitions that have something to write.
+    pub(super) fn unwritten_partitions(&self) -> Vec<PartitionId> {
+        self.lock().unwritten.by_partition.keys().copied().collect()
     }
 
     /// The next batches to write of a partition, those before `end_offset` and about `max_bytes` at most; `None` where there
@@ -464,6 +483,13 @@ impl State {
         }
     }
 
+    /// Whose batch is the oldest, where there is more in memory than `limit_bytes` and that batch is in no segment file.
+    fn blocked(&self, limit_bytes: usize) -> Option<PartitionId> {
+        let oldest = self.order.front().filter(|_| self.bytes > limit_bytes)?;
+        let log = self.partitions.get(oldest)?;
+        log.tail.front().is_some_and(|batch| batch.last_offset >= log.view.written_end).then_some(*oldest)
+    }
+
     /// Drops the oldest batches that are in segment files, while there is more in memory than `limit_bytes`.
     fn evict(&mut self, limit_bytes: usize) {
         while self.bytes > limit_bytes
@@ -512,3 +538,7 @@ impl PartitionLog {
         (found.collect(), next_offset)
     }
 }
+
+#[cfg(test)]
+#[path = "tail_tests.rs"]
+mod tests;

@@ -20,8 +20,8 @@ use crate::local::tail::LogBatch;
 /// From here on a piece is written directly. Smaller ones gather in the page cache until they are flushed.
 pub(super) const DIRECT_MIN_BYTES: u64 = 32 << 10;
 
-/// How many segments' last blocks are remembered.
-const REMEMBERED: usize = 64;
+/// How many segments' last blocks are remembered: up to 4 MiB. The next piece of any other must read its block from the disk.
+const REMEMBERED: usize = 1024;
 
 /// How much memory is kept between writes.
 const KEPT_BYTES: usize = 2 << 20;

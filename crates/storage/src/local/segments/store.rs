@@ -19,7 +19,7 @@ use crate::{LogConfig, PartitionId, TopicId};
 
 /// Up to here files and folders are flushed one by one. For more, flushing the whole file system is cheaper, though others
 /// may have written to it too: each single flush is a commit of the file system's journal and a wait for the drive.
-const FLUSHED_ONE_BY_ONE: usize = 128;
+const FLUSHED_ONE_BY_ONE: usize = 32;
 
 /// Up to here batches gather for one write. With the block before it and the padding after it that is a large page.
 const STAGED_BYTES: u64 = (2 << 20) - 2 * BLOCK_BYTES as u64;
@@ -139,7 +139,7 @@ impl SegmentStore {
         self.tidy.clone()
     }
 
-    /// How much was written since the last sync.
+    /// How much was written through the page cache since the last sync.
     pub(in crate::local) fn unsynced_bytes(&self) -> u64 {
         self.unsynced_bytes
     }
@@ -329,7 +329,7 @@ impl SegmentStore {
             index.disk_file().write_at(&entries, entry_at(first_new_entry), false).map_err(&failed)?;
         }
         *self.dirty.entry((partition, meta.name())).or_default() |= !entries.is_empty();
-        self.unsynced_bytes += meta.bytes - start;
+        self.unsynced_bytes += if is_direct { 0 } else { meta.bytes - start };
         self.written_bytes.0 += meta.bytes - start;
         self.written_bytes.1 += entries.len() as u64;
         Ok(meta)
