@@ -60,7 +60,11 @@ fn configuration(arguments: &ServeArguments) -> Result<BrokerConfig, Failure> {
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::Usage(format!("could not read the configuration file {}: {error}", path.display()))
+    Failure::Usage(format!(
+        "could not read the configuration file {}: {error}; name a readable one with --config, or leave --config out: everything \
+         has a default",
+        path.display()
+    ))
 }
 
 fn layers(arguments: &ServeArguments, file: Option<(String, Vec<u8>)>) -> Result<BrokerConfig, ConfigError> {
@@ -190,13 +194,14 @@ fn say_ready(running: &RunningBroker, settings: &BrokerSettings, clock: SystemCl
         StorageKind::Memory => "memory".to_string(),
         StorageKind::Local => settings.data_dir.display().to_string(),
     };
+    let counted = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
     let line = format!(
-        "ottla {}  ready in {} ms   {}   {data}   {} topics, {} groups\n",
+        "ottla {}  ready in {} ms   {}   {data}   {}, {}\n",
         env!("CARGO_PKG_VERSION"),
         clock.running().as_millis(),
         addresses.first().map_or("", String::as_str),
-        running.topic_count(),
-        running.group_count(),
+        counted(running.topic_count(), "topic"),
+        counted(running.group_count(), "group"),
     );
     let mut stdout = io::stdout().lock();
     // Nobody may be there to read it; the broker runs all the same.

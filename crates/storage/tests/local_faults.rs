@@ -287,6 +287,22 @@ fn damage_is_told_from_an_end() {
     assert_eq!(read(25).unwrap().batches.len(), 1);
 }
 
+#[test]
+fn a_segment_file_that_is_gone_is_named() {
+    let disk = filled();
+    let log = disk.files("/data/topics").into_iter().find(|(path, _)| path.extension().unwrap() == "log").unwrap().0;
+    disk.remove(&log);
+    let engine = opened(&disk);
+    let Err(ReadError::Corrupt(sentence)) = engine.read(one_batch_at(1)).wait() else { panic!("it was read") };
+    for part in [log.to_str().unwrap(), "offsets 0 to ", "partition 0 of topic a", "ottla storage check"] {
+        assert!(sentence.contains(part), "{sentence}");
+    }
+    let look_up = engine.list_offset(P(), OffsetSpec::AtOrAfter { timestamp_ms: 0 }).wait();
+    let Err(ReadError::Corrupt(sentence)) = look_up else { panic!("{look_up:?}") };
+    assert!(sentence.contains("partition 0 of topic a") && sentence.contains("ottla storage check"), "{sentence}");
+    assert_eq!(engine.read(one_batch_at(25)).wait().unwrap().batches.len(), 1, "the rest can be read");
+}
+
 fn one_batch_at(offset: i64) -> Read {
     let (max_bytes, at_least_one_batch, isolation) = (1, true, Isolation::ReadUncommitted);
     Read { partition: P(), offset, max_bytes, at_least_one_batch, isolation, may_name_file: false }

@@ -69,7 +69,7 @@ impl fmt::Display for ConfigError {
                 write!(f, "{}unknown property {name}", origin.prefix())?;
                 match nearest {
                     Some(nearest) => write!(f, "\n  did you mean {nearest}"),
-                    None => Ok(()),
+                    None => f.write_str("; docs/configuration.md lists all there are"),
                 }
             }
             ConfigError::Invalid { name, value, origin, reason } => {

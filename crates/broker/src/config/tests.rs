@@ -100,7 +100,11 @@ fn an_unknown_property_is_an_error_with_the_nearest_name() {
         "server.properties:3: unknown property num.partition\n  did you mean num.partitions?  \
          (partitions of a topic that is created without saying how many; default 1)",
     );
-    check_error("", &["zookeeper.connect=x"], "unknown property zookeeper.connect");
+    check_error(
+        "",
+        &["zookeeper.connect=x"],
+        "unknown property zookeeper.connect; docs/configuration.md lists all there are",
+    );
     check_error(
         "",
         &["advertised.listener=x"],
@@ -112,7 +116,7 @@ fn an_unknown_property_is_an_error_with_the_nearest_name() {
 #[test]
 fn wrong_values_name_property_place_and_range() {
     check_error("", &["num.partitions=0"], "num.partitions=0 is not a whole number from 1 to 10000");
-    check_error("a=1\\\n", &[], "server.properties:1: unknown property a");
+    check_error("a=1\\\n", &[], "server.properties:1: unknown property a; docs/configuration.md lists all there are");
     check_error(
         "num.partitions=1\nottla.durability=maybe",
         &[],

@@ -67,7 +67,13 @@ fn a_file_in_place_of_the_folder_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("file"), "no folder").expect("a file");
     let ottla = Ottla::run_in(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--data", "file"], &[]);
-    ottla.end().check(1, &["error: ", "file", "--data"]);
+    ottla.end().check(1, &["error: ", "file", "is a file and no data folder", "--data"]);
+}
+
+#[test]
+fn a_configuration_file_that_is_not_there_is_named_with_what_to_do() {
+    let ottla = Ottla::run(&["serve", "--config", "/nowhere/server.properties"]);
+    ottla.end().check(2, &["error: ", "/nowhere/server.properties", "No such file", "--config"]);
 }
 
 #[test]

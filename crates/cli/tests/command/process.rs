@@ -172,9 +172,17 @@ pub(crate) fn parts(line: &str) -> (String, String, u32, u32) {
     let mut column = || columns.next().unwrap_or_else(|| panic!("a column is missing: {line}")).to_string();
     let (address, data, counts) = (column(), column(), column());
     assert_eq!(columns.next(), None, "{line}");
-    let (topics, groups) = counts.split_once(" topics, ").expect(line);
-    let groups = groups.strip_suffix(" groups").expect(line);
-    (address, data, topics.parse().expect(line), groups.parse().expect(line))
+    let (topics, groups) = counts.split_once(", ").expect(line);
+    (address, data, counted(topics, "topic"), counted(groups, "group"))
+}
+
+/// `1 topic`, `2 topics`.
+#[track_caller]
+fn counted(text: &str, one: &str) -> u32 {
+    let (number, what) = text.split_once(' ').expect(text);
+    let count = number.parse().expect(text);
+    assert_eq!(what, if count == 1 { one.to_string() } else { format!("{one}s") }, "{text}");
+    count
 }
 
 /// The port of a `HOST:PORT`.

@@ -43,7 +43,7 @@ impl Lookup {
                 Found::InSegment(again, _) => meta = again,
             }
         }
-        Err(lost_segment(&meta))
+        Err(self.lost_segment(read.partition, &meta))
     }
 
     /// The answer as a range of the segment's file, if all of it can be sent at once. Never waits for the disk: for callers.
@@ -96,7 +96,26 @@ impl Lookup {
                 break;
             }
         }
-        result.map_err(read_error)
+        result.map_err(|error| match error {
+            SegmentReadError::Gone => self.lost(partition, "a segment file"),
+            error => read_error(error),
+        })
+    }
+
+    fn lost_segment(&self, partition: PartitionId, meta: &SegmentMeta) -> ReadError {
+        let path = self.segments.log_path(partition, meta);
+        let (first, last) = (meta.base_offset, meta.end_offset - 1);
+        self.lost(partition, &format!("segment file {}, which holds offsets {first} to {last},", path.display()))
+    }
+
+    fn lost(&self, partition: PartitionId, what: &str) -> ReadError {
+        let metadata = self.tail.metadata();
+        let topic = metadata.by_id(partition.topic).map_or("?", |topic| &*topic.name);
+        let sentence = format!(
+            "{what} of partition {} of topic {topic} is missing; stop the broker and let `ottla storage check` say all that is lost",
+            partition.index
+        );
+        ReadError::Corrupt(sentence.into())
     }
 
     fn first_with(
@@ -187,9 +206,4 @@ pub(super) fn read_error(error: SegmentReadError) -> ReadError {
             ReadError::Unavailable(Unavailable { reason: reason.into(), retriable: true })
         }
     }
-}
-
-fn lost_segment(meta: &SegmentMeta) -> ReadError {
-    let sentence = format!("the segment file of offset {} is missing: its records are lost", meta.base_offset);
-    ReadError::Corrupt(sentence.into())
 }

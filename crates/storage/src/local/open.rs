@@ -72,7 +72,10 @@ pub(super) fn recover(options: LocalOptions, disk: Arc<dyn Disk>) -> Result<Reco
 fn prepare_folder(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn LockHeld>, OpenError> {
     let not_writable =
         |error: io::Error| OpenError::NotWritable { folder: folder.to_owned(), error: error.to_string() };
-    disk.create_folder(folder).map_err(not_writable)?;
+    disk.create_folder(folder).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => OpenError::NotAFolder { path: folder.to_owned() },
+        _ => not_writable(error),
+    })?;
     let lock = disk.lock(&folder.join("lock")).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => OpenError::Locked { folder: folder.to_owned() },
         _ => not_writable(error),

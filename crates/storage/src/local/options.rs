@@ -135,6 +135,11 @@ pub enum OpenError {
         /// What the system said.
         error: String,
     },
+    /// A file has the folder's name.
+    NotAFolder {
+        /// What should be the data folder.
+        path: PathBuf,
+    },
     /// A later version wrote the folder.
     NewerFormat {
         /// The file that says so.
@@ -174,6 +179,11 @@ impl fmt::Display for OpenError {
                 f,
                 "the data folder {} cannot be written ({error}); change its owner or mode, or choose another with --data",
                 folder.display()
+            ),
+            OpenError::NotAFolder { path } => write!(
+                f,
+                "{} is a file and no data folder; name a folder with --data, which is made where it is missing",
+                path.display()
             ),
             OpenError::NewerFormat { path, found, supported } => write!(
                 f,

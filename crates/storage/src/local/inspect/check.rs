@@ -82,7 +82,9 @@ impl Check<'_> {
             OpenError::NewerFormat { path, found, supported } => {
                 return Err(InspectError::NewerFormat { path, found, supported });
             }
-            OpenError::Locked { folder } | OpenError::NotWritable { folder, .. } => {
+            OpenError::Locked { folder }
+            | OpenError::NotWritable { folder, .. }
+            | OpenError::NotAFolder { path: folder } => {
                 return Err(InspectError::InUse { folder });
             }
         };

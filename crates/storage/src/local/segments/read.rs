@@ -69,6 +69,11 @@ impl SegmentReader {
         Self { files, places: Arc::default() }
     }
 
+    /// The file that a segment's batches lie in.
+    pub(in crate::local) fn log_path(&self, partition: PartitionId, meta: &SegmentMeta) -> PathBuf {
+        self.files.path(FileId { partition, name: meta.name(), kind: FileKind::Log })
+    }
+
     /// Reads batches from the first that ends after `offset` on; see [`crate::Read`] for the limits. `None` where the segment
     /// has none: what lay there was compacted away.
     pub(in crate::local) fn read(
