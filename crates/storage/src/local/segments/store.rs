@@ -17,7 +17,7 @@ use crate::local::shortage::lacks_descriptors;
 use crate::local::tail::{LogBatch, SegmentList};
 use crate::{LogConfig, PartitionId, TopicId};
 
-/// Up to here files and folders are flushed one by one. For more, flushing the whole file system is cheaper, though others
+/// Up to here segments and folders are flushed one by one. For more, flushing the whole file system is cheaper, though others
 /// may have written to it too: each single flush is a commit of the file system's journal and a wait for the drive.
 const FLUSHED_ONE_BY_ONE: usize = 32;
 
