@@ -67,7 +67,12 @@ fn a_file_in_place_of_the_folder_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("file"), "no folder").expect("a file");
     let ottla = Ottla::run_in(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--data", "file"], &[]);
-    ottla.end().check(1, &["error: ", "file", "is a file and no data folder", "--data"]);
+    ottla.end().check(1, &["error: ", "file", "cannot be a data folder", "--data"]);
+    let below = Ottla::run_in(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--data", "file/below"], &[]);
+    below.end().check(1, &["error: ", "file/below", "cannot be a data folder", "--data"]);
+    std::os::unix::fs::symlink("nowhere", folder.path().join("link")).expect("a link");
+    let link = Ottla::run_in(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--data", "link"], &[]);
+    link.end().check(1, &["error: ", "link", "cannot be a data folder", "--data"]);
 }
 
 #[test]

@@ -61,9 +61,13 @@ struct Todo {
 
 impl Todo {
     fn is_empty(&self) -> bool {
-        let flags = self.write || self.checkpoint || self.flusher_closed || self.stopped;
-        let nobody_waits = self.waiting.is_empty() && self.cleaned.is_empty() && self.trimming.is_empty();
-        !flags && nobody_waits && self.removed_topics.is_empty() && self.trimmed.is_empty() && self.rolls.is_empty()
+        !self.write && !self.has_more_than_writes()
+    }
+
+    fn has_more_than_writes(&self) -> bool {
+        let flags = self.checkpoint || self.flusher_closed || self.stopped;
+        let somebody_waits = !self.waiting.is_empty() || !self.cleaned.is_empty() || !self.trimming.is_empty();
+        flags || somebody_waits || !self.removed_topics.is_empty() || !self.trimmed.is_empty() || !self.rolls.is_empty()
     }
 }
 
@@ -137,6 +141,11 @@ impl Signal {
     /// Says that the flusher has done its last write.
     pub(super) fn close(&self) {
         self.change(|todo| todo.flusher_closed = true);
+    }
+
+    /// Whether there is anything to do but to write.
+    fn has_more_than_writes(&self) -> bool {
+        self.lock().has_more_than_writes()
     }
 
     /// Ends the thread.
@@ -342,23 +351,17 @@ impl Background {
         self.signal.end(&result);
     }
 
-    /// Writes what is only in memory, a piece of some partitions in turn, until little is left.
+    /// Writes what is only in memory, a piece of one partition after the other, until little is left or something else is to do.
     fn write_behind(&mut self) {
-        loop {
-            let partitions = self.tail.next_to_write();
-            if partitions.is_empty() {
+        while let Some(partition) = self.tail.next_to_write() {
+            if self.write_piece(partition, i64::MAX).is_err() {
                 return;
-            }
-            for partition in partitions {
-                if self.write_piece(partition, i64::MAX).is_err() {
-                    return;
-                }
             }
             if self.store.unsynced_bytes() >= UNSYNCED_BYTES && self.sync_segments().is_err() {
                 return;
             }
-            if self.signal.lock().checkpoint {
-                return;
+            if self.signal.has_more_than_writes() || self.until_next_turn().is_some_and(|time| time.is_zero()) {
+                return self.signal.request_write();
             }
         }
     }
@@ -438,10 +441,10 @@ impl Background {
         if (done.next_sequence, done.number) == (now.next_sequence, now.number) && !has_compacted {
             return Ok(());
         }
-        for (topic, partitions) in &snapshot.topics {
-            for (index, state) in (0..).zip(partitions) {
-                let partition = PartitionId { topic: topic.id, index };
-                while self.write_piece(partition, state.end_offset)? {}
+        // The oldest first, so that what is written already is not kept in memory by what is not.
+        for partition in self.tail.unwritten_partitions() {
+            if let Some(end_offset) = snapshot.end_offset(partition) {
+                while self.write_piece(partition, end_offset)? {}
             }
         }
         if !planted!(self.planted, SegmentsNotFlushed) {

@@ -41,7 +41,18 @@ pub(super) struct Snapshot {
     pub(super) wal: WalPosition,
     pub(super) next_producer_id: i64,
     pub(super) metadata: Arc<Metadata>,
+    /// By name.
     pub(super) topics: Vec<(Arc<Topic>, Vec<PartitionState>)>,
+}
+
+impl Snapshot {
+    /// Where a partition ends; `None` where it is not there.
+    pub(super) fn end_offset(&self, partition: PartitionId) -> Option<i64> {
+        let topic = self.metadata.by_id(partition.topic)?;
+        let index = self.topics.binary_search_by(|(other, _)| other.name.cmp(&topic.name)).ok()?;
+        let (_, partitions) = self.topics.get(index)?;
+        partitions.get(usize::try_from(partition.index).ok()?).map(|state| state.end_offset)
+    }
 }
 
 /// What the flusher works with.

@@ -73,7 +73,9 @@ fn prepare_folder(disk: &dyn Disk, folder: &Path) -> Result<Box<dyn LockHeld>, O
     let not_writable =
         |error: io::Error| OpenError::NotWritable { folder: folder.to_owned(), error: error.to_string() };
     disk.create_folder(folder).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => OpenError::NotAFolder { path: folder.to_owned() },
+        io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+            OpenError::NotAFolder { path: folder.to_owned() }
+        }
         _ => not_writable(error),
     })?;
     let lock = disk.lock(&folder.join("lock")).map_err(|error| match error.kind() {

@@ -135,7 +135,7 @@ pub enum OpenError {
         /// What the system said.
         error: String,
     },
-    /// A file has the folder's name.
+    /// Something else has the folder's name, or that of a folder on the way to it.
     NotAFolder {
         /// What should be the data folder.
         path: PathBuf,
@@ -182,7 +182,8 @@ impl fmt::Display for OpenError {
             ),
             OpenError::NotAFolder { path } => write!(
                 f,
-                "{} is a file and no data folder; name a folder with --data, which is made where it is missing",
+                "{} cannot be a data folder: it, or what should be a folder on the way to it, is a file or a link to nothing; name \
+                 another with --data, which is made where it is missing",
                 path.display()
             ),
             OpenError::NewerFormat { path, found, supported } => write!(

@@ -141,8 +141,14 @@ pub(super) fn log_batches(
     let one = |span: &BatchSpan| {
         let last_offset = base_offset + i64::from(span.record_count) - 1;
         let bytes = bytes.slice(span.range());
-        let batch =
-            LogBatch { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes, besides_bytes };
+        let batch = LogBatch {
+            base_offset,
+            last_offset,
+            max_timestamp_ms: span.max_timestamp_ms,
+            bytes,
+            besides_bytes,
+            arrived: 0,
+        };
         base_offset = last_offset + 1;
         batch
     };

@@ -3,7 +3,6 @@
 //! The flusher adds batches once they are acknowledged; the background thread says what it has written to segment files;
 //! readers take what they need. All under one lock that is held for moments only: no I/O, no copy of records.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,9 +15,6 @@ use crate::{Bounds, Metadata, PartitionId, Read, ReadError, ReadOutcome, TopicId
 /// What a batch in memory takes besides its bytes, about.
 const BATCH_OVERHEAD_BYTES: usize = 128;
 
-/// So many partitions at least are chosen at once to be written.
-const WRITTEN_AT_ONCE: usize = 8;
-
 /// One batch, acknowledged or about to be.
 #[derive(Clone, Debug)]
 pub(super) struct LogBatch {
@@ -28,6 +24,8 @@ pub(super) struct LogBatch {
     pub(super) bytes: Bytes,
     /// How much memory it keeps besides these.
     pub(super) besides_bytes: usize,
+    /// How many batches had come before it, of all partitions. The tail counts.
+    pub(super) arrived: u64,
 }
 
 impl LogBatch {
@@ -35,7 +33,14 @@ impl LogBatch {
     pub(super) fn of(bytes: Bytes) -> Option<Self> {
         let span = *crate::batches::split(&bytes).ok()?.first()?;
         let (base_offset, last_offset) = (span.base_offset, span.end_offset() - 1);
-        Some(Self { base_offset, last_offset, max_timestamp_ms: span.max_timestamp_ms, bytes, besides_bytes: 0 })
+        Some(Self {
+            base_offset,
+            last_offset,
+            max_timestamp_ms: span.max_timestamp_ms,
+            bytes,
+            besides_bytes: 0,
+            arrived: 0,
+        })
     }
 
     fn memory_bytes(&self) -> usize {
@@ -162,32 +167,41 @@ struct State {
     /// The partitions of all batches in memory, in the order in which they came.
     order: VecDeque<PartitionId>,
     bytes: usize,
+    /// How many batches have come.
+    arrived: u64,
     unwritten: UnwrittenBytes,
     /// What compaction has done since this was last taken.
     compacted: Option<Compacted>,
 }
 
-/// How much of what is in memory is in no segment file yet, in all and by partition: with ten thousand partitions nobody
-/// wants to look at each.
+/// What of all that is in memory is in no segment file yet: with ten thousand partitions nobody wants to look at each.
 #[derive(Default)]
 struct UnwrittenBytes {
     all: usize,
-    by_partition: BTreeMap<PartitionId, usize>,
+    /// How much of each partition, and when the first of its unwritten batches arrived.
+    by_partition: BTreeMap<PartitionId, (usize, u64)>,
+    /// The same partitions by that arrival.
+    by_age: BTreeMap<u64, PartitionId>,
 }
 
 impl UnwrittenBytes {
-    fn add(&mut self, partition: PartitionId, bytes: usize) {
-        self.all += bytes;
-        *self.by_partition.entry(partition).or_default() += bytes;
+    fn add(&mut self, partition: PartitionId, batch: &LogBatch) {
+        self.all += batch.memory_bytes();
+        let (bytes, _) = self.by_partition.entry(partition).or_insert_with(|| {
+            self.by_age.insert(batch.arrived, partition);
+            (0, batch.arrived)
+        });
+        *bytes += batch.memory_bytes();
     }
 
-    fn take(&mut self, partition: PartitionId, bytes: usize) {
+    /// So much of a partition needs no writing any more; what is left begins with a batch that arrived then.
+    fn take(&mut self, partition: PartitionId, bytes: usize, next: Option<u64>) {
         self.all -= bytes;
-        if let Some(left) = self.by_partition.get_mut(&partition) {
-            *left -= bytes;
-            if *left == 0 {
-                self.by_partition.remove(&partition);
-            }
+        let Some((left, first)) = self.by_partition.remove(&partition) else { return };
+        self.by_age.remove(&first);
+        if let Some(next) = next {
+            self.by_partition.insert(partition, (left - bytes, next));
+            self.by_age.insert(next, partition);
         }
     }
 }
@@ -225,7 +239,8 @@ impl Tail {
         for index in 0..partitions {
             let Some(log) = state.partitions.remove(&PartitionId { topic, index }) else { continue };
             state.bytes -= log.tail.iter().map(LogBatch::memory_bytes).sum::<usize>();
-            state.unwritten.take(PartitionId { topic, index }, log.unwritten().map(LogBatch::memory_bytes).sum());
+            let unwritten = log.unwritten().map(LogBatch::memory_bytes).sum();
+            state.unwritten.take(PartitionId { topic, index }, unwritten, None);
         }
         state.order.retain(|partition| partition.topic != topic);
     }
@@ -236,13 +251,14 @@ impl Tail {
         let state = &mut *state;
         for Advance { partition, batches } in advances {
             let Some(log) = state.partitions.get_mut(&partition) else { continue };
-            for batch in batches {
-                let bytes = batch.memory_bytes();
+            for mut batch in batches {
+                batch.arrived = state.arrived;
+                state.arrived += 1;
+                state.bytes += batch.memory_bytes();
+                state.unwritten.add(partition, &batch);
+                state.order.push_back(partition);
                 log.view.high_watermark = batch.last_offset + 1;
                 log.tail.push_back(batch);
-                state.order.push_back(partition);
-                state.bytes += bytes;
-                state.unwritten.add(partition, bytes);
             }
         }
         state.evict(self.limit_bytes);
@@ -258,34 +274,24 @@ impl Tail {
         self.unwritten_bytes() >= self.limit_bytes
     }
 
-    /// Whether it is time to write to segment files.
+    /// Whether it is time to write to segment files: there is much, or the oldest batch keeps in memory what is written already.
     pub(super) fn wants_writing(&self) -> bool {
         let state = self.lock();
-        state.unwritten.all >= self.limit_bytes / 2 || state.blocked(self.limit_bytes).is_some()
+        state.unwritten.all >= self.limit_bytes / 2 || state.bytes > self.limit_bytes
     }
 
-    /// Which partitions to write next; none once little is left. They are few, the fullest first: what the others have waits
-    /// and goes to the disk in larger pieces. One that has little is written once its batch is the oldest of all.
-    pub(super) fn next_to_write(&self) -> Vec<PartitionId> {
+    /// Which partition to write next; none once little is left. It is the one whose first unwritten batch is the oldest, so all
+    /// of them gather for equally long, and what is written already is not kept in memory by an older batch that is not.
+    pub(super) fn next_to_write(&self) -> Option<PartitionId> {
         let state = self.lock();
-        let oldest = state.blocked(self.limit_bytes);
-        if oldest.is_none() && state.unwritten.all < self.limit_bytes / 8 * 3 {
-            return Vec::new();
-        }
-        let mut found: Vec<_> = state.unwritten.by_partition.iter().map(|(id, bytes)| (Reverse(*bytes), *id)).collect();
-        drop(state);
-        let count = (found.len() / 8).max(WRITTEN_AT_ONCE);
-        if count < found.len() {
-            found.select_nth_unstable(count);
-            found.truncate(count);
-        }
-        found.sort_unstable();
-        oldest.into_iter().chain(found.into_iter().map(|(_, partition)| partition)).collect()
+        let (_, partition) = state.unwritten.by_age.first_key_value()?;
+        let is_much = state.unwritten.all >= self.limit_bytes / 8 * 3 || state.bytes > self.limit_bytes;
+        is_much.then_some(*partition)
     }
 
-    /// The partitions that have something to write.
+    /// The partitions that have something to write, the one with the oldest batch first.
     pub(super) fn unwritten_partitions(&self) -> Vec<PartitionId> {
-        self.lock().unwritten.by_partition.keys().copied().collect()
+        self.lock().unwritten.by_age.values().copied().collect()
     }
 
     /// The next batches to write of a partition, those before `end_offset` and about `max_bytes` at most; `None` where there
@@ -313,9 +319,10 @@ impl Tail {
         let state = &mut *state;
         if let Some(log) = state.partitions.get_mut(&partition) {
             let freed = log.unwritten().take_while(|batch| batch.last_offset < written_end);
-            state.unwritten.take(partition, freed.map(LogBatch::memory_bytes).sum());
+            let freed_bytes = freed.map(LogBatch::memory_bytes).sum();
             log.view.written_end = log.view.written_end.max(written_end);
             log.view.segments.replace_active(segments);
+            state.unwritten.take(partition, freed_bytes, log.first_unwritten());
         }
         state.evict(self.limit_bytes);
     }
@@ -332,7 +339,8 @@ impl Tail {
             written_end = batch.last_offset + 1;
         }
         log.view.written_end = written_end;
-        state.unwritten.take(partition, spared);
+        let next = log.first_unwritten();
+        state.unwritten.take(partition, spared, next);
         (from < to).then_some(from)
     }
 
@@ -483,13 +491,6 @@ impl State {
         }
     }
 
-    /// Whose batch is the oldest, where there is more in memory than `limit_bytes` and that batch is in no segment file.
-    fn blocked(&self, limit_bytes: usize) -> Option<PartitionId> {
-        let oldest = self.order.front().filter(|_| self.bytes > limit_bytes)?;
-        let log = self.partitions.get(oldest)?;
-        log.tail.front().is_some_and(|batch| batch.last_offset >= log.view.written_end).then_some(*oldest)
-    }
-
     /// Drops the oldest batches that are in segment files, while there is more in memory than `limit_bytes`.
     fn evict(&mut self, limit_bytes: usize) {
         while self.bytes > limit_bytes
@@ -515,6 +516,11 @@ impl PartitionLog {
     fn unwritten(&self) -> impl Iterator<Item = &LogBatch> {
         let first = self.tail.partition_point(|batch| batch.last_offset < self.view.written_end);
         self.tail.range(first..)
+    }
+
+    /// When the first of them arrived.
+    fn first_unwritten(&self) -> Option<u64> {
+        self.unwritten().next().map(|batch| batch.arrived)
     }
 
     fn unwritten_aged(&self) -> Option<Aged> {

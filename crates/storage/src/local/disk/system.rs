@@ -59,6 +59,7 @@ impl Disk for SystemDisk {
         whole_flush_tells_errors()
             .then(|| File::open(folder).ok())
             .flatten()
+            .filter(is_flushed_whole)
             .map(|folder| Box::new(OnFileSystem(folder)) as _)
     }
 
@@ -109,8 +110,25 @@ fn whole_flush_tells_errors() -> bool {
     (numbers.next(), numbers.next()) >= (Some(5), Some(17))
 }
 
+/// Whether `syncfs` reaches the disk there. Of these file systems it is known; FUSE, for one, may answer that all is well without
+/// asking the process behind it.
+#[cfg(target_os = "linux")]
+fn is_flushed_whole(folder: &File) -> bool {
+    const EXT: u64 = 0xef53;
+    const XFS: u64 = 0x5846_5342;
+    const BTRFS: u64 = 0x9123_683e;
+    const F2FS: u64 = 0xf2f5_2010;
+    rustix::fs::fstatfs(folder)
+        .is_ok_and(|found| [EXT, XFS, BTRFS, F2FS].contains(&(found.f_type as u64 & 0xffff_ffff)))
+}
+
 #[cfg(not(target_os = "linux"))]
 fn whole_flush_tells_errors() -> bool {
+    false
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_flushed_whole(_: &File) -> bool {
     false
 }
 
