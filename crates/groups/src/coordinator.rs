@@ -3,6 +3,7 @@ use crate::answer::{Answer, GroupError, GroupState};
 use crate::describe::{describe, list};
 use crate::durable::DurableGroup;
 use crate::event::{Action, ClientInfo, Event, GroupEvent, GroupEventKind, LogStartMoved, Now, Record, Ticket};
+use crate::expiry::MOST_AT_ONCE;
 use crate::group::Group;
 use crate::join::refused;
 use crate::leave::left_nothing;
@@ -123,6 +124,8 @@ impl Coordinator {
             // Half of a log would be cleaned by halves.
             Event::TopicDeleted { .. } if !self.is_loaded => {}
             Event::LogStartMoved(_) if !self.is_loaded => {}
+            Event::ExpireOffsets if !self.is_loaded => {}
+            Event::ExpireOffsets => self.expire_offsets(now, actions),
             Event::LogStartMoved(moved) => self.log_start_moved(now, &moved, actions),
             Event::TopicDeleted { name, topic_id } => self.topic_deleted(now, &name, topic_id, actions),
         }
@@ -220,6 +223,15 @@ impl Coordinator {
         let concerned = self.groups.values().filter(|group| group.durable.offsets().contains_key(name));
         for group_id in concerned.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
             self.step(now, &group_id, actions, |step| step.topic_deleted(name, topic_id));
+        }
+    }
+
+    fn expire_offsets(&mut self, now: Now, actions: &mut Vec<Action>) {
+        for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
+            if actions.len() >= MOST_AT_ONCE {
+                return;
+            }
+            self.step(now, &group_id, actions, |step| step.expire_offsets());
         }
     }
 

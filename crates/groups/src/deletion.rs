@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 impl Step<'_> {
-    fn forget_offset(&mut self, topic: &str, partition: i32) {
+    pub(crate) fn forget_offset(&mut self, topic: &str, partition: i32) {
         let key = OffsetKey { group_id: self.group.group_id.clone(), topic: topic.into(), partition };
         self.record(StoredRecord::Offset(key, None));
     }
@@ -22,10 +22,15 @@ impl Step<'_> {
         for (topic, partition) in self.commits(|_| true) {
             self.forget_offset(&topic, partition);
         }
-        self.record(StoredRecord::Group(self.group.group_id.clone(), None));
         self.group.pending.clear();
-        self.enter(GroupState::Dead, "it was deleted");
+        self.forget_group("it was deleted");
         self.reply(ticket, Answer::DeleteGroup(Ok(())));
+    }
+
+    /// The end of a group that has neither members nor commits.
+    pub(crate) fn forget_group(&mut self, cause: &str) {
+        self.record(StoredRecord::Group(self.group.group_id.clone(), None));
+        self.enter(GroupState::Dead, cause);
     }
 
     /// The commits of the topics that `which` chooses.

@@ -55,6 +55,9 @@ pub enum Event {
         /// Its id: commits that were made for another id stay.
         topic_id: Option<TopicId>,
     },
+    /// It is time to look for commits that have expired (`offsets.retention.check.interval.ms`). Ignored by a coordinator that has
+    /// not loaded yet.
+    ExpireOffsets,
     /// A partition's log begins later now. Ignored by a coordinator that has not loaded yet: tell it again then.
     LogStartMoved(LogStartMoved),
 }
@@ -171,6 +174,15 @@ pub enum GroupEventKind {
         records: i64,
         /// Why they are gone.
         cause: LogStartCause,
+    },
+    /// Commits that nobody needed any more are gone.
+    OffsetsExpired {
+        /// The topic's name.
+        topic: String,
+        /// Partition numbers, ascending.
+        partitions: Vec<i32>,
+        /// When the newest of them was made, in wall time.
+        last_commit_ms: i64,
     },
     /// The broker itself stood still; every deadline was moved.
     Stalled {

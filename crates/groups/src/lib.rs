@@ -30,6 +30,7 @@ mod deletion;
 mod describe;
 mod durable;
 mod event;
+mod expiry;
 mod group;
 mod heartbeat;
 mod join;

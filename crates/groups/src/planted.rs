@@ -82,6 +82,8 @@ bugs! {
     SyncTimeoutForgotten,
     /// A member id that rejoins in place of a static member loses its assignment.
     StaticRejoinLosesAssignment,
+    /// Commits of a group with members expire.
+    ExpiryWithALiveMember,
     /// A broker that stood still evicts its members.
     StallEvicts,
 }

@@ -15,6 +15,8 @@ pub struct Settings {
     pub max_group_size: i32,
     /// `offset.metadata.max.bytes`: longest metadata string of one committed offset.
     pub max_offset_metadata_bytes: i32,
+    /// `offsets.retention.minutes`, in milliseconds: how long commits are kept that nobody needs any more.
+    pub offsets_retention_ms: i64,
     /// The bug that this coordinator shall have.
     #[cfg(feature = "planted-bugs")]
     pub bug: Option<crate::PlantedBug>,
@@ -38,6 +40,7 @@ impl Default for Settings {
             initial_rebalance_delay_ms: None,
             max_group_size: i32::MAX,
             max_offset_metadata_bytes: 4096,
+            offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
             #[cfg(feature = "planted-bugs")]
             bug: None,
         }

@@ -36,6 +36,10 @@ pub struct GroupSettings {
     pub max_group_size: i32,
     /// `offset.metadata.max.bytes`.
     pub max_offset_metadata_bytes: i32,
+    /// `offsets.retention.minutes`.
+    pub offsets_retention_minutes: i32,
+    /// `offsets.retention.check.interval.ms`.
+    pub offsets_retention_check_interval_ms: u64,
 }
 
 /// All that is served, typed. A field's documentation is its property's name; what it does stands in the table.
@@ -135,6 +139,8 @@ fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {
         initial_rebalance_delay_ms: values.optional(&g::GROUP_INITIAL_REBALANCE_DELAY_MS)?,
         max_group_size: values.get(&g::GROUP_MAX_SIZE)?,
         max_offset_metadata_bytes: values.get(&g::OFFSET_METADATA_MAX_BYTES)?,
+        offsets_retention_minutes: values.get(&g::OFFSETS_RETENTION_MINUTES)?,
+        offsets_retention_check_interval_ms: values.get(&g::OFFSETS_RETENTION_CHECK_INTERVAL_MS)?,
     };
     if groups.min_session_timeout_ms > groups.max_session_timeout_ms {
         return Err(ConfigError::conflict(format!(

@@ -139,7 +139,7 @@ fn secrets_are_not_shown_in_errors_or_warnings() {
 
 #[test]
 fn what_steers_nothing_is_accepted_with_one_warning_each() {
-    let file = "process.roles=broker,controller\nnode.id=1\nnode.id=2\noffsets.retention.minutes=24\n\
+    let file = "process.roles=broker,controller\nnode.id=1\nnode.id=2\ntransaction.max.timeout.ms=24\n\
                 listener.name.internal.ssl.keystore.location=/x\n";
     let config = layers(file, &["node.id=3"]).and_then(Layers::resolve).expect("a configuration");
     let why = "has no meaning here (one process is the whole cluster, so there is no quorum of controllers)";
@@ -147,10 +147,10 @@ fn what_steers_nothing_is_accepted_with_one_warning_each() {
         config.warnings(),
         [
             format!("node.id {why}"),
-            "server.properties:4: offsets.retention.minutes has no effect in this version \
-         (how long offsets are kept once a group has no members, in minutes)"
-                .to_owned(),
             format!("server.properties:1: process.roles {why}"),
+            "server.properties:4: transaction.max.timeout.ms has no effect in this version \
+         (the longest time a transaction may take, in milliseconds)"
+                .to_owned(),
             "server.properties:5: listener.name.internal.ssl.keystore.location has no meaning here".to_owned(),
         ]
     );

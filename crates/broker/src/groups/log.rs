@@ -129,6 +129,10 @@ pub(super) fn tell(partition: i32, event: &GroupEvent) {
             };
             tracing::info!(group, topic, partition, from, to, records, cause, "records were removed unread");
         }
+        GroupEventKind::OffsetsExpired { topic, partitions, last_commit_ms } => {
+            let partitions = partitions.len();
+            tracing::info!(group, topic, partitions, last_commit_ms, "committed offsets expired");
+        }
         GroupEventKind::MemberIdForgotten { member_id } => {
             tracing::debug!(group, member_id, "a member id that was given to a client was never used");
         }

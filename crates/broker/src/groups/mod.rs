@@ -12,6 +12,7 @@ pub(crate) mod wire;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
 use ottla_groups::{Answer, ClientInfo, Event, Now, Request};
 use ottla_storage::{Engine, Topic, TopicId};
@@ -84,6 +85,9 @@ impl Groups {
     pub(crate) async fn start(&self, broker: &Arc<Broker>) -> Result<(), String> {
         let _ = self.surroundings.broker.set(Arc::downgrade(broker));
         tokio::spawn(pulse::run(Arc::downgrade(broker)));
+        let check_interval =
+            Duration::from_millis(broker.config().settings().groups.offsets_retention_check_interval_ms);
+        tokio::spawn(pulse::expire(Arc::downgrade(broker), check_interval));
         if self.surroundings.has_log() {
             for shard in &self.shards {
                 let loaded = shard.load().await;
@@ -202,6 +206,7 @@ fn core_settings(config: &BrokerConfig) -> ottla_groups::Settings {
         initial_rebalance_delay_ms: groups.initial_rebalance_delay_ms,
         max_group_size: groups.max_group_size,
         max_offset_metadata_bytes: groups.max_offset_metadata_bytes,
+        offsets_retention_ms: i64::from(groups.offsets_retention_minutes) * 60_000,
         ..ottla_groups::Settings::default()
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use ottla_groups::Event;
 use tokio::sync::Notify;
 
 use crate::Broker;
@@ -29,6 +30,22 @@ impl Pulse {
     pub(super) fn due(&self, deadline_ms: u64) {
         if deadline_ms < self.armed_ms.load(Ordering::Acquire) {
             self.earlier.notify_one();
+        }
+    }
+}
+
+/// Has expired commits looked for at this interval, until the broker stops or is gone.
+pub(super) async fn expire(broker: Weak<Broker>, interval: Duration) {
+    while let Some(alive) = broker.upgrade() {
+        let (stop, shards) = (alive.stop.wait(), alive.groups.shards.clone());
+        drop(alive);
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            () = stop => return,
+        }
+        for shard in shards {
+            shard.tell_live(Event::ExpireOffsets);
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -63,7 +80,7 @@ pub(super) async fn run(broker: Weak<Broker>) {
         tokio::task::yield_now().await;
         for shard in &groups.shards {
             if shard.next_deadline().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
-                shard.tick();
+                shard.tell_live(Event::Tick);
             }
         }
     }

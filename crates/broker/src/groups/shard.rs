@@ -90,10 +90,11 @@ impl Shard {
         self.deliver(&mut state, event);
     }
 
-    pub(super) fn tick(self: &Arc<Self>) {
+    /// Hands over an event that only concerns what is in memory.
+    pub(super) fn tell_live(self: &Arc<Self>, event: Event) {
         let mut state = self.lock();
         if matches!(state.stage, Stage::Live(_)) {
-            self.deliver(&mut state, Event::Tick);
+            self.deliver(&mut state, event);
         }
     }
 

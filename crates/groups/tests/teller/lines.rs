@@ -59,6 +59,10 @@ fn event(event: &GroupEvent) -> String {
         GroupEventKind::RecordsLost { topic, partition, from, to, records, cause } => {
             format!("{}: lost {records} records of {topic}/{partition}, {from} to {to}: {cause:?}", event.group_id)
         }
+        GroupEventKind::OffsetsExpired { topic, partitions, last_commit_ms } => {
+            let age_ms = event.at_ms - last_commit_ms;
+            format!("{}: commits of {topic} {partitions:?} expired, the newest {age_ms} ms old", event.group_id)
+        }
         GroupEventKind::Stalled { stall_ms } => format!("stalled for {stall_ms} ms"),
         GroupEventKind::RecordSkipped { problem } => format!("record skipped: {problem}"),
     }

@@ -71,7 +71,7 @@ impl Teller {
 
     /// Runs one command. All take `group=` (default `g`).
     ///
-    /// - `settings delay= max_size= min_session= max_session= max_metadata=`: begins anew with these.
+    /// - `settings delay= max_size= min_session= max_session= max_metadata= retention=`: begins anew with these.
     /// - `join CLIENT [v= new id= instance= session= rebalance= type= protocols=name:topic,… reason=]`
     /// - `sync CLIENT [assign=CLIENT:text,… gen= id= instance= protocol=]`
     /// - `heartbeat CLIENT [gen= id= instance=]`
@@ -79,6 +79,7 @@ impl Teller {
     /// - `commit CLIENT|- TOPIC/PARTITION=OFFSET… [gen= id= instance= metadata= keep= topic_id=]`
     /// - `fetch [TOPIC/PARTITION…] [topic_id=]`, `delete-offsets TOPIC/PARTITION…`, `delete-group`, `describe`, `list [states= types=]`
     /// - `advance MS` in honest ticks, `stall MS` in one, `restart`, `cancel CLIENT`, `topic-deleted TOPIC`, `waits`
+    /// - `expire`: looks for commits that have expired
     /// - `log-start TOPIC/PARTITION=FROM..TO [cause=retention topic_id=]`: the log start moved
     pub(crate) fn run(&mut self, text: &str) -> String {
         let command = Command::parse(text);
@@ -122,6 +123,7 @@ impl Teller {
                 self.event(Event::Cancelled { ticket })
             }
             "topic-deleted" => self.event(Event::TopicDeleted { name: client, topic_id: topic_id(&command) }),
+            "expire" => self.event(Event::ExpireOffsets),
             "log-start" => self.log_start(&command),
             "waits" => lines::waits(&self.coordinator.waits(self.now, &group_id), self.now, &self.short_names),
             other => panic!("no such command: {other}"),
@@ -154,6 +156,7 @@ impl Teller {
             min_session_timeout_ms: command.number("min_session", standard.min_session_timeout_ms),
             max_session_timeout_ms: command.number("max_session", standard.max_session_timeout_ms),
             max_offset_metadata_bytes: command.number("max_metadata", standard.max_offset_metadata_bytes),
+            offsets_retention_ms: command.number("retention", standard.offsets_retention_ms),
             #[cfg(feature = "planted-bugs")]
             bug: None,
         };

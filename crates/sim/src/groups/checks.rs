@@ -1,6 +1,7 @@
 //! What must always be true, checked after every event. Nothing here looks at a planted bug.
+use super::broker::now;
 use super::client::{Client, PARTITIONS, Phase, TOPIC, partitions};
-use ottla_groups::records::{GroupMetadata, OffsetKey, StoredRecord};
+use ottla_groups::records::{CommittedOffset, GroupMetadata, OffsetKey, StoredRecord};
 use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
 use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,8 @@ pub(super) struct Checks {
     open: BTreeMap<Ticket, Open>,
     /// The last record of every key, as compaction would leave it.
     compacted: BTreeMap<Vec<u8>, Record>,
+    /// How often a group was forgotten; one of the same name begins anew.
+    lives: BTreeMap<String, u32>,
     /// What the log says of each generation, and what clients were told of it.
     recorded: BTreeMap<Generation, Facts>,
     told: BTreeMap<Generation, Facts>,
@@ -63,6 +66,7 @@ impl Checks {
             violation: None,
             open: BTreeMap::new(),
             compacted: BTreeMap::new(),
+            lives: BTreeMap::new(),
             recorded: BTreeMap::new(),
             told: BTreeMap::new(),
             owners: BTreeMap::new(),
@@ -144,10 +148,14 @@ impl Checks {
     }
 
     fn committed(&self, group_id: &str, partition: i32) -> Option<i64> {
+        self.commit(group_id, partition).map(|committed| committed.offset)
+    }
+
+    fn commit(&self, group_id: &str, partition: i32) -> Option<CommittedOffset> {
         let key = OffsetKey { group_id: group_id.into(), topic: TOPIC.into(), partition };
         let record = self.compacted.get(&StoredRecord::Offset(key, None).encode().key)?;
         match StoredRecord::decode(record) {
-            Ok(StoredRecord::Offset(_, Some(value))) => Some(value.offset),
+            Ok(StoredRecord::Offset(_, value)) => value,
             _ => None,
         }
     }
@@ -207,7 +215,13 @@ impl Checks {
     }
 
     fn happened(&mut self, at_ms: u64, group_id: &str, kind: &GroupEventKind) {
-        let GroupEventKind::MemberRemoved { member_id, cause, .. } = kind else { return };
+        let (member_id, cause) = match kind {
+            GroupEventKind::MemberRemoved { member_id, cause, .. } => (member_id, cause),
+            GroupEventKind::OffsetsExpired { partitions, .. } => {
+                return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, partition));
+            }
+            _ => return,
+        };
         self.changed = true;
         let heard = self.heard.remove(&(group_id.to_string(), member_id.clone()));
         let silent_ms = heard.map(|heard_ms| (at_ms - self.stood_still_ms).saturating_sub(heard_ms));
@@ -216,16 +230,47 @@ impl Checks {
         }
     }
 
+    /// Only what nobody has needed for the whole retention may expire.
+    fn expired(&mut self, at_ms: u64, group_id: &str, partition: i32) {
+        let generation = self.generation(group_id);
+        let members = generation.as_ref().map_or(0, |metadata| metadata.members.len());
+        let Some(committed) = self.commit(group_id, partition) else {
+            return self.fail(format!("{group_id} had no commit of partition {partition} that could expire"));
+        };
+        let had_members = generation.filter(|metadata| !metadata.protocol_type.is_empty());
+        let since_ms =
+            had_members.map_or(i64::MIN, |metadata| metadata.state_timestamp_ms).max(committed.commit_timestamp_ms);
+        let unneeded_ms = now(at_ms).wall_ms - since_ms;
+        if members > 0 || unneeded_ms < self.settings.offsets_retention_ms {
+            self.fail(format!("{committed:?} of {group_id} expired after {unneeded_ms} ms, with {members} members"));
+        }
+    }
+
     /// A record goes into the log.
     pub(super) fn appended(&mut self, record: &Record) {
-        if let Ok(StoredRecord::Group(group_id, Some(metadata))) = StoredRecord::decode(record) {
-            self.generation_recorded(&group_id, &metadata);
+        match StoredRecord::decode(record) {
+            Ok(StoredRecord::Group(group_id, Some(metadata))) => self.generation_recorded(&group_id, &metadata),
+            Ok(StoredRecord::Group(group_id, None)) => self.group_forgotten(&group_id),
+            _ => {}
         }
         self.compacted.insert(record.key.clone(), record.clone());
     }
 
+    /// A group of the same name counts its generations from the beginning, for members that nobody knew before.
+    fn group_forgotten(&mut self, group_id: &str) {
+        if self.generation(group_id).is_some_and(|metadata| !metadata.members.is_empty()) {
+            self.fail(format!("{group_id} is forgotten, and had members"));
+        }
+        *self.lives.entry(group_id.to_string()).or_default() += 1;
+    }
+
+    /// A generation by a name that no other generation has.
+    fn name(&self, group_id: &str, generation_id: i32) -> (String, i32) {
+        (format!("{group_id}, life {}", self.lives.get(group_id).unwrap_or(&0)), generation_id)
+    }
+
     fn generation_recorded(&mut self, group_id: &str, metadata: &GroupMetadata) {
-        let generation = (group_id.to_string(), metadata.generation_id);
+        let generation = self.name(group_id, metadata.generation_id);
         let mut dealt: Vec<u8> = metadata.members.iter().flat_map(|m| partitions(&m.assignment).to_vec()).collect();
         dealt.sort_unstable();
         if let Some(before) = self.generation(group_id) {
@@ -258,14 +303,14 @@ impl Checks {
         let Some(Open { request, .. }) = self.open.remove(&ticket) else { return };
         match (request, answer) {
             (Request::JoinGroup(request), Answer::JoinGroup(joined)) if joined.error.is_none() => {
-                let generation = (request.group_id, joined.generation_id);
+                let generation = self.name(&request.group_id, joined.generation_id);
                 match self.recorded.get(&generation) {
                     Some(facts) => drop(self.told.insert(generation, facts.clone())),
                     None => self.fail(format!("{generation:?} was told but is not recorded")),
                 }
             }
             (Request::SyncGroup(request), Answer::SyncGroup(Ok(synced))) => {
-                let generation = (request.group_id, request.generation_id);
+                let generation = self.name(&request.group_id, request.generation_id);
                 let owner = request.group_instance_id.unwrap_or(request.member_id.clone());
                 for &partition in partitions(&synced.assignment) {
                     let before = self.owners.insert((generation.clone(), partition), owner.clone());
@@ -291,13 +336,13 @@ impl Checks {
     /// The broker has crashed; this is left of its log.
     pub(super) fn crashed(&mut self, log: &[Record]) {
         let (mut commits, mut assignments) = (BTreeSet::new(), BTreeSet::new());
-        (self.compacted, self.recorded) = (BTreeMap::new(), BTreeMap::new());
+        (self.compacted, self.recorded, self.lives) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for record in log {
             match StoredRecord::decode(record) {
                 Ok(StoredRecord::Offset(key, Some(value))) => drop(commits.insert((key, value.offset))),
                 Ok(StoredRecord::Group(group_id, Some(metadata))) => {
                     for member in &metadata.members {
-                        let generation = (group_id.clone(), metadata.generation_id);
+                        let generation = self.name(&group_id, metadata.generation_id);
                         assignments.insert((generation, member.member_id.clone(), member.assignment.clone()));
                     }
                 }

@@ -33,11 +33,13 @@ pub(super) enum Fault {
     DeleteOffsets,
     /// The topic is deleted, and at once created again.
     DeleteTopic,
+    /// Expired commits are looked for.
+    Expire,
 }
 
 impl Fault {
     pub(super) fn choose(rng: &mut Prng) -> Fault {
-        match rng.between(0, 33) {
+        match rng.between(0, 36) {
             0..=4 => Fault::Crash,
             5..=7 => Fault::Stall,
             8..=11 => Fault::Kill,
@@ -49,6 +51,7 @@ impl Fault {
             26..=27 => Fault::Commit,
             28 => Fault::DeleteOffsets,
             29..=32 => Fault::PrepareCrash,
+            33..=35 => Fault::Expire,
             _ => Fault::DeleteTopic,
         }
     }
@@ -89,6 +92,7 @@ impl Fault {
             Fault::DeleteTopic if world.broker.stalled_since_ms.is_none() => {
                 world.tell(Event::TopicDeleted { name: TOPIC.into(), topic_id: None });
             }
+            Fault::Expire if world.broker.stalled_since_ms.is_none() => world.tell(Event::ExpireOffsets),
             _ => {}
         }
     }

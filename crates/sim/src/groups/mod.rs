@@ -27,6 +27,7 @@ impl Plan {
         Settings {
             min_session_timeout_ms: 100,
             initial_rebalance_delay_ms,
+            offsets_retention_ms: 2_000,
             #[cfg(feature = "planted-bugs")]
             bug: self.bug,
             ..Settings::default()

@@ -50,16 +50,18 @@ declare! { GROUPS:
         "offsets.retention.minutes",
         Kind::int(1),
         "10080",
-        "how long offsets are kept once a group has no members, in minutes",
+        "how long committed offsets are kept once nobody needs them any more, in minutes",
     )
-    .not_yet();
+    .more(
+        "Counted from when the group lost its last member, or from the commit where that came later or where the group never had \
+         members. A stable group of consumers keeps those of the topics that it is subscribed to. With its last commit the group goes.",
+    );
     OFFSETS_RETENTION_CHECK_INTERVAL_MS = Property::served(
         "offsets.retention.check.interval.ms",
         Kind::long(1),
         "600000",
         "how often the broker looks for expired offsets, in milliseconds",
-    )
-    .not_yet();
+    );
     PRODUCER_ID_EXPIRATION_MS = Property::served(
         "producer.id.expiration.ms",
         Kind::int(1),
