@@ -19,6 +19,7 @@ use super::group::{Answer, Group, Placed, ProducerIds};
 use super::health::{Health, failed_flush, not_now};
 use super::inbox::{Command, Inbox, Prepared, PreparedBatches, Wake};
 use super::planted::{Planted, planted};
+use super::segments::Flushes;
 use super::state::{DurableState, PartitionState};
 use super::tail::Tail;
 use super::unflushed::Unflushed;
@@ -63,6 +64,7 @@ pub(super) struct Flusher {
     pub(super) slots: Arc<SlotPool>,
     pub(super) background: Arc<Signal>,
     pub(super) producer_ids: Arc<ProducerIds>,
+    pub(super) flushes: Flushes,
     pub(super) wal: WalWriter,
     /// For sentences about failures.
     pub(super) wal_folder: PathBuf,
@@ -386,6 +388,7 @@ impl Flusher {
         counters.groups.add(u64::from(is_written));
         counters.wal_bytes.set(self.wal.written_bytes());
         counters.wal_flushes.set(self.wal.flushes());
+        self.flushes.count();
         group.publish(&self.tail, &self.state.metadata, &self.producer_ids);
         if self.tail.wants_writing() {
             self.background.request_write();

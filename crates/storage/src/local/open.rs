@@ -349,6 +349,7 @@ fn flusher(
         slots: engine.slots.clone(),
         background: engine.signal.clone(),
         producer_ids: engine.producer_ids.clone(),
+        flushes: engine.lookup.segments.flushes(),
         wal,
         wal_folder,
         state,

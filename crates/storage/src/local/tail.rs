@@ -178,8 +178,8 @@ struct State {
 #[derive(Default)]
 struct UnwrittenBytes {
     all: usize,
-    /// How much of each partition, and when the first of its unwritten batches arrived.
-    by_partition: BTreeMap<PartitionId, (usize, u64)>,
+    /// When the first of each partition's unwritten batches arrived.
+    by_partition: BTreeMap<PartitionId, u64>,
     /// The same partitions by that arrival.
     by_age: BTreeMap<u64, PartitionId>,
 }
@@ -187,20 +187,19 @@ struct UnwrittenBytes {
 impl UnwrittenBytes {
     fn add(&mut self, partition: PartitionId, batch: &LogBatch) {
         self.all += batch.memory_bytes();
-        let (bytes, _) = self.by_partition.entry(partition).or_insert_with(|| {
+        self.by_partition.entry(partition).or_insert_with(|| {
             self.by_age.insert(batch.arrived, partition);
-            (0, batch.arrived)
+            batch.arrived
         });
-        *bytes += batch.memory_bytes();
     }
 
     /// So much of a partition needs no writing any more; what is left begins with a batch that arrived then.
     fn take(&mut self, partition: PartitionId, bytes: usize, next: Option<u64>) {
         self.all -= bytes;
-        let Some((left, first)) = self.by_partition.remove(&partition) else { return };
+        let Some(first) = self.by_partition.remove(&partition) else { return };
         self.by_age.remove(&first);
         if let Some(next) = next {
-            self.by_partition.insert(partition, (left - bytes, next));
+            self.by_partition.insert(partition, next);
             self.by_age.insert(next, partition);
         }
     }
@@ -341,6 +340,7 @@ impl Tail {
         log.view.written_end = written_end;
         let next = log.first_unwritten();
         state.unwritten.take(partition, spared, next);
+        state.evict(self.limit_bytes);
         (from < to).then_some(from)
     }
 

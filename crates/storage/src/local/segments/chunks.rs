@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use super::courtesy::{Courtesy, Flushes};
 use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, DiskFile};
 
 /// What a buffer takes: a page, where the system has large ones.
@@ -44,6 +45,7 @@ pub(super) struct Chunks {
     limit: usize,
     state: Mutex<State>,
     loaded: Condvar,
+    courtesy: Courtesy,
 }
 
 struct State {
@@ -98,7 +100,12 @@ impl Chunk {
 impl Chunks {
     /// None yet. Memory is taken when it is first needed.
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, state: Mutex::new(State::default()), loaded: Condvar::new() }
+        Self { limit, state: Mutex::new(State::default()), loaded: Condvar::new(), courtesy: Courtesy::default() }
+    }
+
+    /// Where flushes are to be counted, to which readers give way.
+    pub(super) fn flushes(&self) -> Flushes {
+        self.courtesy.flushes()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -133,7 +140,7 @@ impl Chunks {
             return Ok(self.get(file, position));
         };
         let whole = bytes.next_multiple_of(BLOCK_BYTES);
-        let read = direct.read_at(buffer.as_mut_slice().get_mut(..whole).unwrap_or_default(), start);
+        let read = self.courtesy.read_at(direct, buffer.as_mut_slice().get_mut(..whole).unwrap_or_default(), start);
         let read = read.and_then(|count| if count < bytes { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) });
         let mut state = self.lock();
         state.loading.retain(|(loading, _)| *loading != id);

@@ -157,3 +157,20 @@ fn threads_that_want_the_same_read_it_once() {
     });
     assert_eq!(file.reads.load(Ordering::Relaxed), 1);
 }
+
+#[test]
+fn beside_flushes_it_is_read_in_slices() {
+    let (chunks, file) = (Chunks::new(8), Counting::of(4 << 20));
+    let reads_for = |position| {
+        let before = file.reads.load(Ordering::Relaxed);
+        let chunk = chunks.load((FILE, &file), position, position + (1 << 20), Demand::Now).unwrap().unwrap();
+        let held = chunk.from(position);
+        assert_eq!(held.len(), 1 << 20);
+        assert!(held.iter().enumerate().all(|(at, byte)| *byte == Counting::byte_at(position + at as u64)));
+        file.reads.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(reads_for(0), 1);
+    chunks.flushes().count();
+    assert_eq!(reads_for(1 << 20), 8);
+    assert_eq!(reads_for(2 << 20), 1, "there was no flush since");
+}
