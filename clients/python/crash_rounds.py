@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rounds of produce / kill -9 / restart: every acknowledged record must be there, in order.
 
-    clients/python/crash_rounds.py [--rounds 100] [--modes acks1,all,idempotent,retained,compacted] [--power-cut] [--seconds S]
+    clients/python/crash_rounds.py [--rounds 100] [--modes acks1,all,idempotent,retained,compacted] [--power-cut]
                                    [--broker kafka] [--binary PATH] [--set property=value ...] [--expect-loss] [--seed N]
 
 One producer per mode sends all the time, through kills and restarts, and keeps each delivery report. After every restart the log is read
@@ -429,8 +429,7 @@ class Rounds:
             if self.disk and self.arguments.broker == "kafka":
                 os.sync()  # it does not flush what a first start writes; the rounds are about records
             self.ledgers = [Ledger(Producer(self.broker.bootstrap, mode, self.folder)) for mode in self.arguments.modes]
-            began = time.monotonic()
-            while self.done < self.arguments.rounds and time.monotonic() - began < self.arguments.seconds and self._more():
+            while self.done < self.arguments.rounds and self._more():
                 self._round()
                 self.done += 1
                 if self.done % 25 == 0:
@@ -573,7 +572,6 @@ def report(arguments, what, rounds, seconds):
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=100, help="default: 100")
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="no new round after that; default: no limit")
     parser.add_argument("--modes", type=lambda text: text.split(","), default=list(MODES))
     parser.add_argument("--power-cut", action="store_true")
     parser.add_argument("--broker", choices=("ottla", "kafka"), default="ottla")

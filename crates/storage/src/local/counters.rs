@@ -1,12 +1,13 @@
 //! What the engine has done since it was opened, as plain numbers that any thread may look at.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::EngineCounters;
 
-/// A number that only grows. Each has one thread that changes it, and no order with any other.
-#[derive(Default)]
-pub(super) struct Counter(AtomicU64);
+/// A number that only grows. Each has one thread that changes it, and no order with any other. A clone is the same number.
+#[derive(Clone, Default)]
+pub(super) struct Counter(Arc<AtomicU64>);
 
 impl Counter {
     pub(super) fn add(&self, more: u64) {
@@ -18,7 +19,7 @@ impl Counter {
         self.0.store(now, Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(super) fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
 }

@@ -19,7 +19,6 @@ use super::group::{Answer, Group, Placed, ProducerIds};
 use super::health::{Health, failed_flush, not_now};
 use super::inbox::{Command, Inbox, Prepared, PreparedBatches, Wake};
 use super::planted::{Planted, planted};
-use super::segments::Flushes;
 use super::state::{DurableState, PartitionState};
 use super::tail::Tail;
 use super::unflushed::Unflushed;
@@ -64,7 +63,6 @@ pub(super) struct Flusher {
     pub(super) slots: Arc<SlotPool>,
     pub(super) background: Arc<Signal>,
     pub(super) producer_ids: Arc<ProducerIds>,
-    pub(super) flushes: Flushes,
     pub(super) wal: WalWriter,
     /// For sentences about failures.
     pub(super) wal_folder: PathBuf,
@@ -363,14 +361,7 @@ impl Flusher {
         }
         let acknowledged: usize = group.placed.iter().map(|placed| placed.place.len()).sum();
         let is_written = self.wal.has_frames();
-        let written = if is_written {
-            self.wal.write(group.flush)
-        } else if group.flush && self.wal.is_unflushed() {
-            self.wal.settle()
-        } else {
-            Ok(())
-        };
-        if let Err(error) = written {
+        if let Err(error) = self.write_out(is_written, group.flush) {
             let why = self.poison(&error);
             if group.fail(&why) {
                 self.background.close();
@@ -388,7 +379,6 @@ impl Flusher {
         counters.groups.add(u64::from(is_written));
         counters.wal_bytes.set(self.wal.written_bytes());
         counters.wal_flushes.set(self.wal.flushes());
-        self.flushes.count();
         group.publish(&self.tail, &self.state.metadata, &self.producer_ids);
         if self.tail.wants_writing() {
             self.background.request_write();
@@ -412,6 +402,17 @@ impl Flusher {
         }
         if closes {
             self.close();
+        }
+    }
+
+    /// Brings the frames that were gathered to the log, and, where `flush` holds, also what was written before without a flush.
+    fn write_out(&mut self, has_frames: bool, flush: bool) -> io::Result<()> {
+        if has_frames {
+            self.wal.write(flush)
+        } else if flush && self.wal.is_unflushed() {
+            self.wal.settle()
+        } else {
+            Ok(())
         }
     }
 

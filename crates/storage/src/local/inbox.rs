@@ -144,7 +144,7 @@ struct State {
     queue: VecDeque<Command>,
     snapshot: Option<SyncSender<Option<Snapshot>>>,
     poked: bool,
-    /// The flusher waits, and is to be woken by a poke.
+    /// What the flusher waits for, or last waited for, may come with a poke.
     waits_for_space: bool,
     closed: bool,
     stopped: bool,
@@ -199,7 +199,6 @@ impl Inbox {
         let mut state = self.lock();
         loop {
             if let Some(wake) = state.take(backlog, blocked) {
-                state.waits_for_space = false;
                 return wake;
             }
             state.waits_for_space = blocked;
@@ -208,7 +207,6 @@ impl Inbox {
                 continue;
             };
             let mut waited = self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner);
-            waited.0.waits_for_space = false;
             return waited.0.take(backlog, blocked).unwrap_or(Wake::Work(None));
         }
     }

@@ -13,6 +13,7 @@ use super::cleaner::Cleaner;
 use super::disk::{AlignedBuffer, BLOCK_BYTES, Disk, LockHeld, OpenHow};
 use super::engine::LocalEngine;
 use super::flusher::Flusher;
+use super::health::Health;
 use super::inbox::Inbox;
 use super::lookup::Lookup;
 use super::manifest::Manifest;
@@ -120,6 +121,7 @@ struct Recovery {
     tail: Tail,
     store: SegmentStore,
     files: Arc<OpenFiles>,
+    health: Arc<Health>,
     log_configs: LogConfigCache,
     /// Wall clock of this start. The log does not say when its batches came; taken for that, it only keeps producers longer.
     now_ms: i64,
@@ -143,13 +145,15 @@ impl Recovery {
             }
         }
         let topics = options.folder.join("topics");
-        let files = Arc::new(OpenFiles::new(disk.clone(), topics, options.open_files(), options.read_buffers));
+        let health: Arc<Health> = Arc::default();
+        let cold = (options.read_buffers, health.counters.wal_flushes.clone());
+        let files = Arc::new(OpenFiles::new(disk.clone(), topics, options.open_files(), cold));
         let mut store = SegmentStore::new(files.clone(), options.index_interval_bytes, direct);
         store.planted = options.planted();
         let now_ms = (options.wall_ms)();
         let (state, log_configs) =
             (DurableState::from_manifest(manifest), LogConfigCache::new(options.log_configs.clone()));
-        Self { state, tail, store, files, log_configs, now_ms, lost: BTreeMap::new() }
+        Self { state, tail, store, files, health, log_configs, now_ms, lost: BTreeMap::new() }
     }
 
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
@@ -291,7 +295,7 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         random: parts.options.random,
         planted: parts.options.planted(),
     });
-    let Recovery { mut state, tail, store, files, .. } = recovery;
+    let Recovery { mut state, tail, store, files, health, .. } = recovery;
     tail.set_metadata(state.metadata.clone());
     // Metadata is shared from here on: a change copies it.
     state.metadata = tail.metadata();
@@ -301,7 +305,7 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
     let engine = LocalEngine {
         inbox,
         tail,
-        health: Arc::default(),
+        health,
         slots,
         signal: Arc::default(),
         producer_ids: Arc::default(),
@@ -349,7 +353,6 @@ fn flusher(
         slots: engine.slots.clone(),
         background: engine.signal.clone(),
         producer_ids: engine.producer_ids.clone(),
-        flushes: engine.lookup.segments.flushes(),
         wal,
         wal_folder,
         state,

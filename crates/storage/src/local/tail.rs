@@ -178,28 +178,28 @@ struct State {
 #[derive(Default)]
 struct UnwrittenBytes {
     all: usize,
-    /// When the first of each partition's unwritten batches arrived.
-    by_partition: BTreeMap<PartitionId, u64>,
-    /// The same partitions by that arrival.
+    /// The partitions that have any, by when the first of their unwritten batches arrived.
     by_age: BTreeMap<u64, PartitionId>,
 }
 
 impl UnwrittenBytes {
-    fn add(&mut self, partition: PartitionId, batch: &LogBatch) {
+    /// A batch comes, before the log has it.
+    fn add(&mut self, partition: PartitionId, log: &PartitionLog, batch: &LogBatch) {
         self.all += batch.memory_bytes();
-        self.by_partition.entry(partition).or_insert_with(|| {
+        if log.first_unwritten().is_none() {
             self.by_age.insert(batch.arrived, partition);
-            batch.arrived
-        });
+        }
     }
 
-    /// So much of a partition needs no writing any more; what is left begins with a batch that arrived then.
-    fn take(&mut self, partition: PartitionId, bytes: usize, next: Option<u64>) {
-        self.all -= bytes;
-        let Some(first) = self.by_partition.remove(&partition) else { return };
-        self.by_age.remove(&first);
-        if let Some(next) = next {
-            self.by_partition.insert(partition, next);
+    /// What a log has before `written_end` needs no writing any more.
+    fn settle(&mut self, partition: PartitionId, log: &mut PartitionLog, written_end: i64) {
+        if let Some(first) = log.first_unwritten() {
+            self.by_age.remove(&first);
+        }
+        let settled = log.unwritten().take_while(|batch| batch.last_offset < written_end);
+        self.all -= settled.map(LogBatch::memory_bytes).sum::<usize>();
+        log.view.written_end = log.view.written_end.max(written_end);
+        if let Some(next) = log.first_unwritten() {
             self.by_age.insert(next, partition);
         }
     }
@@ -236,10 +236,10 @@ impl Tail {
     pub(super) fn remove_topic(&self, topic: TopicId, partitions: i32) {
         let mut state = self.lock();
         for index in 0..partitions {
-            let Some(log) = state.partitions.remove(&PartitionId { topic, index }) else { continue };
+            let partition = PartitionId { topic, index };
+            let Some(mut log) = state.partitions.remove(&partition) else { continue };
             state.bytes -= log.tail.iter().map(LogBatch::memory_bytes).sum::<usize>();
-            let unwritten = log.unwritten().map(LogBatch::memory_bytes).sum();
-            state.unwritten.take(PartitionId { topic, index }, unwritten, None);
+            state.unwritten.settle(partition, &mut log, i64::MAX);
         }
         state.order.retain(|partition| partition.topic != topic);
     }
@@ -254,7 +254,7 @@ impl Tail {
                 batch.arrived = state.arrived;
                 state.arrived += 1;
                 state.bytes += batch.memory_bytes();
-                state.unwritten.add(partition, &batch);
+                state.unwritten.add(partition, log, &batch);
                 state.order.push_back(partition);
                 log.view.high_watermark = batch.last_offset + 1;
                 log.tail.push_back(batch);
@@ -276,7 +276,7 @@ impl Tail {
     /// Whether it is time to write to segment files: there is much, or the oldest batch keeps in memory what is written already.
     pub(super) fn wants_writing(&self) -> bool {
         let state = self.lock();
-        state.unwritten.all >= self.limit_bytes / 2 || state.bytes > self.limit_bytes
+        state.is_pressed(self.limit_bytes / 2, self.limit_bytes)
     }
 
     /// Which partition to write next; none once little is left. It is the one whose first unwritten batch is the oldest, so all
@@ -284,8 +284,7 @@ impl Tail {
     pub(super) fn next_to_write(&self) -> Option<PartitionId> {
         let state = self.lock();
         let (_, partition) = state.unwritten.by_age.first_key_value()?;
-        let is_much = state.unwritten.all >= self.limit_bytes / 8 * 3 || state.bytes > self.limit_bytes;
-        is_much.then_some(*partition)
+        state.is_pressed(self.limit_bytes / 8 * 3, self.limit_bytes).then_some(*partition)
     }
 
     /// The partitions that have something to write, the one with the oldest batch first.
@@ -317,11 +316,8 @@ impl Tail {
         let mut state = self.lock();
         let state = &mut *state;
         if let Some(log) = state.partitions.get_mut(&partition) {
-            let freed = log.unwritten().take_while(|batch| batch.last_offset < written_end);
-            let freed_bytes = freed.map(LogBatch::memory_bytes).sum();
-            log.view.written_end = log.view.written_end.max(written_end);
+            state.unwritten.settle(partition, log, written_end);
             log.view.segments.replace_active(segments);
-            state.unwritten.take(partition, freed_bytes, log.first_unwritten());
         }
         state.evict(self.limit_bytes);
     }
@@ -329,18 +325,15 @@ impl Tail {
     /// Moves a log start up; answers from where, if it moved. Batches wholly below it need not be written any more.
     pub(super) fn move_log_start(&self, partition: PartitionId, to: i64) -> Option<i64> {
         let mut state = self.lock();
+        let state = &mut *state;
         let log = state.partitions.get_mut(&partition)?;
         let from = log.view.log_start_offset;
         log.view.log_start_offset = from.max(to);
-        let (mut spared, mut written_end) = (0, log.view.written_end);
-        for batch in log.unwritten().take_while(|batch| batch.last_offset < to) {
-            spared += batch.memory_bytes();
-            written_end = batch.last_offset + 1;
+        let spared = log.unwritten().take_while(|batch| batch.last_offset < to);
+        if let Some(last_offset) = spared.last().map(|batch| batch.last_offset) {
+            state.unwritten.settle(partition, log, last_offset + 1);
+            state.evict(self.limit_bytes);
         }
-        log.view.written_end = written_end;
-        let next = log.first_unwritten();
-        state.unwritten.take(partition, spared, next);
-        state.evict(self.limit_bytes);
         (from < to).then_some(from)
     }
 
@@ -491,6 +484,11 @@ impl State {
         }
     }
 
+    /// Whether so much is unwritten, or there is more in memory than `limit_bytes` and nothing that may be dropped.
+    fn is_pressed(&self, unwritten_bytes: usize, limit_bytes: usize) -> bool {
+        self.unwritten.all >= unwritten_bytes || self.bytes > limit_bytes
+    }
+
     /// Drops the oldest batches that are in segment files, while there is more in memory than `limit_bytes`.
     fn evict(&mut self, limit_bytes: usize) {
         while self.bytes > limit_bytes
@@ -518,7 +516,7 @@ impl PartitionLog {
         self.tail.range(first..)
     }
 
-    /// When the first of them arrived.
+    /// When the first of them arrived; `None` where there are none.
     fn first_unwritten(&self) -> Option<u64> {
         self.unwritten().next().map(|batch| batch.arrived)
     }

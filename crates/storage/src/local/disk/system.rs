@@ -56,11 +56,7 @@ impl Disk for SystemDisk {
     }
 
     fn flushed_whole(&self, folder: &Path) -> Option<Box<dyn FlushedWhole>> {
-        whole_flush_tells_errors()
-            .then(|| File::open(folder).ok())
-            .flatten()
-            .filter(is_flushed_whole)
-            .map(|folder| Box::new(OnFileSystem(folder)) as _)
+        File::open(folder).ok().filter(can_flush_whole).map(|folder| Box::new(OnFileSystem(folder)) as _)
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn LockHeld>> {
@@ -100,6 +96,12 @@ impl FlushedWhole for OnFileSystem {
     }
 }
 
+/// Whether one call makes everything durable there, or tells that it could not.
+#[cfg(target_os = "linux")]
+fn can_flush_whole(folder: &File) -> bool {
+    whole_flush_tells_errors() && whole_flush_reaches_disk(folder)
+}
+
 /// Linux tells `syncfs` of failed writes since 5.8, and of what the file system itself could not do since 5.17; before that, a
 /// flush could fail and nobody would hear of it.
 #[cfg(target_os = "linux")]
@@ -113,7 +115,7 @@ fn whole_flush_tells_errors() -> bool {
 /// Whether `syncfs` reaches the disk there. Of these file systems it is known; FUSE, for one, may answer that all is well without
 /// asking the process behind it.
 #[cfg(target_os = "linux")]
-fn is_flushed_whole(folder: &File) -> bool {
+fn whole_flush_reaches_disk(folder: &File) -> bool {
     const EXT: u64 = 0xef53;
     const XFS: u64 = 0x5846_5342;
     const BTRFS: u64 = 0x9123_683e;
@@ -123,12 +125,7 @@ fn is_flushed_whole(folder: &File) -> bool {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn whole_flush_tells_errors() -> bool {
-    false
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_flushed_whole(_: &File) -> bool {
+fn can_flush_whole(_: &File) -> bool {
     false
 }
 

@@ -12,7 +12,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::courtesy::{Courtesy, Flushes};
+use super::courtesy::Courtesy;
+use crate::local::counters::Counter;
 use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, DiskFile};
 
 /// What a buffer takes: a page, where the system has large ones.
@@ -98,14 +99,10 @@ impl Chunk {
 }
 
 impl Chunks {
-    /// None yet. Memory is taken when it is first needed.
-    pub(super) fn new(limit: usize) -> Self {
-        Self { limit, state: Mutex::new(State::default()), loaded: Condvar::new(), courtesy: Courtesy::default() }
-    }
-
-    /// Where flushes are to be counted, to which readers give way.
-    pub(super) fn flushes(&self) -> Flushes {
-        self.courtesy.flushes()
+    /// None yet. Memory is taken when it is first needed. Reading gives way to the flushes that are counted there.
+    pub(super) fn new(limit: usize, flushes: Counter) -> Self {
+        let courtesy = Courtesy::new(flushes);
+        Self { limit, state: Mutex::new(State::default()), loaded: Condvar::new(), courtesy }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

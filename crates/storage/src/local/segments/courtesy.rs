@@ -5,11 +5,11 @@
 //! waits for one slice at most, and most find the drive idle. Where nobody writes, a reader has the drive for itself.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::local::counters::Counter;
 use crate::local::disk::DiskFile;
 
 /// How much is read at once beside others who write.
@@ -18,37 +18,21 @@ const SLICE_BYTES: usize = 128 << 10;
 /// How long the drive is left to them after each slice.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// How often the log was flushed: the flusher counts, readers look whether it has.
-#[derive(Clone, Default)]
-pub(in crate::local) struct Flushes(Arc<AtomicU64>);
-
-impl Flushes {
-    /// One more.
-    pub(in crate::local) fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn so_far(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// What all readers of cold data know of those who write.
-#[derive(Default)]
 pub(super) struct Courtesy {
-    flushes: Flushes,
+    /// How often the log was flushed.
+    flushes: Counter,
     seen: AtomicU64,
 }
 
 impl Courtesy {
-    /// Where flushes are to be counted.
-    pub(super) fn flushes(&self) -> Flushes {
-        self.flushes.clone()
+    pub(super) fn new(flushes: Counter) -> Self {
+        Self { flushes, seen: AtomicU64::default() }
     }
 
     /// Whether there was a flush since somebody last asked.
     fn is_due(&self) -> bool {
-        let so_far = self.flushes.so_far();
+        let so_far = self.flushes.get();
         self.seen.swap(so_far, Ordering::Relaxed) != so_far
     }
 

@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::chunks::{CHUNK_BYTES, Chunk, Chunks, Demand};
-use super::courtesy::Flushes;
 use super::header::{FIRST_BATCH_AT, FileKind, check};
 use super::{SegmentName, partition_folder};
+use crate::local::counters::Counter;
 use crate::local::disk::{Disk, DiskFile, OpenHow, read_exact_at};
 use crate::{Held, PartitionId};
 
@@ -102,15 +102,15 @@ impl Drop for SegmentFile {
 
 impl OpenFiles {
     /// None open. At most `limit` will be, but for what threads open while all of them are in use. `chunks` is how much of them
-    /// may be in memory that was read past the page cache.
-    pub(in crate::local) fn new(disk: Arc<dyn Disk>, topics: PathBuf, limit: usize, chunks: usize) -> Self {
-        let shared = Shared { disk, chunks: Arc::new(Chunks::new(chunks)), open: Arc::default() };
+    /// may be in memory that was read past the page cache, which gives way to the flushes that are counted there.
+    pub(in crate::local) fn new(
+        disk: Arc<dyn Disk>,
+        topics: PathBuf,
+        limit: usize,
+        (chunks, flushes): (usize, Counter),
+    ) -> Self {
+        let shared = Shared { disk, chunks: Arc::new(Chunks::new(chunks, flushes)), open: Arc::default() };
         Self { shared, topics, limit: limit.max(1), opened: AtomicU64::default(), state: Mutex::default() }
-    }
-
-    /// Where flushes are to be counted, to which readers of cold data give way.
-    pub(in crate::local) fn flushes(&self) -> Flushes {
-        self.shared.chunks.flushes()
     }
 
     /// Gives back the memory that reads past the page cache have taken.

@@ -24,7 +24,6 @@ use crate::ageing::{Aged, Growing};
 use crate::{PartitionId, TopicId};
 
 pub(super) use compacted::{CompactedFiles, CompactedWriter};
-pub(super) use courtesy::Flushes;
 pub(super) use files::{OpenFiles, SegmentFile};
 pub(super) use header::{FIRST_BATCH_AT, FileKind, check as check_header};
 pub(super) use index::{ENTRY_BYTES, IndexEntry, entry_at};

@@ -16,7 +16,6 @@ use bytes::Bytes;
 use ottla_protocol::records::matches_checksum;
 
 use super::SegmentMeta;
-use super::courtesy::Flushes;
 use super::files::{FileId, OpenFiles, SegmentFile};
 use super::header::{FIRST_BATCH_AT, FileKind};
 use super::index::{IndexEntry, last_before};
@@ -68,11 +67,6 @@ struct BatchHead {
 impl SegmentReader {
     pub(in crate::local) fn new(files: Arc<OpenFiles>) -> Self {
         Self { files, places: Arc::default() }
-    }
-
-    /// Where flushes are to be counted, to which readers of cold data give way.
-    pub(in crate::local) fn flushes(&self) -> Flushes {
-        self.files.flushes()
     }
 
     /// The file that a segment's batches lie in.
