@@ -278,6 +278,8 @@ def cold(broker, options):
     """What a reader of cold data does to everybody else: a producer, a steady stream end to end, and a request that needs nothing."""
     broker.create_topic("cold", 3)
     broker.create_topic("bench", 3)
+    # Of its own: what the producers leave in theirs carries no time of sending.
+    broker.create_topic("stream", 3)
     drive(broker, "produce", "--records", records(options, options.cold_gb), topic="cold")
     alone = neighbours(broker, options)
     settled(broker)
@@ -302,7 +304,8 @@ def neighbours(broker, options):
     """A producer with one record in flight, a steady stream, and pings, each for some seconds."""
     seconds = 5 * max(options.scale, 0.2)
     produced = drive(broker, "single", "--producers", 4, "--seconds", seconds, "--warm-up-s", 1)
-    stream = driver(broker, "trickle", "--rate", 1000, "--seconds", seconds, "--warm-up-s", 1, "--group", f"g{time.time()}")
+    stream = driver(broker, "trickle", "--rate", 1000, "--seconds", seconds, "--warm-up-s", 1, "--group", f"g{time.time()}",
+                    topic="stream")
     turns = []
     pinging = threading.Thread(target=ping, args=(broker, seconds, turns))
     pinging.start()
