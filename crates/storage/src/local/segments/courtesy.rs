@@ -82,3 +82,22 @@ impl Courtesy {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_is_remembered_for_all_readers_and_for_a_while() {
+        let flushes = Counter::default();
+        let courtesy = Courtesy::new(flushes.clone());
+        let start = Instant::now();
+        assert!(!courtesy.is_due(start));
+        flushes.add(1);
+        assert!(courtesy.is_due(start));
+        assert!(courtesy.is_due(start + MEMORY / 2), "another reader, or the next chunk");
+        assert!(!courtesy.is_due(start + MEMORY));
+        flushes.add(1);
+        assert!(courtesy.is_due(start + MEMORY));
+    }
+}
