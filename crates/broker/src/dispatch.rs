@@ -88,6 +88,8 @@ pub(crate) static APIS: &[Api] = &[
     api!(IncrementalAlterConfigs 0-1, incremental_alter_configs),
     api!(OffsetDelete 0-0, offset_delete),
     api!(DescribeCluster 0-2, describe_cluster),
+    api!(ConsumerGroupHeartbeat 0-1, consumer_group_heartbeat),
+    api!(ConsumerGroupDescribe 0-1, consumer_group_describe),
 ];
 
 /// The row of an API.

@@ -1,4 +1,6 @@
 //! What the coordinator answers.
+use crate::assignment::Assignment;
+use crate::records::ConsumerMemberMetadata;
 use crate::request::TopicId;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -38,6 +40,39 @@ pub enum GroupError {
     OffsetMetadataTooLarge,
     /// INVALID_REQUEST: the request contradicts itself.
     InvalidRequest,
+    /// FENCED_MEMBER_EPOCH: the member is in another epoch and must join again.
+    FencedMemberEpoch,
+    /// STALE_MEMBER_EPOCH: the member has reached another epoch by now; it will hear of it with its next heartbeat.
+    StaleMemberEpoch,
+    /// UNRELEASED_INSTANCE_ID: another process has this `group.instance.id` and has not left.
+    UnreleasedInstanceId,
+    /// UNSUPPORTED_ASSIGNOR.
+    UnsupportedAssignor,
+    /// INVALID_REGULAR_EXPRESSION.
+    InvalidRegularExpression,
+    /// UNSUPPORTED_VERSION: the request's version cannot say what this kind of group needs.
+    UnsupportedVersion,
+}
+
+/// Why a request was refused, with a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The error.
+    pub error: GroupError,
+    /// What was wrong with it, if there is more to say.
+    pub message: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(error: GroupError, message: &str) -> Self {
+        Refusal { error, message: Some(message.into()) }
+    }
+}
+
+impl From<GroupError> for Refusal {
+    fn from(error: GroupError) -> Self {
+        Refusal { error, message: None }
+    }
 }
 
 /// One answer, of the kind of its request.
@@ -63,6 +98,58 @@ pub enum Answer {
     ListGroups(Result<Vec<ListedGroup>, GroupError>),
     /// DeleteGroups.
     DeleteGroup(Result<(), GroupError>),
+    /// ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(Result<ConsumerHeartbeatAnswer, Refusal>),
+    /// ConsumerGroupDescribe.
+    DescribeConsumerGroup(Result<DescribedConsumerGroup, GroupError>),
+}
+
+/// Answer to ConsumerGroupHeartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerHeartbeatAnswer {
+    /// The member.
+    pub member_id: String,
+    /// The epoch that it has reached.
+    pub member_epoch: i32,
+    /// When to come again.
+    pub heartbeat_interval_ms: i32,
+    /// What it may read from now on; `None` if that has not changed.
+    pub assignment: Option<Assignment>,
+}
+
+/// Everything about one group of the consumer protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedConsumerGroup {
+    /// The group.
+    pub group_id: String,
+    /// Its state.
+    pub state: GroupState,
+    /// Its epoch.
+    pub epoch: i32,
+    /// The epoch of its target assignment.
+    pub target_epoch: i32,
+    /// The assignor that it uses.
+    pub assignor: &'static str,
+    /// Its members, by id.
+    pub members: Vec<DescribedConsumer>,
+}
+
+/// Partitions of one topic: its id, its name, the numbers.
+pub type NamedPartitions = (TopicId, String, Vec<i32>);
+
+/// Everything about one member of the consumer protocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedConsumer {
+    /// The member.
+    pub member_id: String,
+    /// What it says of itself.
+    pub metadata: ConsumerMemberMetadata,
+    /// The epoch that it has reached.
+    pub member_epoch: i32,
+    /// What it has.
+    pub assigned: Vec<NamedPartitions>,
+    /// What it shall have.
+    pub target: Vec<NamedPartitions>,
 }
 
 /// Answer to JoinGroup. With an error, only `member_id` has a meaning.
@@ -161,7 +248,7 @@ pub struct FetchedPartition {
     pub metadata: String,
 }
 
-/// State of a group of the classic protocol.
+/// State of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GroupState {
     /// No members; there may be commits.
@@ -172,6 +259,10 @@ pub enum GroupState {
     CompletingRebalance,
     /// Everybody may have its assignment.
     Stable,
+    /// Of the consumer protocol: who shall have what is not decided yet.
+    Assigning,
+    /// Of the consumer protocol: members are on their way to what they shall have.
+    Reconciling,
     /// Gone.
     Dead,
 }
@@ -184,6 +275,8 @@ impl GroupState {
             GroupState::PreparingRebalance => "PreparingRebalance",
             GroupState::CompletingRebalance => "CompletingRebalance",
             GroupState::Stable => "Stable",
+            GroupState::Assigning => "Assigning",
+            GroupState::Reconciling => "Reconciling",
             GroupState::Dead => "Dead",
         }
     }
@@ -230,6 +323,6 @@ pub struct ListedGroup {
     pub protocol_type: String,
     /// Its state.
     pub state: GroupState,
-    /// Its type, `classic`.
+    /// Its type, `classic` or `consumer`.
     pub group_type: &'static str,
 }

@@ -1,5 +1,6 @@
 //! The coordinator itself: what comes in, to whom it goes, and what goes out.
-use crate::answer::{Answer, GroupError, GroupState};
+use crate::answer::{Answer, GroupError, GroupState, Refusal};
+use crate::consumer::validate;
 use crate::describe::{describe, list};
 use crate::durable::DurableGroup;
 use crate::event::{Action, ClientInfo, Event, GroupEvent, GroupEventKind, LogStartMoved, Now, Record, Ticket};
@@ -7,15 +8,18 @@ use crate::expiry::MOST_AT_ONCE;
 use crate::group::Group;
 use crate::join::refused;
 use crate::leave::left_nothing;
-use crate::offsets::fetch;
+use crate::offsets::{fetch, may_fetch};
 use crate::planted::planted;
 use crate::records::StoredRecord;
-use crate::request::{CommitOffsets, JoinGroup, ListGroups, Request, TopicId};
+use crate::request::{CommitOffsets, ConsumerHeartbeat, JoinGroup, ListGroups, Request, TopicId};
 use crate::settings::Settings;
 use crate::step::{Parked, Step};
+use crate::topics::Topics;
 use crate::waits::{Wait, waits};
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// How far away the next deadline is at most while anything is timed, in milliseconds. A call that comes more than
@@ -32,6 +36,7 @@ pub struct Coordinator {
     settings: Settings,
     groups: BTreeMap<String, Group>,
     parked: Parked,
+    topics: Arc<Topics>,
     /// When to look at which group; for each group at most one entry, which `queued` repeats.
     wake_ups: BTreeSet<(u64, String)>,
     queued: BTreeMap<String, u64>,
@@ -49,6 +54,7 @@ impl Coordinator {
             settings,
             groups: BTreeMap::new(),
             parked: Parked::new(),
+            topics: Arc::default(),
             wake_ups: BTreeSet::new(),
             queued: BTreeMap::new(),
             last_call_ms: 0,
@@ -70,11 +76,7 @@ impl Coordinator {
             Ok(stored) => stored,
             Err(problem) => return self.skipped.push(problem.to_string()),
         };
-        let group_id = match &stored {
-            StoredRecord::Offset(key, _) => key.group_id.clone(),
-            StoredRecord::Group(group_id, _) => group_id.clone(),
-            StoredRecord::Unknown { .. } => return,
-        };
+        let Some(group_id) = stored.group_id().map(String::from) else { return };
         let group = self.groups.entry(group_id).or_insert_with_key(|group_id| Group::new(group_id.clone()));
         group.durable.apply(stored);
         if group.durable.is_nothing() {
@@ -93,7 +95,10 @@ impl Coordinator {
             actions.push(Action::Event(GroupEvent { group_id: String::new(), at_ms: now.wall_ms, kind }));
         }
         for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
-            self.step(now, &group_id, &mut actions, |step| step.revive());
+            self.step(now, &group_id, &mut actions, |step| {
+                step.revive();
+                step.revive_consumer();
+            });
         }
         actions
     }
@@ -121,6 +126,7 @@ impl Coordinator {
                     self.step(now, &group_id, actions, |step| step.cancelled(ticket, &member_id));
                 }
             }
+            Event::TopicsChanged(topics) => self.topics_changed(now, topics, actions),
             // Half of a log would be cleaned by halves.
             Event::TopicDeleted { .. } if !self.is_loaded => {}
             Event::LogStartMoved(_) if !self.is_loaded => {}
@@ -146,6 +152,11 @@ impl Coordinator {
     /// State and generation of a group.
     pub fn state(&self, group_id: &str) -> Option<(GroupState, i32)> {
         self.groups.get(group_id).map(|group| (group.state, group.generation_id()))
+    }
+
+    /// Whether any group has members that the topics matter to: those of the consumer protocol.
+    pub fn reads_topics(&self) -> bool {
+        self.groups.values().any(Group::is_consumer)
     }
 
     /// How many groups there are; for the ready line and metrics.
@@ -181,7 +192,14 @@ impl Coordinator {
     /// Lets one group take a step, then sees to its next timer, or forgets it if nothing is left of it.
     fn step(&mut self, now: Now, group_id: &str, actions: &mut Vec<Action>, act: impl FnOnce(&mut Step<'_>)) {
         let Some(group) = self.groups.get_mut(group_id) else { return };
-        act(&mut Step { now, settings: &self.settings, group, parked: &mut self.parked, actions });
+        act(&mut Step {
+            now,
+            settings: &self.settings,
+            topics: &self.topics,
+            group,
+            parked: &mut self.parked,
+            actions,
+        });
         // Never in the past: a deadline that nobody could keep would look like a broker that stood still.
         let wake_at_ms = group.wake_at_ms.max(now.monotonic_ms);
         if group.is_nothing() {
@@ -219,6 +237,17 @@ impl Coordinator {
         }
     }
 
+    fn topics_changed(&mut self, now: Now, topics: Arc<Topics>, actions: &mut Vec<Action>) {
+        self.topics = topics;
+        if !self.is_loaded {
+            return;
+        }
+        let consumers = self.groups.values().filter(|group| group.is_consumer());
+        for group_id in consumers.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
+            self.step(now, &group_id, actions, |step| step.topics_changed());
+        }
+    }
+
     fn topic_deleted(&mut self, now: Now, name: &str, topic_id: Option<TopicId>, actions: &mut Vec<Action>) {
         let concerned = self.groups.values().filter(|group| group.durable.offsets().contains_key(name));
         for group_id in concerned.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
@@ -250,15 +279,21 @@ impl Coordinator {
         match request {
             Request::JoinGroup(request) => self.join(now, ticket, client, request, actions),
             Request::CommitOffsets(request) => self.commit(now, ticket, request, actions),
+            Request::ConsumerHeartbeat(request) => self.consumer_heartbeat(now, ticket, &client, request, actions),
             Request::FetchOffsets(request) => {
                 let group = self.groups.get(&request.group_id).map(|group| &group.durable);
-                actions.push(Action::Reply(ticket, fetch(group, request)));
+                let answer = match may_fetch(group, &request) {
+                    Ok(()) => fetch(group, request),
+                    Err(error) => Answer::FetchOffsets(Err(error)),
+                };
+                actions.push(Action::Reply(ticket, answer));
             }
             Request::ListGroups(request) => {
                 actions.push(Action::Reply(ticket, Answer::ListGroups(Ok(self.list(&request)))));
             }
             Request::DescribeGroup(request) => {
-                let described = self.groups.get(&request.group_id).map(describe);
+                let classic = self.groups.get(&request.group_id).filter(|group| !group.is_consumer());
+                let described = classic.map(describe);
                 let answer = Answer::DescribeGroup(described.ok_or(GroupError::GroupIdNotFound));
                 actions.push(Action::Reply(ticket, answer));
             }
@@ -273,6 +308,11 @@ impl Coordinator {
             return actions.push(Action::Reply(ticket, answer_without_group(request)));
         }
         self.step(now, &group_id, actions, |step| match request {
+            Request::DescribeConsumerGroup(_) => {
+                let described = step.describe_consumer_group();
+                step.reply(ticket, Answer::DescribeConsumerGroup(described));
+            }
+            Request::LeaveGroup(request) if step.group.is_consumer() => step.leave_consumers(ticket, request),
             Request::SyncGroup(request) => step.sync(ticket, request),
             Request::Heartbeat(request) => step.heartbeat(ticket, &request),
             Request::LeaveGroup(request) => step.leave(ticket, request),
@@ -280,6 +320,29 @@ impl Coordinator {
             Request::DeleteGroup(_) => step.delete_group(ticket),
             other => step.reply(ticket, refuse(&other, GroupError::InvalidRequest)),
         });
+    }
+
+    fn consumer_heartbeat(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        client: &ClientInfo,
+        request: ConsumerHeartbeat,
+        actions: &mut Vec<Action>,
+    ) {
+        let checked = validate(&request, &self.settings).and_then(|()| {
+            if request.member_epoch == 0 || self.groups.contains_key(&request.group_id) {
+                return Ok(());
+            }
+            let message = format!("There is no group {}.", request.group_id);
+            Err(Refusal::new(GroupError::GroupIdNotFound, &message))
+        });
+        match checked {
+            Err(refusal) => actions.push(Action::Reply(ticket, Answer::ConsumerHeartbeat(Err(refusal)))),
+            Ok(()) => self.step_new(now, request.group_id.clone(), actions, |step| {
+                step.consumer_heartbeat(ticket, client, request);
+            }),
+        }
     }
 
     fn join(&mut self, now: Now, ticket: Ticket, client: ClientInfo, request: JoinGroup, actions: &mut Vec<Action>) {
@@ -323,6 +386,8 @@ fn group_of(request: &Request) -> Option<&str> {
         Request::DeleteOffsets(request) => &request.group_id,
         Request::DescribeGroup(request) => &request.group_id,
         Request::DeleteGroup(request) => &request.group_id,
+        Request::ConsumerHeartbeat(request) => &request.group_id,
+        Request::DescribeConsumerGroup(request) => &request.group_id,
         Request::ListGroups(_) => return None,
     })
 }
@@ -337,7 +402,10 @@ fn check_names(request: &Request) -> Result<(), GroupError> {
             | Request::FetchOffsets(_)
             | Request::DescribeGroup(_)
             | Request::DeleteGroup(_)
+            | Request::DescribeConsumerGroup(_)
             | Request::ListGroups(_)
+            // Has checks of its own, with sentences.
+            | Request::ConsumerHeartbeat(_)
     );
     if group_id.len() > MAX_NAME_BYTES || (group_id.is_empty() && !nameless) {
         return Err(GroupError::InvalidGroupId);
@@ -368,6 +436,8 @@ fn refuse(request: &Request, error: GroupError) -> Answer {
         Request::DescribeGroup(_) => Answer::DescribeGroup(Err(error)),
         Request::ListGroups(_) => Answer::ListGroups(Err(error)),
         Request::DeleteGroup(_) => Answer::DeleteGroup(Err(error)),
+        Request::ConsumerHeartbeat(_) => Answer::ConsumerHeartbeat(Err(error.into())),
+        Request::DescribeConsumerGroup(_) => Answer::DescribeConsumerGroup(Err(error)),
     }
 }
 
@@ -375,7 +445,9 @@ fn refuse(request: &Request, error: GroupError) -> Answer {
 fn answer_without_group(request: Request) -> Answer {
     match request {
         Request::LeaveGroup(request) => left_nothing(request),
-        Request::DeleteOffsets(_) | Request::DeleteGroup(_) => refuse(&request, GroupError::GroupIdNotFound),
+        Request::DeleteOffsets(_) | Request::DeleteGroup(_) | Request::DescribeConsumerGroup(_) => {
+            refuse(&request, GroupError::GroupIdNotFound)
+        }
         _ => refuse(&request, GroupError::UnknownMemberId),
     }
 }

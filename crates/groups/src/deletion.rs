@@ -29,7 +29,10 @@ impl Step<'_> {
 
     /// The end of a group that has neither members nor commits.
     pub(crate) fn forget_group(&mut self, cause: &str) {
-        self.record(StoredRecord::Group(self.group.group_id.clone(), None));
+        self.forget_consumer_group();
+        if self.group.durable.metadata().is_some() {
+            self.record(StoredRecord::Group(self.group.group_id.clone(), None));
+        }
         self.enter(GroupState::Dead, cause);
     }
 
@@ -50,7 +53,7 @@ impl Step<'_> {
     }
 
     fn delete_topic_offsets(&mut self, topic: FetchTopic) -> TopicResults {
-        let error = self.group.subscribed.contains(&topic.name).then_some(GroupError::GroupSubscribedToTopic);
+        let error = self.group.reads(&topic.name).then_some(GroupError::GroupSubscribedToTopic);
         if error.is_none() {
             for &partition in &topic.partitions {
                 if self.group.durable.offset(&topic.name, partition).is_some() {
@@ -66,7 +69,7 @@ impl Step<'_> {
     /// A group that exists by its commits alone gets a record of its own before the first of them is deleted: deleting
     /// commits does not delete the group.
     fn keep_existing(&mut self) {
-        if self.group.durable.metadata().is_none() {
+        if self.group.durable.metadata().is_none() && !self.group.is_consumer() {
             let metadata = GroupMetadata { state_timestamp_ms: self.now.wall_ms, ..GroupMetadata::default() };
             self.record(StoredRecord::Group(self.group.group_id.clone(), Some(metadata)));
         }

@@ -4,8 +4,9 @@ use crate::group::Group;
 use crate::request::ListGroups;
 use alloc::string::{String, ToString};
 
-/// The type of every group of this protocol.
+/// The types of groups.
 const CLASSIC: &str = "classic";
+const CONSUMER_TYPE: &str = "consumer";
 
 /// Everything about one group. What the members say is shown only while it is agreed.
 pub(crate) fn describe(group: &Group) -> DescribedGroup {
@@ -29,13 +30,14 @@ pub(crate) fn describe(group: &Group) -> DescribedGroup {
 pub(crate) fn list(group: &Group, request: &ListGroups) -> Option<ListedGroup> {
     let chosen =
         |filter: &[String], name: &str| filter.is_empty() || filter.iter().any(|f| f.eq_ignore_ascii_case(name));
-    if !chosen(&request.states, group.state.name()) || !chosen(&request.types, CLASSIC) {
+    let group_type = if group.is_consumer() { CONSUMER_TYPE } else { CLASSIC };
+    if !chosen(&request.states, group.state.name()) || !chosen(&request.types, group_type) {
         return None;
     }
     Some(ListedGroup {
         group_id: group.group_id.clone(),
         protocol_type: group.protocol_type.clone().unwrap_or_default(),
         state: group.state,
-        group_type: CLASSIC,
+        group_type,
     })
 }

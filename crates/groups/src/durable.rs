@@ -1,5 +1,8 @@
 //! What survives: the part of a group that only records change.
-use crate::records::{CommittedOffset, GroupMetadata, OffsetKey, StoredRecord};
+use crate::assignment::Assignment;
+use crate::records::{
+    CommittedOffset, ConsumerMemberMetadata, CurrentAssignment, GroupEpoch, GroupMetadata, OffsetKey, StoredRecord,
+};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 
@@ -8,7 +11,30 @@ use alloc::string::String;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DurableGroup {
     metadata: Option<GroupMetadata>,
+    consumer: Option<DurableConsumer>,
     offsets: BTreeMap<String, BTreeMap<i32, CommittedOffset>>,
+}
+
+/// What makes a group one of the consumer protocol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DurableConsumer {
+    /// The group's epoch.
+    pub epoch: GroupEpoch,
+    /// The epoch that the target assignment was made for; 0 before the first.
+    pub target_epoch: i32,
+    /// By member id.
+    pub members: BTreeMap<String, DurableMember>,
+}
+
+/// One member of the consumer protocol.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DurableMember {
+    /// What it says of itself; `None` if the log holds only what it was given.
+    pub metadata: Option<ConsumerMemberMetadata>,
+    /// What it shall have.
+    pub target: Assignment,
+    /// What it has.
+    pub current: CurrentAssignment,
 }
 
 impl DurableGroup {
@@ -20,7 +46,38 @@ impl DurableGroup {
                 self.offsets.entry(key.topic).or_default().insert(key.partition, value);
             }
             StoredRecord::Offset(key, None) => self.forget(&key),
+            StoredRecord::GroupEpoch(_, Some(epoch)) => self.consumer.get_or_insert_default().epoch = epoch,
+            StoredRecord::GroupEpoch(_, None) => self.consumer = None,
+            StoredRecord::TargetEpoch(_, epoch) => {
+                if let Some(consumer) = self.consumer_for(epoch.is_some()) {
+                    consumer.target_epoch = epoch.unwrap_or_default();
+                }
+            }
+            StoredRecord::ConsumerMember(_, member_id, metadata) => {
+                self.change(member_id, metadata.is_some(), |member| member.metadata = metadata);
+            }
+            StoredRecord::Target(_, member_id, target) => {
+                self.change(member_id, target.is_some(), |member| member.target = target.unwrap_or_default());
+            }
+            StoredRecord::Current(_, member_id, current) => {
+                self.change(member_id, current.is_some(), |member| member.current = current.unwrap_or_default());
+            }
             StoredRecord::Unknown { .. } => {}
+        }
+    }
+
+    /// The consumer part. A tombstone makes none: it may come after that of the whole group.
+    fn consumer_for(&mut self, is_new_value: bool) -> Option<&mut DurableConsumer> {
+        if is_new_value { Some(self.consumer.get_or_insert_default()) } else { self.consumer.as_mut() }
+    }
+
+    /// Changes one member, which goes when nothing is left of it.
+    fn change(&mut self, member_id: String, is_new_value: bool, change: impl FnOnce(&mut DurableMember)) {
+        let Some(consumer) = self.consumer_for(is_new_value) else { return };
+        let member = consumer.members.entry(member_id.clone()).or_default();
+        change(member);
+        if *member == DurableMember::default() {
+            consumer.members.remove(&member_id);
         }
     }
 
@@ -33,9 +90,14 @@ impl DurableGroup {
         }
     }
 
-    /// The last generation recorded.
+    /// The last generation of the classic protocol that was recorded.
     pub fn metadata(&self) -> Option<&GroupMetadata> {
         self.metadata.as_ref()
+    }
+
+    /// The members of the consumer protocol and what they have; `None` for a group that does not use it.
+    pub fn consumer(&self) -> Option<&DurableConsumer> {
+        self.consumer.as_ref()
     }
 
     /// Commits by topic and partition.
@@ -50,6 +112,13 @@ impl DurableGroup {
 
     /// There is nothing: the log does not know the group, or no longer.
     pub fn is_nothing(&self) -> bool {
-        self.metadata.is_none() && self.offsets.is_empty()
+        self.metadata.is_none() && self.consumer.is_none() && self.offsets.is_empty()
+    }
+}
+
+impl DurableMember {
+    /// What it says of itself.
+    pub(crate) fn metadata(&self) -> Option<&ConsumerMemberMetadata> {
+        self.metadata.as_ref()
     }
 }

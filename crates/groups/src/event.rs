@@ -1,7 +1,9 @@
 //! What comes in and what goes out.
 use crate::answer::{Answer, GroupState};
 use crate::request::{Request, TopicId};
+use crate::topics::Topics;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// The time, twice: deadlines are monotonic, stored times are wall time.
@@ -55,6 +57,9 @@ pub enum Event {
         /// Its id: commits that were made for another id stay.
         topic_id: Option<TopicId>,
     },
+    /// Topics came or went, or have more partitions: all that there are now. To be told before [`crate::Coordinator::loaded`] for
+    /// the first time, and before any request that follows from a change.
+    TopicsChanged(Arc<Topics>),
     /// It is time to look for commits that have expired (`offsets.retention.check.interval.ms`). Ignored by a coordinator that has
     /// not loaded yet.
     ExpireOffsets,
@@ -128,7 +133,7 @@ pub enum GroupEventKind {
         from: GroupState,
         /// After.
         to: GroupState,
-        /// The generation after the change.
+        /// The generation, or of the consumer protocol the group's epoch, after the change.
         generation_id: i32,
         /// Why, in words: who joined, left or was late.
         cause: String,

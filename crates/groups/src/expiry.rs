@@ -33,7 +33,8 @@ impl Step<'_> {
             self.tell(GroupEventKind::OffsetsExpired { topic, partitions, last_commit_ms });
         }
         let nobody_comes = self.group.state == GroupState::Empty && self.group.pending.is_empty();
-        if nobody_comes && self.group.durable.offsets().is_empty() && self.group.durable.metadata().is_some() {
+        let is_recorded = self.group.durable.metadata().is_some() || self.group.is_consumer();
+        if nobody_comes && self.group.durable.offsets().is_empty() && is_recorded {
             self.forget_group("it has no members and no commits");
         }
     }
@@ -65,9 +66,7 @@ impl Step<'_> {
             GroupState::Empty if self.group.protocol_type.is_some() => Some(self.group.state_since_ms),
             GroupState::Empty => Some(i64::MIN),
             GroupState::Stable if planted!(self.settings, ExpiryWithALiveMember) => Some(i64::MIN),
-            GroupState::Stable if is_consumer && !self.group.subscribed.contains(topic) => {
-                Some(self.group.state_since_ms)
-            }
+            GroupState::Stable if is_consumer && !self.group.reads(topic) => Some(self.group.state_since_ms),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! One group: its durable part, its live part, and the questions that every request asks of it.
 use crate::answer::GroupState;
+use crate::consumer::ConsumerLive;
 use crate::durable::DurableGroup;
 use crate::event::Now;
 use crate::member::PendingMember;
@@ -9,7 +10,7 @@ use crate::subscription::Subscribed;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 
-/// A group of the classic protocol.
+/// A group of either protocol, or of none as long as it has only commits.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) group_id: String,
@@ -25,6 +26,8 @@ pub(crate) struct Group {
     /// Clients that have been given a member id, by that id.
     pub(crate) pending: BTreeMap<String, PendingMember>,
     pub(crate) subscribed: Subscribed,
+    /// The live part of a group of the consumer protocol.
+    pub(crate) consumer: ConsumerLive,
     /// Until when a rebalance waits for members to join again (monotonic).
     pub(crate) rejoin_deadline_ms: Option<u64>,
     /// Until when members may be late with their sync (monotonic).
@@ -66,6 +69,7 @@ impl Group {
             roster: Roster::default(),
             pending: BTreeMap::new(),
             subscribed: Subscribed::Nothing,
+            consumer: ConsumerLive::default(),
             rejoin_deadline_ms: None,
             sync_deadline_ms: None,
             hold: None,
@@ -91,6 +95,21 @@ impl Group {
 
     pub(crate) fn leads(&self, member_id: &str) -> bool {
         self.leader.as_deref() == Some(member_id)
+    }
+
+    /// It uses the consumer protocol.
+    pub(crate) fn is_consumer(&self) -> bool {
+        self.durable.consumer().is_some()
+    }
+
+    /// It could use either protocol.
+    pub(crate) fn is_memberless_classic(&self) -> bool {
+        !self.is_consumer() && self.roster.is_empty() && self.pending.is_empty()
+    }
+
+    /// Whether its members read that topic, or may.
+    pub(crate) fn reads(&self, topic: &str) -> bool {
+        if self.is_consumer() { self.consumer.reads(topic) } else { self.subscribed.contains(topic) }
     }
 
     /// Neither the log nor a client knows of this group.

@@ -44,6 +44,9 @@ fn new_member_id(request: &JoinGroup, client: &ClientInfo) -> String {
 
 impl Step<'_> {
     pub(crate) fn join(&mut self, ticket: Ticket, client: ClientInfo, mut request: JoinGroup) {
+        if !self.make_room_for_classic() {
+            return self.reply(ticket, refused(GroupError::InconsistentGroupProtocol, &request.member_id));
+        }
         request.protocols = without_repetitions(request.protocols);
         if !self.has_room(&request) {
             let member_id = core::mem::take(&mut request.member_id);
@@ -70,7 +73,7 @@ impl Step<'_> {
         let roster = &self.group.roster;
         let replaces = request.group_instance_id.as_deref().is_some_and(|instance| roster.instance(instance).is_some());
         match self.group.state {
-            GroupState::Empty | GroupState::Dead => true,
+            GroupState::Empty | GroupState::Dead | GroupState::Assigning | GroupState::Reconciling => true,
             GroupState::PreparingRebalance => {
                 let waits = roster.get(&request.member_id).is_some_and(|member| member.join.is_some());
                 waits || roster.parked_joins() < limit
@@ -165,7 +168,7 @@ impl Step<'_> {
         }
         let same = self.group.roster.get(member_id).is_some_and(|member| member.protocols == request.protocols);
         let current = match self.group.state {
-            GroupState::Empty | GroupState::Dead => {
+            GroupState::Empty | GroupState::Dead | GroupState::Assigning | GroupState::Reconciling => {
                 return self.reply(ticket, refused(GroupError::UnknownMemberId, member_id));
             }
             GroupState::PreparingRebalance => false,

@@ -25,6 +25,9 @@
 extern crate alloc;
 
 mod answer;
+mod assignment;
+mod assignors;
+mod consumer;
 mod coordinator;
 mod deletion;
 mod describe;
@@ -51,14 +54,18 @@ mod step;
 mod subscription;
 mod sync;
 mod timers;
+mod topics;
 mod waits;
 
 pub use answer::*;
+pub use assignment::Assignment;
+pub use assignors::Assignor;
 pub use coordinator::{Coordinator, PULSE_MS};
-pub use durable::DurableGroup;
+pub use durable::{DurableConsumer, DurableGroup, DurableMember};
 pub use event::*;
 #[cfg(feature = "planted-bugs")]
 pub use planted::PlantedBug;
 pub use request::*;
 pub use settings::Settings;
+pub use topics::{TopicShape, Topics};
 pub use waits::{Culprit, Wait, WaitName, WaitOutcome};

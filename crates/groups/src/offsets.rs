@@ -14,7 +14,8 @@ impl Step<'_> {
         if let Err(error) = self.may_commit(&request) {
             return self.reply(ticket, Answer::CommitOffsets(Err(error)));
         }
-        if matches!(self.group.state, GroupState::Stable | GroupState::PreparingRebalance) {
+        if !self.group.is_consumer() && matches!(self.group.state, GroupState::Stable | GroupState::PreparingRebalance)
+        {
             self.group.renew_session(self.now, &request.member_id);
         }
         let before = self.actions.len();
@@ -34,6 +35,9 @@ impl Step<'_> {
 
     /// Members commit under their generation; anybody may commit to a group without members.
     fn may_commit(&self, request: &CommitOffsets) -> Result<(), GroupError> {
+        if self.group.is_consumer() {
+            return self.may_consumer_commit(request);
+        }
         let state = self.group.state;
         if request.generation_id < 0 && state == GroupState::Empty {
             return Ok(());
@@ -50,10 +54,29 @@ impl Step<'_> {
         match state {
             GroupState::Empty => Err(GroupError::UnknownMemberId),
             GroupState::Dead => Err(GroupError::CoordinatorNotAvailable),
+            // Those are of the other protocol.
+            GroupState::Assigning | GroupState::Reconciling => Err(GroupError::UnknownMemberId),
             // Nobody knows yet what it owns in this generation.
             GroupState::CompletingRebalance => Err(GroupError::RebalanceInProgress),
             GroupState::PreparingRebalance | GroupState::Stable => Ok(()),
         }
+    }
+
+    /// Members of the consumer protocol commit in their epoch, and so does nobody else while there are any.
+    fn may_consumer_commit(&self, request: &CommitOffsets) -> Result<(), GroupError> {
+        let members = self.group.durable.consumer().map(|consumer| &consumer.members);
+        if request.generation_id < 0 && members.is_none_or(|members| members.is_empty()) {
+            return Ok(());
+        }
+        let member = members.and_then(|members| members.get(&request.member_id)).ok_or(GroupError::UnknownMemberId)?;
+        if !request.knows_epochs {
+            return Err(GroupError::UnsupportedVersion);
+        }
+        let is_current = request.generation_id == member.current.member_epoch;
+        if is_current || planted!(self.settings, StaleGenerationCommits) {
+            return Ok(());
+        }
+        Err(GroupError::StaleMemberEpoch)
     }
 
     fn commit_topic(&mut self, topic: CommitTopic, expire_timestamp_ms: Option<i64>) -> TopicResults {
@@ -78,6 +101,14 @@ impl Step<'_> {
         }
         TopicResults { name: topic.name, partitions }
     }
+}
+
+/// A member of the consumer protocol must be in its epoch, lest it go on from where another has not stopped yet.
+pub(crate) fn may_fetch(group: Option<&DurableGroup>, request: &FetchOffsets) -> Result<(), GroupError> {
+    let Some((member_id, epoch)) = &request.member else { return Ok(()) };
+    let Some(consumer) = group.and_then(DurableGroup::consumer) else { return Ok(()) };
+    let member = consumer.members.get(member_id).ok_or(GroupError::UnknownMemberId)?;
+    if member.current.member_epoch == *epoch { Ok(()) } else { Err(GroupError::StaleMemberEpoch) }
 }
 
 /// Committed offsets of a group, which need not exist: what has no commit is answered with -1 and no error.

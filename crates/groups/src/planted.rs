@@ -86,4 +86,14 @@ bugs! {
     ExpiryWithALiveMember,
     /// A broker that stood still evicts its members.
     StallEvicts,
+    /// A partition is granted to its next owner before the former one has given it up.
+    GrantBeforeRevoke,
+    /// A member hears of an epoch or of partitions before they are durable.
+    HeartbeatReplyBeforeAppend,
+    /// A member of the consumer protocol may be in any epoch.
+    MemberEpochNotChecked,
+    /// A member that does not give up partitions in time is waited for without end.
+    RevocationTimeoutForgotten,
+    /// Members of a loaded group have nothing until they are heard of.
+    OwnersLostOnReplay,
 }

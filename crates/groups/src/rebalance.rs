@@ -19,7 +19,7 @@ impl Step<'_> {
         match self.group.state {
             GroupState::Empty | GroupState::CompletingRebalance | GroupState::Stable => self.begin_rebalance(cause),
             GroupState::PreparingRebalance => self.go_on(),
-            GroupState::Dead => {}
+            GroupState::Dead | GroupState::Assigning | GroupState::Reconciling => {}
         }
     }
 

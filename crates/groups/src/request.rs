@@ -1,5 +1,6 @@
 //! What a client can ask of the coordinator: our own types, so that a new protocol version touches a handler of the
 //! broker and never the state machine. Differences between versions that change behaviour are plain flags.
+use crate::assignment::Assignment;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -29,6 +30,10 @@ pub enum Request {
     ListGroups(ListGroups),
     /// DeleteGroups, one group of it.
     DeleteGroup(DeleteGroup),
+    /// ConsumerGroupHeartbeat.
+    ConsumerHeartbeat(ConsumerHeartbeat),
+    /// ConsumerGroupDescribe, one group of it.
+    DescribeConsumerGroup(DescribeGroup),
 }
 
 /// A member wants to join, or to join again.
@@ -108,6 +113,35 @@ pub struct Heartbeat {
     pub group_instance_id: Option<String>,
 }
 
+/// A member of the consumer protocol (KIP-848) joins, lives or leaves, and says what it has. What is left out is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConsumerHeartbeat {
+    /// The group.
+    pub group_id: String,
+    /// The member; it makes its own id.
+    pub member_id: String,
+    /// ConsumerGroupHeartbeat 0: a member that joins may leave its id to the broker.
+    pub may_lack_member_id: bool,
+    /// The epoch that it has reached; 0 to join, -1 to leave, -2 for a static member that will come back.
+    pub member_epoch: i32,
+    /// `group.instance.id`.
+    pub group_instance_id: Option<String>,
+    /// `client.rack`.
+    pub rack_id: Option<String>,
+    /// How long it may take to give up partitions (`max.poll.interval.ms`).
+    pub rebalance_timeout_ms: Option<i32>,
+    /// The topics that it reads.
+    pub subscribed_topic_names: Option<Vec<String>>,
+    /// The topics that it reads, as a regular expression; empty for none (ConsumerGroupHeartbeat >= 1).
+    pub subscribed_topic_regex: Option<String>,
+    /// The assignor that it prefers.
+    pub server_assignor: Option<String>,
+    /// What it has.
+    pub owned: Option<Assignment>,
+    /// 128 random bits, drawn by the shell for this request: a member id for who has none.
+    pub random: [u64; 2],
+}
+
 /// Members leave, or are removed by an administrator. LeaveGroup 0 to 2 name exactly one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaveGroup {
@@ -137,8 +171,10 @@ pub struct CommitOffsets {
     pub member_id: String,
     /// `group.instance.id` (OffsetCommit >= 7).
     pub group_instance_id: Option<String>,
-    /// The member's generation, or -1 for a commit from outside of group management.
+    /// The member's generation or epoch, or -1 for a commit from outside of group management.
     pub generation_id: i32,
+    /// OffsetCommit >= 9: the client knows of member epochs.
+    pub knows_epochs: bool,
     /// OffsetCommit 2 to 4: keep the commit so long, instead of `offsets.retention.minutes`.
     pub retention_time_ms: Option<i64>,
     /// What is committed.
@@ -177,6 +213,8 @@ pub struct FetchOffsets {
     pub group_id: String,
     /// The topics, or `None` for all that have commits.
     pub topics: Option<Vec<FetchTopic>>,
+    /// OffsetFetch >= 9: who asks and in which epoch, of a group of the consumer protocol.
+    pub member: Option<(String, i32)>,
     /// OffsetFetch >= 7: wait for pending transactions. Accepted; no commit is ever pending yet.
     pub require_stable: bool,
 }

@@ -1,4 +1,6 @@
 //! What the operator may choose; plain data.
+use crate::assignors::Assignor;
+use alloc::vec::Vec;
 
 /// Settings of a coordinator. The shell may replace them while running ([`crate::Coordinator::configure`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +19,14 @@ pub struct Settings {
     pub max_offset_metadata_bytes: i32,
     /// `offsets.retention.minutes`, in milliseconds: how long commits are kept that nobody needs any more.
     pub offsets_retention_ms: i64,
+    /// `group.consumer.session.timeout.ms`: after how long without a heartbeat a member of the consumer protocol is removed.
+    pub consumer_session_timeout_ms: i32,
+    /// `group.consumer.heartbeat.interval.ms`: how often it shall send one.
+    pub consumer_heartbeat_interval_ms: i32,
+    /// `group.consumer.max.size`: members that a group of the consumer protocol may have.
+    pub consumer_max_group_size: i32,
+    /// `group.consumer.assignors`: those that may be asked for, the default first.
+    pub consumer_assignors: Vec<Assignor>,
     /// The bug that this coordinator shall have.
     #[cfg(feature = "planted-bugs")]
     pub bug: Option<crate::PlantedBug>,
@@ -41,6 +51,10 @@ impl Default for Settings {
             max_group_size: i32::MAX,
             max_offset_metadata_bytes: 4096,
             offsets_retention_ms: 7 * 24 * 60 * 60 * 1_000,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
+            consumer_max_group_size: i32::MAX,
+            consumer_assignors: Assignor::ALL.to_vec(),
             #[cfg(feature = "planted-bugs")]
             bug: None,
         }

@@ -6,6 +6,7 @@ use crate::group::Group;
 use crate::planted::planted;
 use crate::records::StoredRecord;
 use crate::settings::Settings;
+use crate::topics::Topics;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,6 +18,7 @@ pub(crate) type Parked = BTreeMap<Ticket, (String, String)>;
 pub(crate) struct Step<'a> {
     pub(crate) now: Now,
     pub(crate) settings: &'a Settings,
+    pub(crate) topics: &'a Topics,
     pub(crate) group: &'a mut Group,
     pub(crate) parked: &'a mut Parked,
     pub(crate) actions: &'a mut Vec<Action>,
@@ -49,7 +51,8 @@ impl Step<'_> {
     pub(crate) fn enter(&mut self, to: GroupState, cause: &str) {
         let from = core::mem::replace(&mut self.group.state, to);
         self.group.state_since_ms = self.now.wall_ms;
-        let generation_id = self.group.generation_id();
+        let group = &self.group;
+        let generation_id = if group.is_consumer() { group.epoch() } else { group.generation_id() };
         self.tell(GroupEventKind::StateChanged { from, to, generation_id, cause: cause.into() });
     }
 

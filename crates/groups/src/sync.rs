@@ -45,7 +45,9 @@ impl Step<'_> {
             return Err(GroupError::InconsistentGroupProtocol);
         }
         match self.group.state {
-            GroupState::Empty | GroupState::Dead => Err(GroupError::UnknownMemberId),
+            GroupState::Empty | GroupState::Dead | GroupState::Assigning | GroupState::Reconciling => {
+                Err(GroupError::UnknownMemberId)
+            }
             GroupState::PreparingRebalance => Err(GroupError::RebalanceInProgress),
             GroupState::CompletingRebalance | GroupState::Stable => Ok(()),
         }

@@ -21,6 +21,10 @@ pub(crate) enum Timer {
     Session(String),
     /// A member id that was given to a client has not been used for a session timeout.
     Pending(String),
+    /// A member of the consumer protocol has not been heard of for its session timeout.
+    ConsumerSession(String),
+    /// A member of the consumer protocol has not given up in time what it was told to.
+    Revocation(String),
 }
 
 impl Group {
@@ -32,7 +36,12 @@ impl Group {
         let sync = self.sync_deadline_ms.map(|at| (at, Timer::Sync));
         let session = self.roster.iter().filter_map(|m| Some((m.deadline_ms?, Timer::Session(m.member_id.clone()))));
         let pending = self.pending.iter().map(|(id, pending)| (pending.deadline_ms, Timer::Pending(id.clone())));
-        hold.into_iter().chain(rejoin).chain(sync).chain(session).chain(pending)
+        let consumers = self.consumer.members.iter().flat_map(|(id, member)| {
+            let session = Some((member.session_deadline_ms, Timer::ConsumerSession(id.clone())));
+            let revocation = member.revocation_deadline_ms.map(|at| (at, Timer::Revocation(id.clone())));
+            session.into_iter().chain(revocation)
+        });
+        hold.into_iter().chain(rejoin).chain(sync).chain(session).chain(pending).chain(consumers)
     }
 
     /// The timers that are due, earliest first.
@@ -51,6 +60,7 @@ impl Group {
         let hold =
             self.hold.as_ref().map(|hold| hold.until_ms).filter(|&at| gathering && (self.from_empty || at > now_ms));
         let group = [hold, self.rejoin_deadline_ms, self.sync_deadline_ms];
+        let members = members.chain(self.consumer.deadlines());
         self.wake_at_ms = members.chain(pending).chain(group.into_iter().flatten()).min().unwrap_or(u64::MAX);
     }
 
@@ -59,6 +69,7 @@ impl Group {
         let later = |at: &mut u64| *at = at.saturating_add(stall_ms);
         self.roster.iter_mut().filter_map(|member| member.deadline_ms.as_mut()).for_each(later);
         self.pending.values_mut().for_each(|pending| later(&mut pending.deadline_ms));
+        self.consumer.shift_deadlines(stall_ms);
         self.rejoin_deadline_ms.iter_mut().for_each(later);
         self.sync_deadline_ms.iter_mut().for_each(later);
         if let Some(hold) = &mut self.hold {
@@ -79,6 +90,12 @@ impl Step<'_> {
         }
     }
 
+    /// When the session of a member of the consumer protocol ends, and its time to give up partitions.
+    fn consumer_deadlines(&self, member_id: &str) -> (Option<u64>, Option<u64>) {
+        let member = self.group.consumer.members.get(member_id);
+        member.map_or((None, None), |member| (Some(member.session_deadline_ms), member.revocation_deadline_ms))
+    }
+
     fn fire(&mut self, timer: Timer) {
         let now_ms = self.now.monotonic_ms;
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|at| at <= now_ms);
@@ -96,7 +113,14 @@ impl Step<'_> {
                 self.tell(crate::event::GroupEventKind::MemberIdForgotten { member_id: id.clone() });
                 self.go_on();
             }
+            Timer::ConsumerSession(id) if is_due(self.consumer_deadlines(&id).0) => {
+                self.evict_consumer(&id, "it was not heard of for its session timeout");
+            }
+            Timer::Revocation(id) if is_due(self.consumer_deadlines(&id).1) => {
+                self.evict_consumer(&id, "it did not give up its partitions within its rebalance timeout");
+            }
             Timer::Rejoin | Timer::Sync | Timer::Session(_) | Timer::Pending(_) => {}
+            Timer::ConsumerSession(_) | Timer::Revocation(_) => {}
         }
     }
 }

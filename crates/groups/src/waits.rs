@@ -37,6 +37,8 @@ pub enum WaitName {
     MemberToSync,
     /// A member that is not waited for otherwise owes its next heartbeat.
     Heartbeat,
+    /// A member was told to give up partitions, which others shall have.
+    MemberToRevoke,
     /// A new member's join is parked; its client does not know its id yet.
     NewMemberToBeAnswered,
 }
@@ -76,9 +78,10 @@ struct Waits<'a> {
 pub(crate) fn waits(now: Now, group: &Group) -> Vec<Wait> {
     let mut waits = Waits { now, group, found: Vec::new() };
     match group.state {
+        _ if group.is_consumer() => waits.for_consumers(),
         GroupState::PreparingRebalance => waits.for_rejoin(),
         GroupState::CompletingRebalance | GroupState::Stable => waits.for_sync(),
-        GroupState::Empty | GroupState::Dead => {}
+        GroupState::Empty | GroupState::Dead | GroupState::Assigning | GroupState::Reconciling => {}
     }
     waits.for_pending();
     waits.for_sessions();
@@ -118,6 +121,24 @@ impl Waits<'_> {
             let deadline_ms = member.deadline_ms.map_or(sync, |session| session.min(sync));
             let since_ms = self.group.state_since_ms;
             self.add(name, Some(member.culprit()), since_ms, deadline_ms, WaitOutcome::MemberRemoved);
+        }
+    }
+
+    fn for_consumers(&mut self) {
+        let Some(consumer) = self.group.durable.consumer() else { return };
+        for (member_id, live) in &self.group.consumer.members {
+            let metadata = consumer.members.get(member_id).and_then(|member| member.metadata());
+            let culprit = || Culprit {
+                member_id: member_id.clone(),
+                group_instance_id: metadata.and_then(|metadata| metadata.group_instance_id.clone()),
+                client_id: metadata.map(|metadata| metadata.client_id.clone()).unwrap_or_default(),
+                host: metadata.map(|metadata| metadata.client_host.clone()).unwrap_or_default(),
+            };
+            let then = WaitOutcome::MemberRemoved;
+            if let Some(deadline_ms) = live.revocation_deadline_ms {
+                self.add(WaitName::MemberToRevoke, Some(culprit()), live.revoking_since_ms, deadline_ms, then);
+            }
+            self.add(WaitName::Heartbeat, Some(culprit()), live.last_seen_ms, live.session_deadline_ms, then);
         }
     }
 

@@ -213,6 +213,48 @@ impl<'a, T: Field<'a>> Nullable<'a> for Vec<T> {
     }
 }
 
+/// A struct that may be null: a byte says whether it follows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OptionalStruct<T>(pub Option<T>);
+
+const NULL_STRUCT: u8 = 0xff;
+const STRUCT_FOLLOWS: u8 = 1;
+
+impl<'a, T: Field<'a>> Field<'a> for OptionalStruct<T> {
+    fn min_bytes(_version: i16, _flexible: bool) -> usize {
+        1
+    }
+
+    fn read(decoder: &mut Decoder<'a>, version: i16) -> Result<Self, DecodeError> {
+        let [marker] = decoder.take_array()?;
+        // Kafka takes every negative one for a null.
+        let is_null = marker >= 0x80;
+        if is_null {
+            Ok(OptionalStruct(None))
+        } else {
+            T::read(decoder, version).map(|value| OptionalStruct(Some(value)))
+        }
+    }
+
+    fn write(&self, encoder: &mut Encoder, version: i16) -> Result<(), EncodeError> {
+        match &self.0 {
+            None => {
+                encoder.put_slice(&[NULL_STRUCT]);
+                Ok(())
+            }
+            Some(value) => {
+                encoder.put_slice(&[STRUCT_FOLLOWS]);
+                value.write(encoder, version)
+            }
+        }
+    }
+
+    fn write_empty(encoder: &mut Encoder, _version: i16) -> Result<(), EncodeError> {
+        encoder.put_slice(&[NULL_STRUCT]);
+        Ok(())
+    }
+}
+
 /// A part of a message, or of its records.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Chunk {

@@ -40,5 +40,5 @@ pub use declare::{Message, NEVER_FLEXIBLE, Request, VersionRange};
 pub use decoder::{DecodeError, DecodeErrorKind, Decoder};
 pub use encoder::{EncodeError, Encoder};
 pub use error_code::ErrorCode;
-pub use field::{Blob, Chunk, Field, Nullable, RecordChunks, Str};
+pub use field::{Blob, Chunk, Field, Nullable, OptionalStruct, RecordChunks, Str};
 pub use uuid::Uuid;

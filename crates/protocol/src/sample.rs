@@ -112,6 +112,12 @@ impl<T: Sample> Sample for Option<T> {
     }
 }
 
+impl<T: Sample> Sample for crate::OptionalStruct<T> {
+    fn sample(generator: &mut Generator, version: i16) -> Self {
+        crate::OptionalStruct(Option::sample(generator, version))
+    }
+}
+
 impl<T: Sample> Sample for Vec<T> {
     fn sample(generator: &mut Generator, version: i16) -> Self {
         let count = generator.length(150);

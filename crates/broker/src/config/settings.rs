@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ottla_groups::Assignor;
 use ottla_storage::{CleanerConfig, Durability};
 
 use super::error::ConfigError;
@@ -34,6 +35,14 @@ pub struct GroupSettings {
     pub initial_rebalance_delay_ms: Option<i32>,
     /// `group.max.size`.
     pub max_group_size: i32,
+    /// `group.consumer.session.timeout.ms`.
+    pub consumer_session_timeout_ms: i32,
+    /// `group.consumer.heartbeat.interval.ms`.
+    pub consumer_heartbeat_interval_ms: i32,
+    /// `group.consumer.max.size`.
+    pub consumer_max_group_size: i32,
+    /// `group.consumer.assignors`.
+    pub consumer_assignors: Vec<Assignor>,
     /// `offset.metadata.max.bytes`.
     pub max_offset_metadata_bytes: i32,
     /// `offsets.retention.minutes`.
@@ -138,6 +147,20 @@ fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {
         max_session_timeout_ms: values.get(&g::GROUP_MAX_SESSION_TIMEOUT_MS)?,
         initial_rebalance_delay_ms: values.optional(&g::GROUP_INITIAL_REBALANCE_DELAY_MS)?,
         max_group_size: values.get(&g::GROUP_MAX_SIZE)?,
+        consumer_session_timeout_ms: within(
+            values,
+            &g::GROUP_CONSUMER_SESSION_TIMEOUT_MS,
+            (&g::GROUP_CONSUMER_MIN_SESSION_TIMEOUT_MS, &g::GROUP_CONSUMER_MAX_SESSION_TIMEOUT_MS),
+        )?,
+        consumer_heartbeat_interval_ms: within(
+            values,
+            &g::GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS,
+            (&g::GROUP_CONSUMER_MIN_HEARTBEAT_INTERVAL_MS, &g::GROUP_CONSUMER_MAX_HEARTBEAT_INTERVAL_MS),
+        )?,
+        consumer_max_group_size: values.get(&g::GROUP_CONSUMER_MAX_SIZE)?,
+        consumer_assignors: split_list(&values.get::<String>(&g::GROUP_CONSUMER_ASSIGNORS)?)
+            .filter_map(Assignor::of)
+            .collect(),
         max_offset_metadata_bytes: values.get(&g::OFFSET_METADATA_MAX_BYTES)?,
         offsets_retention_minutes: values.get(&g::OFFSETS_RETENTION_MINUTES)?,
         offsets_retention_check_interval_ms: values.get(&g::OFFSETS_RETENTION_CHECK_INTERVAL_MS)?,
@@ -149,6 +172,16 @@ fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {
         )));
     }
     Ok(groups)
+}
+
+/// A time that two others bound.
+fn within(values: &Values, property: &Property, (least, most): (&Property, &Property)) -> Result<i32, ConfigError> {
+    let (value, low, high): (i32, i32, i32) = (values.get(property)?, values.get(least)?, values.get(most)?);
+    if (low..=high).contains(&value) {
+        return Ok(value);
+    }
+    let (bound, limit, word) = if value < low { (least, low, "below") } else { (most, high, "above") };
+    Err(ConfigError::conflict(format!("{}={value} is {word} {}={limit}: set both", property.name, bound.name)))
 }
 
 fn cleaner(values: &Values) -> Result<CleanerConfig, ConfigError> {

@@ -7,6 +7,7 @@ mod log;
 mod moves;
 mod pulse;
 mod shard;
+mod topics;
 pub(crate) mod wire;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use moves::Moves;
 use pulse::Pulse;
 use shard::Shard;
 pub(crate) use shard::{Awaited, CoordinatorLost};
+use topics::Seen;
 
 /// All group coordinators of this broker.
 pub(crate) struct Groups {
@@ -53,6 +55,7 @@ struct Surroundings {
     tickets: AtomicU64,
     pulse: Pulse,
     lost: Mutex<LostRecords>,
+    topics: Mutex<Seen>,
 }
 
 impl Groups {
@@ -70,6 +73,7 @@ impl Groups {
             tickets: AtomicU64::new(1),
             pulse: Pulse::default(),
             lost: Mutex::default(),
+            topics: Mutex::default(),
         });
         let core_settings = core_settings(config);
         let shards = (0..partitions.max(1))
@@ -205,6 +209,10 @@ fn core_settings(config: &BrokerConfig) -> ottla_groups::Settings {
         max_session_timeout_ms: groups.max_session_timeout_ms,
         initial_rebalance_delay_ms: groups.initial_rebalance_delay_ms,
         max_group_size: groups.max_group_size,
+        consumer_session_timeout_ms: groups.consumer_session_timeout_ms,
+        consumer_heartbeat_interval_ms: groups.consumer_heartbeat_interval_ms,
+        consumer_max_group_size: groups.consumer_max_group_size,
+        consumer_assignors: groups.consumer_assignors.clone(),
         max_offset_metadata_bytes: groups.max_offset_metadata_bytes,
         offsets_retention_ms: i64::from(groups.offsets_retention_minutes) * 60_000,
         ..ottla_groups::Settings::default()

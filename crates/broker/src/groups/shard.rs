@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ottla_groups::{
     Action, Answer, ClientInfo, Coordinator, Event, GroupEvent, GroupEventKind, Record, Request, Settings, Ticket,
+    Topics,
 };
 use ottla_storage::{AppendError, Appended, PartitionId, Pending, Unavailable};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::topics::needs_topics;
 use super::{Surroundings, log};
 
 /// The coordinator lost its log while the request waited: the client must find the coordinator again and retry.
@@ -47,6 +49,8 @@ enum Stage {
 struct Live {
     coordinator: Coordinator,
     partition: PartitionId,
+    /// The topics that the coordinator knows of.
+    topics: Option<Arc<Topics>>,
     /// Where the next append must land; another end means that another coordinator writes here.
     end_offset: i64,
     /// What was handed to the writer and is not settled yet. While there is any, no reply may overtake it.
@@ -153,8 +157,15 @@ impl Shard {
     fn handle(&self, state: &mut State, event: Event) {
         let Stage::Live(live) = &mut state.stage else { return };
         let mut actions = Vec::new();
-        let (now, coordinator) = (self.surroundings.now(), &mut live.coordinator);
-        let handled = catch_unwind(AssertUnwindSafe(|| coordinator.handle_into(now, event, &mut actions)));
+        let changed = needs_topics(&event).then(|| self.surroundings.topics_unless(live.topics.as_ref())).flatten();
+        let (now, Live { coordinator, topics, .. }) = (self.surroundings.now(), live);
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(changed) = changed {
+                *topics = Some(changed.clone());
+                coordinator.handle_into(now, Event::TopicsChanged(changed), &mut actions);
+            }
+            coordinator.handle_into(now, event, &mut actions);
+        }));
         if handled.is_err() {
             // It may have applied records that it never told us of.
             tracing::error!(partition = self.index, "the group core panicked, which is a bug; reading its log again");
@@ -234,6 +245,10 @@ impl Shard {
     }
 
     fn go_live(self: &Arc<Self>, mut coordinator: Coordinator, partition: PartitionId, end_offset: i64) {
+        let topics = coordinator.reads_topics().then(|| self.surroundings.topics_unless(None)).flatten();
+        if let Some(topics) = &topics {
+            coordinator.handle(self.surroundings.now(), Event::TopicsChanged(topics.clone()));
+        }
         let actions = coordinator.loaded(self.surroundings.now());
         let untold = log::untold_deletions(&coordinator, &self.surroundings.engine.metadata());
         let (writer, written) = mpsc::unbounded_channel();
@@ -241,7 +256,7 @@ impl Shard {
         if !matches!(state.stage, Stage::Loading(_)) {
             return;
         }
-        let live = Live { coordinator, partition, end_offset, unwritten: 0, writer };
+        let live = Live { coordinator, partition, topics, end_offset, unwritten: 0, writer };
         let Stage::Loading(waiting) = mem::replace(&mut state.stage, Stage::Live(live)) else { return };
         state.writer = Some(tokio::spawn(settle_all(Arc::downgrade(self), written)));
         self.act(&mut state, actions);

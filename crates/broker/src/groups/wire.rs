@@ -72,6 +72,12 @@ pub(crate) fn error_code(error: GroupError) -> ErrorCode {
         GroupError::GroupSubscribedToTopic => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
         GroupError::OffsetMetadataTooLarge => ErrorCode::OFFSET_METADATA_TOO_LARGE,
         GroupError::InvalidRequest => ErrorCode::INVALID_REQUEST,
+        GroupError::FencedMemberEpoch => ErrorCode::FENCED_MEMBER_EPOCH,
+        GroupError::StaleMemberEpoch => ErrorCode::STALE_MEMBER_EPOCH,
+        GroupError::UnreleasedInstanceId => ErrorCode::UNRELEASED_INSTANCE_ID,
+        GroupError::UnsupportedAssignor => ErrorCode::UNSUPPORTED_ASSIGNOR,
+        GroupError::InvalidRegularExpression => ErrorCode::INVALID_REGULAR_EXPRESSION,
+        GroupError::UnsupportedVersion => ErrorCode::UNSUPPORTED_VERSION,
     }
 }
 

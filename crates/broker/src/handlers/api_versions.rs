@@ -3,11 +3,13 @@
 //! Version 1 adds the throttle time, 2 nothing, 3 the client's software name and version and the features (KIP-511), 4 nothing
 //! that we tell. The answer's header is always version 0.
 //!
-//! Not told: features. Kafka finalizes `group.version`, `transaction.version` and others, and clients switch behaviour on
-//! them; what we do not serve we do not tell.
+//! Of the features that Kafka finalizes only `group.version` is told (KIP-848): clients switch behaviour on them, and what we do
+//! not serve we do not tell.
 
 use ottla_protocol::ErrorCode;
-use ottla_protocol::messages::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+use ottla_protocol::messages::{
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
 
 use crate::context::{Context, Software};
 use crate::dispatch::{APIS, Api};
@@ -15,6 +17,11 @@ use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 
 const FIRST_VERSION_WITH_SOFTWARE: i16 = 3;
+
+/// The feature of the consumer group protocol, and its level that serves it.
+const GROUP_VERSION: (&str, i16) = ("group.version", 1);
+/// Before this version a level of 0 cannot be told, so a feature that may be off is left out of what is supported.
+const LEVEL_ZERO: i16 = 4;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: ApiVersionsRequest<'_> = decode_question(&request)?;
@@ -31,6 +38,16 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         }
     }
     response.api_keys = APIS.iter().map(told).collect();
+    let (name, level) = GROUP_VERSION;
+    if request.version >= LEVEL_ZERO {
+        let feature = SupportedFeatureKey { name: name.into(), min_version: 0, max_version: level };
+        response.supported_features.push(feature);
+    }
+    if request.version >= FIRST_VERSION_WITH_SOFTWARE {
+        let feature = FinalizedFeatureKey { name: name.into(), max_version_level: level, min_version_level: level };
+        response.finalized_features.push(feature);
+        response.finalized_features_epoch = 1;
+    }
     request.respond(&response)
 }
 

@@ -20,7 +20,7 @@ use crate::request::{Handled, Request};
 const MISSING_IS_AN_ERROR: i16 = 6;
 /// What everybody may do with a group while there are no rights: Kafka's bits of Read (3), Delete (6), Describe (8),
 /// DescribeConfigs (10) and AlterConfigs (11).
-const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
+pub(super) const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: DescribeGroupsRequest<'_> = decode_question(&request)?;

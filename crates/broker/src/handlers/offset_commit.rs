@@ -22,6 +22,8 @@ use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::{code_or_none, expect_answer, outcome};
 use crate::request::{Handled, Request};
 
+/// From this version on members of the consumer protocol commit in their epoch.
+const MEMBER_EPOCHS: i16 = 9;
 /// From this version on topics are named by id.
 const BY_ID: i16 = 10;
 /// From this version on a generation of a group that does not exist is GROUP_ID_NOT_FOUND, before ILLEGAL_GENERATION.
@@ -136,6 +138,7 @@ async fn committed(
         member_id: message.member_id.to_string(),
         group_instance_id: message.group_instance_id.as_ref().map(|id| id.to_string()),
         generation_id: message.generation_id_or_member_epoch,
+        knows_epochs: version >= MEMBER_EPOCHS,
         retention_time_ms: (message.retention_time_ms >= 0).then_some(message.retention_time_ms),
         topics,
     };

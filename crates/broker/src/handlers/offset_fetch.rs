@@ -5,8 +5,8 @@
 //! (KIP-848), 10 topics by id (KIP-848).
 //!
 //! A partition without a commit has offset -1 and no error; one that is named twice in a group is answered once. Not done:
-//! no commit waits for a transaction yet, so `require_stable` changes nothing; the member of version 9 is not looked at, as
-//! for any group of the classic protocol.
+//! no commit waits for a transaction yet, so `require_stable` changes nothing. The member of version 9 is looked at where the
+//! group is one of the consumer protocol.
 
 use std::collections::{HashMap, HashSet};
 
@@ -39,7 +39,8 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
             let asked = |name: String, partitions| FetchTopic { name, topic_id: None, partitions };
             topics.into_iter().map(|topic| asked(topic.name.into_owned(), topic.partition_indexes)).collect()
         });
-        let question = Question::ask(&context, message.group_id.into_owned(), topics, version, require_stable);
+        let asks = Asks { member: None, version, require_stable };
+        let question = Question::ask(&context, message.group_id.into_owned(), topics, asks);
         return request.respond(&single(question.answer(&context).await));
     }
     // Every group is asked before the first answer is awaited: later requests of the connection come after.
@@ -62,7 +63,16 @@ fn ask_one(context: &Context, group: OffsetFetchRequestGroup<'_>, version: i16, 
         });
         asked.collect()
     });
-    Question::ask(context, group.group_id.into_owned(), topics, version, require_stable)
+    let member = group.member_id.map(|member_id| (member_id.into_owned(), group.member_epoch));
+    Question::ask(context, group.group_id.into_owned(), topics, Asks { member, version, require_stable })
+}
+
+/// Who asks, and how.
+struct Asks {
+    /// Of a group of the consumer protocol: member id and epoch.
+    member: Option<(String, i32)>,
+    version: i16,
+    require_stable: bool,
 }
 
 /// The commits of one topic, or why there are none, in no version's form.
@@ -108,13 +118,8 @@ struct Answered {
 impl Question {
     /// Hands the question to the core; no topics ask for all that have commits. From version 10 on only the topics' ids are
     /// looked at, before only their names.
-    fn ask(
-        context: &Context,
-        group_id: String,
-        topics: Option<Vec<FetchTopic>>,
-        version: i16,
-        require_stable: bool,
-    ) -> Self {
+    fn ask(context: &Context, group_id: String, topics: Option<Vec<FetchTopic>>, asks: Asks) -> Self {
+        let Asks { member, version, require_stable } = asks;
         let all = topics.is_none();
         let asked = if version < GROUP_ERROR { topics.clone().unwrap_or_default() } else { Vec::new() };
         let mut question =
@@ -131,7 +136,7 @@ impl Question {
             });
             known.collect()
         });
-        let fetch = FetchOffsets { group_id: question.group_id.clone(), topics, require_stable };
+        let fetch = FetchOffsets { group_id: question.group_id.clone(), topics, member, require_stable };
         question.awaited = Ok(context.broker().groups.submit(&question.group_id, Asked::FetchOffsets(fetch)));
         question
     }

@@ -24,7 +24,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
         self.take(N)?.try_into().map_err(|_| RecordError::Truncated)
     }
 
@@ -160,6 +160,18 @@ impl Writer {
     pub(super) fn compact_string(&mut self, value: &str) {
         self.uvarint(u32::try_from(value.len() + 1).unwrap_or(u32::MAX));
         self.raw(value.as_bytes());
+    }
+
+    pub(super) fn nullable_compact_string(&mut self, value: Option<&str>) {
+        match value {
+            Some(value) => self.compact_string(value),
+            None => self.uvarint(0),
+        }
+    }
+
+    /// How many items follow, in the compact form.
+    pub(super) fn compact_count(&mut self, count: usize) {
+        self.uvarint(u32::try_from(count + 1).unwrap_or(u32::MAX));
     }
 
     pub(super) fn byte_string(&mut self, value: &[u8]) {

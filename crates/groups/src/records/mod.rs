@@ -1,14 +1,17 @@
 //! The records of `__consumer_offsets`, one file per kind, in Kafka's published formats (a two-byte version, then the
 //! fields), so that tools which follow that topic can read ours.
 mod bytes;
+mod consumer;
 mod group_metadata;
 mod offset_commit;
 #[cfg(test)]
 mod tests;
 
+pub use consumer::{ConsumerMemberMetadata, CurrentAssignment, GroupEpoch, MemberState};
 pub use group_metadata::{GroupMetadata, StoredMember};
 pub use offset_commit::{CommittedOffset, OffsetKey};
 
+use crate::assignment::Assignment;
 use crate::event::Record;
 use alloc::string::String;
 use core::fmt;
@@ -20,6 +23,16 @@ pub enum StoredRecord {
     Offset(OffsetKey, Option<CommittedOffset>),
     /// A group changed, or was removed.
     Group(String, Option<GroupMetadata>),
+    /// The epoch of a group of the consumer protocol changed, or the group was removed.
+    GroupEpoch(String, Option<GroupEpoch>),
+    /// A member said something else of itself, or was removed: group id, member id.
+    ConsumerMember(String, String, Option<ConsumerMemberMetadata>),
+    /// The target assignment is that of this epoch.
+    TargetEpoch(String, Option<i32>),
+    /// A member shall have something else: group id, member id.
+    Target(String, String, Option<Assignment>),
+    /// A member has something else, or has reached another epoch: group id, member id.
+    Current(String, String, Option<CurrentAssignment>),
     /// A kind that this version does not know. Kafka skips those too.
     Unknown {
         /// The version of its key.
@@ -28,6 +41,20 @@ pub enum StoredRecord {
 }
 
 impl StoredRecord {
+    /// The group that it is about.
+    pub fn group_id(&self) -> Option<&str> {
+        match self {
+            StoredRecord::Offset(key, _) => Some(&key.group_id),
+            StoredRecord::Group(group_id, _)
+            | StoredRecord::GroupEpoch(group_id, _)
+            | StoredRecord::ConsumerMember(group_id, _, _)
+            | StoredRecord::TargetEpoch(group_id, _)
+            | StoredRecord::Target(group_id, _, _)
+            | StoredRecord::Current(group_id, _, _) => Some(group_id),
+            StoredRecord::Unknown { .. } => None,
+        }
+    }
+
     /// The record as it goes into the log. [`StoredRecord::Unknown`] has an empty value and only its version as key.
     pub fn encode(&self) -> Record {
         match self {
@@ -37,6 +64,25 @@ impl StoredRecord {
             StoredRecord::Group(group_id, value) => {
                 Record { key: group_metadata::encode_key(group_id), value: value.as_ref().map(GroupMetadata::encode) }
             }
+            StoredRecord::GroupEpoch(group_id, value) => {
+                Record { key: consumer::group_key(consumer::EPOCH_KEY, group_id), value: value.map(GroupEpoch::encode) }
+            }
+            StoredRecord::ConsumerMember(group_id, member_id, value) => Record {
+                key: consumer::member_key(consumer::MEMBER_KEY, group_id, member_id),
+                value: value.as_ref().map(ConsumerMemberMetadata::encode),
+            },
+            StoredRecord::TargetEpoch(group_id, value) => Record {
+                key: consumer::group_key(consumer::TARGET_EPOCH_KEY, group_id),
+                value: value.map(consumer::encode_target_epoch),
+            },
+            StoredRecord::Target(group_id, member_id, value) => Record {
+                key: consumer::member_key(consumer::TARGET_KEY, group_id, member_id),
+                value: value.as_ref().map(consumer::encode_target),
+            },
+            StoredRecord::Current(group_id, member_id, value) => Record {
+                key: consumer::member_key(consumer::CURRENT_KEY, group_id, member_id),
+                value: value.as_ref().map(CurrentAssignment::encode),
+            },
             StoredRecord::Unknown { key_version } => Record { key: key_version.to_be_bytes().to_vec(), value: None },
         }
     }
@@ -57,6 +103,7 @@ impl StoredRecord {
                 let group_id = group_metadata::decode_key(reader)?;
                 Ok(StoredRecord::Group(group_id, value.map(GroupMetadata::decode).transpose()?))
             }
+            key_version @ (3 | 5..=8) => consumer::decode(key_version, reader, value),
             key_version => Ok(StoredRecord::Unknown { key_version }),
         }
     }

@@ -132,7 +132,7 @@ fn samples() -> Vec<StoredRecord> {
         state_timestamp_ms: 77,
         members: vec![member("a", None), member("b", Some("i"))],
     };
-    vec![
+    let mut records = vec![
         StoredRecord::Offset(key.clone(), Some(offset)),
         StoredRecord::Offset(key.clone(), Some(unknown_topic)),
         StoredRecord::Offset(key.clone(), Some(expiring)),
@@ -140,8 +140,87 @@ fn samples() -> Vec<StoredRecord> {
         StoredRecord::Group("g".to_string(), Some(group)),
         StoredRecord::Group(String::new(), Some(GroupMetadata { state_timestamp_ms: -1, ..GroupMetadata::default() })),
         StoredRecord::Group("g".to_string(), None),
+    ];
+    records.extend(consumer_samples());
+    records
+}
+
+fn consumer_samples() -> Vec<StoredRecord> {
+    let (group, member) = (|| "g".to_string(), || "m".to_string());
+    let metadata = ConsumerMemberMetadata {
+        group_instance_id: Some("i".to_string()),
+        rack_id: None,
+        client_id: "c".to_string(),
+        client_host: "/10.0.0.1".to_string(),
+        subscribed_topic_names: vec!["a".to_string(), "täglich".to_string()],
+        subscribed_topic_regex: Some("a.*".to_string()),
+        rebalance_timeout_ms: 300_000,
+        server_assignor: None,
+    };
+    let some = Assignment::of([([1; 16], 0), ([1; 16], 7), ([2; 16], i32::MAX)]);
+    let current = CurrentAssignment {
+        member_epoch: -2,
+        previous_member_epoch: 9,
+        state: MemberState::UnreleasedPartitions,
+        assigned: some.clone(),
+        pending_revocation: Assignment::of([([3; 16], 0)]),
+    };
+    vec![
+        StoredRecord::GroupEpoch(group(), Some(GroupEpoch { epoch: 7, metadata_hash: -1 })),
+        StoredRecord::GroupEpoch(group(), Some(GroupEpoch { epoch: 1, metadata_hash: 0 })),
+        StoredRecord::GroupEpoch(group(), None),
+        StoredRecord::ConsumerMember(group(), member(), Some(metadata)),
+        StoredRecord::ConsumerMember(group(), member(), Some(ConsumerMemberMetadata::default())),
+        StoredRecord::ConsumerMember(group(), member(), None),
+        StoredRecord::TargetEpoch(group(), Some(7)),
+        StoredRecord::TargetEpoch(group(), None),
+        StoredRecord::Target(group(), member(), Some(some)),
+        StoredRecord::Target(group(), member(), None),
+        StoredRecord::Current(group(), member(), Some(current)),
+        StoredRecord::Current(group(), member(), None),
     ]
 }
+
+const T3: [u8; 16] = 0x9d67ee202ce240c197ad107484306858_u128.to_be_bytes();
+const T4: [u8; 16] = 0x9bdacbaf5c5d4c66a318a555fba33f9a_u128.to_be_bytes();
+
+#[test]
+fn kafkas_consumer_groups_are_understood() {
+    let decode = |key: &str, value: &str| StoredRecord::decode(&record((key, value))).unwrap();
+    let group = || "orc67679".to_string();
+    let epoch = GroupEpoch { epoch: 2, metadata_hash: 0x4f46fa4effd95f52 };
+    let read = decode("000300086f72633637363739", "0000000000020100084f46fa4effd95f52");
+    assert_eq!(read, StoredRecord::GroupEpoch(group(), Some(epoch)));
+    assert_eq!(read.encode(), record(("000300086f72633637363739", "0000000000020100084f46fa4effd95f52")));
+    let said = "000003693100076f7261636c650b2f3132372e302e302e310203743401000111700672616e676501000100";
+    let StoredRecord::ConsumerMember(_, member, Some(said)) = decode("000500086f72633637363739000142", said) else {
+        panic!()
+    };
+    assert_eq!((member.as_str(), said.group_instance_id.as_deref(), said.rack_id), ("B", Some("i1"), None));
+    assert_eq!((said.subscribed_topic_names, said.subscribed_topic_regex), (vec!["t4".to_string()], None));
+    assert_eq!((said.rebalance_timeout_ms, said.server_assignor.as_deref()), (70_000, Some("range")));
+    let target_epoch = decode("000600086f72633637363739", "000000000003010008000001a21c183df3");
+    assert_eq!(target_epoch, StoredRecord::TargetEpoch(group(), Some(3)));
+    let target =
+        decode("000700086f72633637363739000142", "0000029bdacbaf5c5d4c66a318a555fba33f9a0300000000000000010000");
+    assert_eq!(target, StoredRecord::Target(group(), "B".to_string(), Some(Assignment::of([(T4, 0), (T4, 1)]))));
+    let current = decode("000800086f72633637363739000141", REVOKING);
+    let revoking = CurrentAssignment {
+        member_epoch: 2,
+        previous_member_epoch: 2,
+        state: MemberState::UnrevokedPartitions,
+        assigned: Assignment::of([(T3, 0), (T3, 1), (T3, 2), (T4, 2), (T4, 3)]),
+        pending_revocation: Assignment::of([(T4, 0), (T4, 1)]),
+    };
+    assert_eq!(current, StoredRecord::Current(group(), "A".to_string(), Some(revoking)));
+}
+
+/// Each topic with the epochs that its partitions were assigned in, which are skipped.
+const REVOKING: &str = concat!(
+    "0000000000020000000201039d67ee202ce240c197ad1074843068580400000000000000010000000201000d0400000002000000",
+    "02000000029bdacbaf5c5d4c66a318a555fba33f9a030000000200000003010009030000000200000002029bdacbaf5c5d4c66a3",
+    "18a555fba33f9a03000000000000000101000903000000020000000200",
+);
 
 #[test]
 fn every_kind_survives_a_round_trip() {
@@ -190,8 +269,8 @@ fn hostile_lengths_and_counts_are_refused_before_anything_is_allocated() {
 
 #[test]
 fn a_kind_of_the_future_is_skipped_by_name() {
-    let record = Record { key: hex("00050001"), value: Some(hex("ff")) };
-    assert_eq!(StoredRecord::decode(&record), Ok(StoredRecord::Unknown { key_version: 5 }));
+    let record = Record { key: hex("00100001"), value: Some(hex("ff")) };
+    assert_eq!(StoredRecord::decode(&record), Ok(StoredRecord::Unknown { key_version: 16 }));
 }
 
 #[test]

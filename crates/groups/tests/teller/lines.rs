@@ -42,6 +42,11 @@ fn stored(record: &StoredRecord) -> String {
                 (value.generation_id, or_none(&value.protocol), or_none(&value.leader));
             format!("{group_id} generation {generation} {protocol} leader {leader} [{members}]")
         }
+        other @ (StoredRecord::GroupEpoch(..)
+        | StoredRecord::ConsumerMember(..)
+        | StoredRecord::TargetEpoch(..)
+        | StoredRecord::Target(..)
+        | StoredRecord::Current(..)) => format!("{other:?}"),
         StoredRecord::Unknown { key_version } => format!("unknown {key_version}"),
     }
 }
@@ -97,6 +102,7 @@ fn answer(answer: &Answer) -> String {
             format!("groups {}", groups.iter().map(line).collect::<Vec<_>>().join(", "))
         }),
         Answer::DeleteGroup(r) => result(r, |()| "deleted".into()),
+        Answer::ConsumerHeartbeat(_) | Answer::DescribeConsumerGroup(_) => format!("{answer:?}"),
     }
 }
 

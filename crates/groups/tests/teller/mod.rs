@@ -99,7 +99,10 @@ impl Teller {
             "commit" => self.commit(&command, group_id, client),
             "fetch" => {
                 let topics = (command.words.len() > 1).then(|| partitions(&command));
-                self.ask("-".into(), Request::FetchOffsets(FetchOffsets { group_id, topics, require_stable: true }))
+                self.ask(
+                    "-".into(),
+                    Request::FetchOffsets(FetchOffsets { group_id, topics, member: None, require_stable: true }),
+                )
             }
             "delete-offsets" => {
                 let topics = partitions(&command);
@@ -157,8 +160,7 @@ impl Teller {
             max_session_timeout_ms: command.number("max_session", standard.max_session_timeout_ms),
             max_offset_metadata_bytes: command.number("max_metadata", standard.max_offset_metadata_bytes),
             offsets_retention_ms: command.number("retention", standard.offsets_retention_ms),
-            #[cfg(feature = "planted-bugs")]
-            bug: None,
+            ..standard
         };
         self.load()
     }
@@ -282,6 +284,7 @@ impl Teller {
             member_id,
             group_instance_id: command.text("instance"),
             generation_id,
+            knows_epochs: false,
             retention_time_ms: command.pairs.get("keep").map(|keep| keep.parse().unwrap()),
             topics,
         };

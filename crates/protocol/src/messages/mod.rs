@@ -2,6 +2,8 @@
 
 pub mod alter_configs;
 pub mod api_versions;
+pub mod consumer_group_describe;
+pub mod consumer_group_heartbeat;
 pub mod consumer_protocol;
 pub mod create_partitions;
 pub mod create_topics;
@@ -30,6 +32,8 @@ pub mod sync_group;
 
 pub use alter_configs::*;
 pub use api_versions::*;
+pub use consumer_group_describe::*;
+pub use consumer_group_heartbeat::*;
 pub use consumer_protocol::*;
 pub use create_partitions::*;
 pub use create_topics::*;
@@ -173,6 +177,8 @@ apis! {
     IncrementalAlterConfigs: IncrementalAlterConfigsRequest<'a> => IncrementalAlterConfigsResponse<'r>;
     OffsetDelete: OffsetDeleteRequest<'a> => OffsetDeleteResponse<'r>;
     DescribeCluster: DescribeClusterRequest => DescribeClusterResponse<'r>;
+    ConsumerGroupHeartbeat: ConsumerGroupHeartbeatRequest<'a> => ConsumerGroupHeartbeatResponse<'r>;
+    ConsumerGroupDescribe: ConsumerGroupDescribeRequest<'a> => ConsumerGroupDescribeResponse<'r>;
 }
 
 /// What is declared for an API; `None` when it is not spoken at all.

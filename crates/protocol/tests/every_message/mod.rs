@@ -8,11 +8,13 @@ macro_rules! every_message {
             FindCoordinatorRequest JoinGroupRequest HeartbeatRequest LeaveGroupRequest SyncGroupRequest DescribeGroupsRequest
             ListGroupsRequest ApiVersionsRequest CreateTopicsRequest DeleteTopicsRequest DeleteRecordsRequest
             InitProducerIdRequest DescribeConfigsRequest DeleteGroupsRequest OffsetDeleteRequest DescribeClusterRequest
+            ConsumerGroupHeartbeatRequest ConsumerGroupDescribeRequest
             OffsetForLeaderEpochRequest AlterConfigsRequest CreatePartitionsRequest IncrementalAlterConfigsRequest
             ProduceResponse FetchResponse ListOffsetsResponse MetadataResponse OffsetCommitResponse OffsetFetchResponse
             FindCoordinatorResponse JoinGroupResponse HeartbeatResponse LeaveGroupResponse SyncGroupResponse
             DescribeGroupsResponse ListGroupsResponse ApiVersionsResponse CreateTopicsResponse DeleteTopicsResponse
             DeleteRecordsResponse InitProducerIdResponse DescribeConfigsResponse DeleteGroupsResponse OffsetDeleteResponse
+            ConsumerGroupHeartbeatResponse ConsumerGroupDescribeResponse
             DescribeClusterResponse OffsetForLeaderEpochResponse AlterConfigsResponse CreatePartitionsResponse
             IncrementalAlterConfigsResponse
         }

@@ -223,6 +223,7 @@ impl Client {
             member_id: self.member_id.clone(),
             group_instance_id: self.instance.clone(),
             generation_id: self.generation_id,
+            knows_epochs: false,
             retention_time_ms: None,
             topics: vec![CommitTopic { name: TOPIC.into(), topic_id: None, partitions }],
         };
@@ -230,7 +231,7 @@ impl Client {
         let partitions = self.owned.iter().map(|&partition| partition.into()).collect();
         let topic = FetchTopic { name: TOPIC.into(), topic_id: None, partitions };
         let group_id = self.group_id.clone();
-        let request = FetchOffsets { group_id, topics: Some(vec![topic]), require_stable: true };
+        let request = FetchOffsets { group_id, topics: Some(vec![topic]), member: None, require_stable: true };
         wishes.push(Wish::Send { rpc: self.rpc(), request: Request::FetchOffsets(request), patience_ms: 0 });
     }
 

@@ -140,6 +140,7 @@ fn commit(world: &mut World, chosen: usize) {
         member_id: String::new(),
         group_instance_id: None,
         generation_id: -1,
+        knows_epochs: false,
         retention_time_ms: None,
         topics: vec![CommitTopic { name: TOPIC.into(), topic_id: None, partitions: vec![partition] }],
     };

@@ -27,6 +27,54 @@ declare! { GROUPS:
     );
     GROUP_MAX_SIZE =
         Property::served("group.max.size", Kind::int(1), "2147483647", "how many members a group may have");
+    GROUP_CONSUMER_SESSION_TIMEOUT_MS = Property::served(
+        "group.consumer.session.timeout.ms",
+        Kind::int(1),
+        "45000",
+        "after how long without a heartbeat a member of the consumer protocol is removed, in milliseconds",
+    );
+    GROUP_CONSUMER_MIN_SESSION_TIMEOUT_MS = Property::served(
+        "group.consumer.min.session.timeout.ms",
+        Kind::int(1),
+        "45000",
+        "the shortest group.consumer.session.timeout.ms that is accepted, in milliseconds",
+    );
+    GROUP_CONSUMER_MAX_SESSION_TIMEOUT_MS = Property::served(
+        "group.consumer.max.session.timeout.ms",
+        Kind::int(1),
+        "60000",
+        "the longest group.consumer.session.timeout.ms that is accepted, in milliseconds",
+    );
+    GROUP_CONSUMER_HEARTBEAT_INTERVAL_MS = Property::served(
+        "group.consumer.heartbeat.interval.ms",
+        Kind::int(1),
+        "5000",
+        "how often members of the consumer protocol are told to send heartbeats, in milliseconds",
+    );
+    GROUP_CONSUMER_MIN_HEARTBEAT_INTERVAL_MS = Property::served(
+        "group.consumer.min.heartbeat.interval.ms",
+        Kind::int(1),
+        "5000",
+        "the shortest group.consumer.heartbeat.interval.ms that is accepted, in milliseconds",
+    );
+    GROUP_CONSUMER_MAX_HEARTBEAT_INTERVAL_MS = Property::served(
+        "group.consumer.max.heartbeat.interval.ms",
+        Kind::int(1),
+        "15000",
+        "the longest group.consumer.heartbeat.interval.ms that is accepted, in milliseconds",
+    );
+    GROUP_CONSUMER_MAX_SIZE = Property::served(
+        "group.consumer.max.size",
+        Kind::int(1),
+        "2147483647",
+        "how many members a group of the consumer protocol may have",
+    );
+    GROUP_CONSUMER_ASSIGNORS = Property::served(
+        "group.consumer.assignors",
+        Kind::ListOf(&["uniform", "range"]),
+        "uniform,range",
+        "the assignors that members of the consumer protocol may ask for, the default first",
+    );
     OFFSET_METADATA_MAX_BYTES = Property::served(
         "offset.metadata.max.bytes",
         Kind::INT,

@@ -42,32 +42,30 @@ const QUOTAS: &[Property] = &[
     later("quota.window.size.seconds", Kind::int(1), Some("1"), QUOTAS_WHY),
 ];
 
-const CONSUMER_WHY: &str = "the consumer group protocol of KIP-848 is not served yet";
+const ASSIGNMENT_WHY: &str = "a target assignment is made with the heartbeat that needs it, without an interval";
+const MIGRATION_WHY: &str = "groups with members do not change between the protocols yet";
 
 const CONSUMER: &[Property] = &[
-    later("group.consumer.assignment.interval.ms", Kind::int(0), Some("1000"), CONSUMER_WHY).while_running(),
-    later("group.consumer.assignors", Kind::List, Some("uniform,range"), CONSUMER_WHY),
-    later("group.consumer.heartbeat.interval.ms", Kind::int(1), Some("5000"), CONSUMER_WHY),
-    later("group.consumer.max.assignment.interval.ms", Kind::int(0), Some("15000"), CONSUMER_WHY),
-    later("group.consumer.max.heartbeat.interval.ms", Kind::int(1), Some("15000"), CONSUMER_WHY),
-    later("group.consumer.max.session.timeout.ms", Kind::int(1), Some("60000"), CONSUMER_WHY),
-    later("group.consumer.max.size", Kind::int(1), Some("2147483647"), CONSUMER_WHY),
+    later("group.consumer.assignment.interval.ms", Kind::int(0), Some("1000"), ASSIGNMENT_WHY).while_running(),
+    later("group.consumer.max.assignment.interval.ms", Kind::int(0), Some("15000"), ASSIGNMENT_WHY),
+    later("group.consumer.min.assignment.interval.ms", Kind::int(0), Some("0"), ASSIGNMENT_WHY),
     later(
         "group.consumer.migration.policy",
         Kind::ChoiceAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]),
         Some("bidirectional"),
-        CONSUMER_WHY,
+        MIGRATION_WHY,
     ),
-    later("group.consumer.min.assignment.interval.ms", Kind::int(0), Some("0"), CONSUMER_WHY),
-    later("group.consumer.min.heartbeat.interval.ms", Kind::int(1), Some("5000"), CONSUMER_WHY),
-    later("group.consumer.min.session.timeout.ms", Kind::int(1), Some("45000"), CONSUMER_WHY),
-    later("group.consumer.regex.refresh.interval.ms", Kind::int(10000), Some("600000"), CONSUMER_WHY),
-    later("group.consumer.session.timeout.ms", Kind::int(1), Some("45000"), CONSUMER_WHY),
+    later(
+        "group.consumer.regex.refresh.interval.ms",
+        Kind::int(10000),
+        Some("600000"),
+        "regular expressions are resolved with every change of topics",
+    ),
     later(
         "group.coordinator.rebalance.protocols",
         Kind::ListOf(&["consumer", "classic", "share", "streams"]),
         Some("classic,consumer,streams"),
-        CONSUMER_WHY,
+        "both the classic and the consumer protocol are always served",
     ),
 ];
 

@@ -1,0 +1,249 @@
+//! Who may speak as which member, who becomes one, and what members say of themselves.
+use super::LEAVE_AND_RETURN;
+use super::live::{LiveMember, Subscription};
+use crate::answer::{GroupError, Refusal};
+use crate::event::{ClientInfo, GroupEventKind};
+use crate::planted::planted;
+use crate::records::{ConsumerMemberMetadata, CurrentAssignment, GroupEpoch, MemberState, StoredRecord};
+use crate::request::ConsumerHeartbeat;
+use crate::step::Step;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// The place that a heartbeat speaks from.
+enum Seat {
+    /// The member's own.
+    Known,
+    /// There is none yet.
+    New,
+    /// That of a static member which is away: its member id.
+    Returns(String),
+}
+
+impl Step<'_> {
+    /// Finds the member or makes it, and takes down what it says of itself. Answers its id. A refusal changes nothing.
+    pub(super) fn admit(&mut self, client: &ClientInfo, request: &ConsumerHeartbeat) -> Result<String, Refusal> {
+        let seat = self.seat(request)?;
+        let member_id = match request.member_id.as_str() {
+            "" => new_member_id(request.random),
+            member_id => member_id.to_string(),
+        };
+        match seat {
+            Seat::Known => self.update(client, request, &member_id),
+            Seat::New => {
+                self.make_room_for_consumers();
+                self.add_consumer(client, request, &member_id);
+            }
+            Seat::Returns(old) => {
+                self.replace_consumer(&old, &member_id);
+                self.update(client, request, &member_id);
+            }
+        }
+        Ok(member_id)
+    }
+
+    fn seat(&self, request: &ConsumerHeartbeat) -> Result<Seat, Refusal> {
+        let (group_id, member_id) = (&self.group.group_id, request.member_id.as_str());
+        if self.group.durable.consumer().is_none() && !self.group.is_memberless_classic() {
+            let message = format!("Group {group_id} is not a consumer group.");
+            return Err(Refusal::new(GroupError::GroupIdNotFound, &message));
+        }
+        let is_joining = request.member_epoch == 0;
+        let is_known = self.group.consumer.members.contains_key(member_id);
+        if let Some(instance) = request.group_instance_id.as_deref() {
+            match self.group.consumer.instances.get(instance) {
+                Some(owner) if owner == member_id => {}
+                Some(owner) if is_joining && self.current(owner).member_epoch == LEAVE_AND_RETURN => {
+                    return Ok(Seat::Returns(owner.clone()));
+                }
+                Some(owner) if is_joining && !planted!(self.settings, StaticFenceSkipped) => {
+                    let message = format!("Static member with instance id {instance} is still here, as {owner}.");
+                    return Err(Refusal::new(GroupError::UnreleasedInstanceId, &message));
+                }
+                Some(_) if is_joining => {}
+                Some(owner) => {
+                    let message = format!("Static member with instance id {instance} is {owner} by now.");
+                    return Err(Refusal::new(GroupError::FencedInstanceId, &message));
+                }
+                None if is_joining => {}
+                None => return Err(unknown_member(group_id, member_id)),
+            }
+        }
+        match (is_known, is_joining) {
+            (true, true) => Ok(Seat::Known),
+            (true, false) => self.check_epoch(request).map(|()| Seat::Known),
+            (false, true) => self.check_size().map(|()| Seat::New),
+            (false, false) => Err(unknown_member(group_id, member_id)),
+        }
+    }
+
+    /// A member must be in its own epoch. One that may have missed the last answer may be in the epoch before, if it has nothing
+    /// that is not its own any more.
+    fn check_epoch(&self, request: &ConsumerHeartbeat) -> Result<(), Refusal> {
+        let current = self.current(&request.member_id);
+        let received = request.member_epoch;
+        let has_only_its_own = || request.owned.as_ref().is_some_and(|owned| owned.is_subset_of(&current.assigned));
+        let is_good = received == current.member_epoch
+            || (received < current.member_epoch && received == current.previous_member_epoch && has_only_its_own());
+        if is_good || planted!(self.settings, MemberEpochNotChecked) {
+            return Ok(());
+        }
+        let reached = current.member_epoch;
+        let message =
+            format!("The member is in epoch {reached}, not {received}: it must give up all it has and join anew.");
+        Err(Refusal::new(GroupError::FencedMemberEpoch, &message))
+    }
+
+    fn check_size(&self) -> Result<(), Refusal> {
+        let limit = usize::try_from(self.settings.consumer_max_group_size).unwrap_or(0);
+        if self.group.consumer.members.len() < limit {
+            return Ok(());
+        }
+        let message = format!("The consumer group has reached its maximum capacity of {limit} members.");
+        Err(Refusal::new(GroupError::GroupMaxSizeReached, &message))
+    }
+
+    /// A group of the classic protocol that has no members becomes one of this protocol.
+    fn make_room_for_consumers(&mut self) {
+        if self.group.durable.consumer().is_some() {
+            return;
+        }
+        if self.group.durable.metadata().is_some() {
+            self.record(StoredRecord::Group(self.group.group_id.clone(), None));
+        }
+        self.group.leader = None;
+        self.group.subscribed = Default::default();
+        self.group.protocol_type = Some(crate::subscription::CONSUMER.into());
+    }
+
+    fn add_consumer(&mut self, client: &ClientInfo, request: &ConsumerHeartbeat, member_id: &str) {
+        let metadata = said(ConsumerMemberMetadata::default(), client, request);
+        self.seat_live(member_id, &metadata);
+        let reads = !metadata.subscribed_topic_names.is_empty() || metadata.subscribed_topic_regex.is_some();
+        if self.group.durable.consumer().is_none() && reads {
+            // A group begins with epoch 1, and reading something is a change, as in Kafka.
+            let epoch = GroupEpoch { epoch: 1, metadata_hash: 0 };
+            self.record(StoredRecord::GroupEpoch(self.group.group_id.clone(), Some(epoch)));
+        }
+        self.record(StoredRecord::ConsumerMember(self.group.group_id.clone(), member_id.into(), Some(metadata)));
+        self.next_epoch(&format!("member {member_id} joins"));
+    }
+
+    pub(super) fn seat_live(&mut self, member_id: &str, metadata: &ConsumerMemberMetadata) {
+        let live = LiveMember {
+            id: member_id.into(),
+            subscription: Arc::new(Subscription::of(metadata)),
+            session_deadline_ms: u64::MAX,
+            revocation_deadline_ms: None,
+            last_seen_ms: self.now.wall_ms,
+            revoking_since_ms: 0,
+        };
+        self.group.consumer.add(member_id, live, metadata.group_instance_id.as_deref(), self.topics);
+        self.renew_consumer_session(member_id);
+    }
+
+    /// Takes down what a member says of itself, if that is something else than before.
+    fn update(&mut self, client: &ClientInfo, request: &ConsumerHeartbeat, member_id: &str) {
+        let consumer = self.group.durable.consumer();
+        let before =
+            consumer.and_then(|consumer| consumer.members.get(member_id)?.metadata.clone()).unwrap_or_default();
+        if says_nothing_new(&before, client, request) {
+            return;
+        }
+        let after = said(before.clone(), client, request);
+        if after == before {
+            return;
+        }
+        let subscription = Subscription::of(&after);
+        let reads_other = subscription != Subscription::of(&before);
+        if reads_other {
+            self.group.consumer.change_subscription(member_id, Arc::new(subscription), self.topics);
+        }
+        if let (Some(instance), None) = (&after.group_instance_id, &before.group_instance_id) {
+            self.group.consumer.instances.insert(instance.clone(), member_id.into());
+        }
+        self.record(StoredRecord::ConsumerMember(self.group.group_id.clone(), member_id.into(), Some(after)));
+        if reads_other {
+            self.next_epoch(&format!("member {member_id} reads other topics"));
+        }
+    }
+
+    /// A static member comes back under another member id: it gets the place of the old one, which is gone.
+    fn replace_consumer(&mut self, old: &str, new: &str) {
+        let consumer = self.group.durable.consumer();
+        let Some(member) = consumer.and_then(|consumer| consumer.members.get(old)).cloned() else { return };
+        self.forget_consumer(old);
+        let metadata = member.metadata.unwrap_or_default();
+        self.seat_live(new, &metadata);
+        let (group_id, new) = (self.group.group_id.clone(), String::from(new));
+        let instance = metadata.group_instance_id.clone().unwrap_or_default();
+        self.record(StoredRecord::ConsumerMember(group_id.clone(), new.clone(), Some(metadata)));
+        self.record(StoredRecord::Target(group_id, new.clone(), Some(member.target)));
+        let current = CurrentAssignment { member_epoch: 0, previous_member_epoch: 0, ..member.current };
+        self.set_current(&new, CurrentAssignment { state: MemberState::Stable, ..current });
+        self.tell(GroupEventKind::StaticMemberReplaced {
+            group_instance_id: instance,
+            old_member_id: old.into(),
+            new_member_id: new,
+        });
+    }
+
+    /// Removes a member from the log and from memory; what it had is free.
+    pub(super) fn forget_consumer(&mut self, member_id: &str) {
+        let consumer = self.group.durable.consumer();
+        let Some(member) = consumer.and_then(|consumer| consumer.members.get(member_id)).cloned() else { return };
+        self.group.consumer.remove(member_id, &member);
+        let (group_id, member_id) = (self.group.group_id.clone(), String::from(member_id));
+        self.record(StoredRecord::Current(group_id.clone(), member_id.clone(), None));
+        self.record(StoredRecord::Target(group_id.clone(), member_id.clone(), None));
+        self.record(StoredRecord::ConsumerMember(group_id, member_id, None));
+    }
+}
+
+fn unknown_member(group_id: &str, member_id: &str) -> Refusal {
+    Refusal::new(GroupError::UnknownMemberId, &format!("Member {member_id} is not a member of group {group_id}."))
+}
+
+/// Most heartbeats say nothing but that the member lives.
+fn says_nothing_new(before: &ConsumerMemberMetadata, client: &ClientInfo, request: &ConsumerHeartbeat) -> bool {
+    let silent = request.subscribed_topic_names.is_none()
+        && request.subscribed_topic_regex.is_none()
+        && request.rebalance_timeout_ms.is_none()
+        && request.server_assignor.is_none()
+        && request.rack_id.is_none();
+    silent
+        && before.client_id == client.client_id
+        && before.client_host == client.host
+        && (request.group_instance_id.is_none() || before.group_instance_id == request.group_instance_id)
+}
+
+/// What was known, with what the request says; what it leaves out stays.
+fn said(mut known: ConsumerMemberMetadata, client: &ClientInfo, request: &ConsumerHeartbeat) -> ConsumerMemberMetadata {
+    if let Some(names) = &request.subscribed_topic_names {
+        let mut names: Vec<String> = names.clone();
+        names.sort_unstable();
+        names.dedup();
+        known.subscribed_topic_names = names;
+    }
+    if let Some(regex) = &request.subscribed_topic_regex {
+        // An empty one takes the former back.
+        known.subscribed_topic_regex = Some(regex.clone()).filter(|regex| !regex.is_empty());
+    }
+    known.rebalance_timeout_ms = request.rebalance_timeout_ms.unwrap_or(known.rebalance_timeout_ms);
+    known.server_assignor = request.server_assignor.clone().or(known.server_assignor);
+    known.rack_id = request.rack_id.clone().or(known.rack_id);
+    known.group_instance_id = request.group_instance_id.clone().or(known.group_instance_id);
+    known.client_id.clone_from(&client.client_id);
+    known.client_host.clone_from(&client.host);
+    known
+}
+
+/// An id for a member that brings none (version 0): 128 random bits as clients write them, in 22 characters.
+fn new_member_id(random: [u64; 2]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let bits = (u128::from(random[0]) << 64) | u128::from(random[1]);
+    let digit = |at: u32| DIGITS.get((bits >> (at * 6)) as usize & 0x3f).copied().unwrap_or(b'A');
+    (0..22).map(|at| char::from(digit(at))).collect()
+}

@@ -1,0 +1,120 @@
+//! ConsumerGroupHeartbeat: the one request by which a member joins, lives, hears what it shall have, and says what it has.
+use super::reconcile::{Goal, next};
+use super::{LEAVE, LEAVE_AND_RETURN};
+use crate::answer::{Answer, ConsumerHeartbeatAnswer, Refusal};
+use crate::assignment::Assignment;
+use crate::event::{ClientInfo, Ticket};
+use crate::planted::planted;
+use crate::records::{CurrentAssignment, MemberState, StoredRecord};
+use crate::request::ConsumerHeartbeat;
+use crate::step::Step;
+use alloc::string::String;
+
+impl Step<'_> {
+    pub(crate) fn consumer_heartbeat(&mut self, ticket: Ticket, client: &ClientInfo, request: ConsumerHeartbeat) {
+        let before = self.actions.len();
+        let answer = match request.member_epoch {
+            LEAVE | LEAVE_AND_RETURN => self.consumer_leave(request),
+            _ => self.beat_consumer(client, request),
+        };
+        self.reply(ticket, Answer::ConsumerHeartbeat(answer));
+        if planted!(self.settings, HeartbeatReplyBeforeAppend)
+            && let Some(late) = self.actions.get_mut(before..)
+        {
+            late.rotate_right(1);
+        }
+    }
+
+    fn beat_consumer(
+        &mut self,
+        client: &ClientInfo,
+        request: ConsumerHeartbeat,
+    ) -> Result<ConsumerHeartbeatAnswer, Refusal> {
+        let is_joining = request.member_epoch == 0;
+        let is_full = is_joining
+            || (request.rebalance_timeout_ms.is_some()
+                && request.owned.is_some()
+                && (request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some()));
+        let member_id = self.admit(client, &request)?;
+        let known = self.current(&member_id);
+        // It may not have heard of the epoch that it has reached, or of what it was given in it.
+        let is_behind = request.member_epoch < known.member_epoch;
+        let assigned = known.assigned.clone();
+        self.make_target();
+        let nothing = Assignment::none();
+        self.reconcile(&member_id, if is_joining { Some(&nothing) } else { request.owned.as_ref() });
+        if !planted!(self.settings, HeartbeatDoesNotCount) {
+            self.renew_consumer_session(&member_id);
+        }
+        let current = self.current(&member_id);
+        let tells = is_full || is_behind || current.assigned != assigned;
+        let assignment = tells.then(|| current.assigned.clone());
+        Ok(ConsumerHeartbeatAnswer {
+            member_epoch: current.member_epoch,
+            member_id,
+            heartbeat_interval_ms: self.settings.consumer_heartbeat_interval_ms,
+            assignment,
+        })
+    }
+
+    /// What a member has.
+    pub(super) fn current(&self, member_id: &str) -> &CurrentAssignment {
+        const NOTHING: &CurrentAssignment = &CurrentAssignment::nothing();
+        let consumer = self.group.durable.consumer();
+        consumer.and_then(|consumer| consumer.members.get(member_id)).map_or(NOTHING, |member| &member.current)
+    }
+
+    /// Lets a member go a step towards what it shall have.
+    fn reconcile(&mut self, member_id: &str, owned: Option<&Assignment>) {
+        let Some(consumer) = self.group.durable.consumer() else { return };
+        let Some(member) = consumer.members.get(member_id) else { return };
+        let goal = Goal { epoch: consumer.target_epoch, target: &member.target };
+        let (live, greedy) = (&self.group.consumer, planted!(self.settings, GrantBeforeRevoke));
+        let is_free = |topic_id, partition| greedy || live.is_free(member_id, topic_id, partition);
+        let after = next(&member.current, &goal, owned, is_free);
+        if after == member.current {
+            return;
+        }
+        let began = after.state == MemberState::UnrevokedPartitions && member.current.state != after.state;
+        let patience_ms = member.metadata().map_or(0, |metadata| metadata.rebalance_timeout_ms);
+        let deadline_ms = self.now.monotonic_ms.saturating_add(u64::try_from(patience_ms).unwrap_or(0));
+        let forgets = planted!(self.settings, RevocationTimeoutForgotten);
+        let is_revoking = after.state == MemberState::UnrevokedPartitions;
+        self.set_current(member_id, after);
+        if let Some(live) = self.group.consumer.members.get_mut(member_id) {
+            if began {
+                live.revoking_since_ms = self.now.wall_ms;
+            }
+            let deadline_ms = if began { Some(deadline_ms) } else { live.revocation_deadline_ms };
+            let is_revoking = is_revoking && !forgets;
+            live.revocation_deadline_ms = deadline_ms.filter(|_| is_revoking);
+        }
+        if began {
+            self.group.wake_at(deadline_ms);
+        }
+        self.settle_state("a member has come further");
+    }
+
+    /// Records what a member has, and keeps in mind whose each partition is.
+    pub(super) fn set_current(&mut self, member_id: &str, after: CurrentAssignment) {
+        let before = self.current(member_id).clone();
+        let live = &mut self.group.consumer;
+        for released in [&before.assigned, &before.pending_revocation] {
+            live.release(member_id, released);
+        }
+        for taken in [&after.assigned, &after.pending_revocation] {
+            live.take(member_id, taken);
+        }
+        let (group_id, member_id) = (self.group.group_id.clone(), String::from(member_id));
+        self.record(StoredRecord::Current(group_id, member_id, Some(after)));
+    }
+
+    pub(super) fn renew_consumer_session(&mut self, member_id: &str) {
+        let Some(member) = self.group.consumer.members.get_mut(member_id) else { return };
+        let timeout_ms = u64::try_from(self.settings.consumer_session_timeout_ms).unwrap_or(0);
+        member.session_deadline_ms = self.now.monotonic_ms.saturating_add(timeout_ms);
+        member.last_seen_ms = self.now.wall_ms;
+        let deadline_ms = member.session_deadline_ms;
+        self.group.wake_at(deadline_ms);
+    }
+}

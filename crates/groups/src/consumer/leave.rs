@@ -1,0 +1,129 @@
+//! Members of the consumer protocol go: for good, for a while, or because they were not heard of.
+use super::LEAVE_AND_RETURN;
+use crate::answer::{Answer, ConsumerHeartbeatAnswer, GroupError, LeftMember, Refusal};
+use crate::assignment::Assignment;
+use crate::event::{GroupEventKind, Ticket};
+use crate::planted::planted;
+use crate::records::{CurrentAssignment, MemberState, StoredRecord};
+use crate::request::{ConsumerHeartbeat, LeaveGroup, LeavingMember};
+use crate::step::Step;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+impl Step<'_> {
+    pub(super) fn consumer_leave(&mut self, request: ConsumerHeartbeat) -> Result<ConsumerHeartbeatAnswer, Refusal> {
+        let member_id = self.who_leaves(&request.member_id, request.group_instance_id.as_deref());
+        let member_id = member_id.map_err(|error| {
+            let message = format!("Member {} is not a member of group {}.", request.member_id, self.group.group_id);
+            Refusal::new(error, &message)
+        })?;
+        if request.member_epoch == LEAVE_AND_RETURN {
+            self.go_away(&member_id);
+        } else {
+            self.remove_consumer(&member_id, "it left");
+            if !planted!(self.settings, LeaveDoesNotRebalance) {
+                self.next_epoch(&format!("member {member_id} left"));
+            }
+        }
+        Ok(ConsumerHeartbeatAnswer {
+            member_id,
+            member_epoch: request.member_epoch,
+            heartbeat_interval_ms: 0,
+            assignment: None,
+        })
+    }
+
+    fn who_leaves(&self, member_id: &str, instance: Option<&str>) -> Result<String, GroupError> {
+        let live = &self.group.consumer;
+        match instance.map(|instance| live.instances.get(instance)) {
+            Some(None) => Err(GroupError::UnknownMemberId),
+            Some(Some(owner)) if member_id.is_empty() || owner == member_id => Ok(owner.clone()),
+            Some(Some(_)) => Err(GroupError::FencedInstanceId),
+            None if live.members.contains_key(member_id) => Ok(member_id.to_string()),
+            None => Err(GroupError::UnknownMemberId),
+        }
+    }
+
+    /// A static member keeps its place and what it had until its session ends; what it was giving up anyway is free.
+    fn go_away(&mut self, member_id: &str) {
+        let current = self.current(member_id);
+        let away = CurrentAssignment {
+            member_epoch: LEAVE_AND_RETURN,
+            previous_member_epoch: current.member_epoch,
+            state: MemberState::Stable,
+            assigned: current.assigned.clone(),
+            pending_revocation: Assignment::none(),
+        };
+        self.set_current(member_id, away);
+        if let Some(live) = self.group.consumer.members.get_mut(member_id) {
+            live.revocation_deadline_ms = None;
+        }
+        self.settle_state(&format!("static member {member_id} is away"));
+    }
+
+    /// Removes a member and tells of it. The group needs a new epoch then.
+    pub(super) fn remove_consumer(&mut self, member_id: &str, cause: &str) {
+        let consumer = self.group.durable.consumer();
+        let metadata =
+            consumer.and_then(|consumer| consumer.members.get(member_id)?.metadata.clone()).unwrap_or_default();
+        self.forget_consumer(member_id);
+        self.tell(GroupEventKind::MemberRemoved {
+            member_id: member_id.into(),
+            group_instance_id: metadata.group_instance_id,
+            client_id: metadata.client_id,
+            client_host: metadata.client_host,
+            cause: cause.into(),
+        });
+    }
+
+    /// LeaveGroup of the classic protocol, by which administrators remove members of either.
+    pub(crate) fn leave_consumers(&mut self, ticket: Ticket, request: LeaveGroup) {
+        let mut left = Vec::with_capacity(request.members.len());
+        let mut gone = Vec::new();
+        for LeavingMember { member_id, group_instance_id, reason } in request.members {
+            let error = match self.who_leaves(&member_id, group_instance_id.as_deref()) {
+                Ok(member_id) => {
+                    self.remove_consumer(
+                        &member_id,
+                        &format!("it was removed{}", crate::join::because(reason.as_deref())),
+                    );
+                    gone.push(member_id);
+                    None
+                }
+                Err(error) => Some(error),
+            };
+            left.push(LeftMember { member_id, group_instance_id, error });
+        }
+        if !gone.is_empty() {
+            self.next_epoch(&format!("{} removed", gone.join(", ")));
+        }
+        self.reply(ticket, Answer::LeaveGroup(Ok(left)));
+    }
+
+    /// A member's session is over, or it did not give up in time what it was told to.
+    pub(crate) fn evict_consumer(&mut self, member_id: &str, cause: &str) {
+        self.remove_consumer(member_id, cause);
+        self.next_epoch(&format!("member {member_id} was removed: {cause}"));
+    }
+
+    /// A group of this protocol that has no members may be used with the classic one: whether it is one by now.
+    pub(crate) fn make_room_for_classic(&mut self) -> bool {
+        if !self.group.consumer.members.is_empty() {
+            return false;
+        }
+        if self.group.is_consumer() {
+            self.forget_consumer_group();
+            self.group.protocol_type = None;
+        }
+        true
+    }
+
+    /// Nothing of this protocol is left of the group.
+    pub(crate) fn forget_consumer_group(&mut self) {
+        if self.group.durable.consumer().is_some() {
+            self.record(StoredRecord::TargetEpoch(self.group.group_id.clone(), None));
+            self.record(StoredRecord::GroupEpoch(self.group.group_id.clone(), None));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The live part of a group of the consumer protocol: what follows from its records, kept for quick answers, and its clocks.
+use crate::assignment::Assignment;
+use crate::durable::DurableMember;
+use crate::records::ConsumerMemberMetadata;
+use crate::request::TopicId;
+use crate::topics::Topics;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// What is known of a group beyond its records.
+#[derive(Debug, Default)]
+pub(crate) struct ConsumerLive {
+    pub(crate) members: BTreeMap<String, LiveMember>,
+    /// Static members by instance id.
+    pub(crate) instances: BTreeMap<String, String>,
+    /// Who has each partition, or has not given it up yet.
+    pub(crate) owners: BTreeMap<(TopicId, i32), Arc<str>>,
+    /// What members read, and how many read just that.
+    pub(crate) subscriptions: BTreeMap<Arc<Subscription>, Readers>,
+}
+
+/// The live part of one member.
+#[derive(Debug)]
+pub(crate) struct LiveMember {
+    pub(crate) id: Arc<str>,
+    pub(crate) subscription: Arc<Subscription>,
+    pub(crate) session_deadline_ms: u64,
+    /// Until when it must have given up what it was told to.
+    pub(crate) revocation_deadline_ms: Option<u64>,
+    /// Wall time of the last sign of life.
+    pub(crate) last_seen_ms: i64,
+    /// Since when it has to give up partitions, in wall time.
+    pub(crate) revoking_since_ms: i64,
+}
+
+/// What a member reads.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Subscription {
+    /// Ordered.
+    pub(crate) names: Vec<String>,
+    pub(crate) regex: Option<String>,
+}
+
+/// Who reads just that.
+#[derive(Debug, Default)]
+pub(crate) struct Readers {
+    pub(crate) members: usize,
+    /// The topics that are meant and there, by name.
+    pub(crate) topics: BTreeSet<String>,
+}
+
+impl Subscription {
+    pub(crate) fn of(metadata: &ConsumerMemberMetadata) -> Self {
+        Subscription { names: metadata.subscribed_topic_names.clone(), regex: metadata.subscribed_topic_regex.clone() }
+    }
+
+    fn resolve(&self, topics: &Topics) -> BTreeSet<String> {
+        let named = self.names.iter().filter(|name| topics.by_name(name).is_some()).cloned();
+        // One that cannot be compiled was refused when it came, or means nothing.
+        let meant = self.regex.as_deref().map(|regex| topics.matching(regex).unwrap_or_default());
+        named.chain(meant.unwrap_or_default()).collect()
+    }
+}
+
+impl ConsumerLive {
+    /// Whether any member reads that topic, which may not exist.
+    pub(crate) fn reads(&self, topic: &str) -> bool {
+        let named = |subscription: &Subscription| subscription.names.iter().any(|name| name == topic);
+        self.subscriptions.iter().any(|(what, readers)| readers.topics.contains(topic) || named(what))
+    }
+
+    /// The names of the topics that members read and that are there.
+    pub(crate) fn topics(&self) -> BTreeSet<&str> {
+        self.subscriptions.values().flat_map(|readers| readers.topics.iter().map(String::as_str)).collect()
+    }
+
+    /// Topics came or went.
+    pub(crate) fn resolve(&mut self, topics: &Topics) {
+        for (subscription, readers) in &mut self.subscriptions {
+            readers.topics = subscription.resolve(topics);
+        }
+    }
+
+    /// A member came, or came back.
+    pub(crate) fn add(&mut self, member_id: &str, member: LiveMember, instance: Option<&str>, topics: &Topics) {
+        if let Some(instance) = instance {
+            self.instances.insert(instance.into(), member_id.into());
+        }
+        self.count_in(member.subscription.clone(), topics);
+        self.members.insert(member_id.into(), member);
+    }
+
+    /// A member reads something else than before.
+    pub(crate) fn change_subscription(&mut self, member_id: &str, subscription: Arc<Subscription>, topics: &Topics) {
+        let Some(member) = self.members.get_mut(member_id) else { return };
+        let before = core::mem::replace(&mut member.subscription, subscription.clone());
+        self.count_out(&before);
+        self.count_in(subscription, topics);
+    }
+
+    /// A member is gone, and what it had is free.
+    pub(crate) fn remove(&mut self, member_id: &str, durable: &DurableMember) {
+        if let Some(member) = self.members.remove(member_id) {
+            self.count_out(&member.subscription);
+        }
+        let instance = durable.metadata().and_then(|metadata| metadata.group_instance_id.as_deref());
+        if let Some(instance) = instance.filter(|id| self.instances.get(*id).is_some_and(|owner| owner == member_id)) {
+            self.instances.remove(instance);
+        }
+        self.release(member_id, &durable.current.assigned);
+        self.release(member_id, &durable.current.pending_revocation);
+    }
+
+    fn count_in(&mut self, subscription: Arc<Subscription>, topics: &Topics) {
+        let new = |subscription: &Arc<Subscription>| Readers { members: 0, topics: subscription.resolve(topics) };
+        self.subscriptions.entry(subscription).or_insert_with_key(new).members += 1;
+    }
+
+    fn count_out(&mut self, subscription: &Arc<Subscription>) {
+        let Some(readers) = self.subscriptions.get_mut(subscription) else { return };
+        readers.members -= 1;
+        if readers.members == 0 {
+            self.subscriptions.remove(subscription);
+        }
+    }
+
+    /// A member gives partitions up.
+    pub(crate) fn release(&mut self, member_id: &str, partitions: &Assignment) {
+        for partition in partitions.iter() {
+            if self.owners.get(&partition).is_some_and(|owner| &**owner == member_id) {
+                self.owners.remove(&partition);
+            }
+        }
+    }
+
+    /// A member takes partitions.
+    pub(crate) fn take(&mut self, member_id: &str, partitions: &Assignment) {
+        let Some(member) = self.members.get(member_id) else { return };
+        for partition in partitions.iter() {
+            self.owners.insert(partition, member.id.clone());
+        }
+    }
+
+    /// Whether nobody else has it.
+    pub(crate) fn is_free(&self, member_id: &str, topic_id: TopicId, partition: i32) -> bool {
+        self.owners.get(&(topic_id, partition)).is_none_or(|owner| &**owner == member_id)
+    }
+
+    /// Every deadline.
+    pub(crate) fn deadlines(&self) -> impl Iterator<Item = u64> {
+        self.members
+            .values()
+            .flat_map(|member| [Some(member.session_deadline_ms), member.revocation_deadline_ms])
+            .flatten()
+    }
+
+    pub(crate) fn shift_deadlines(&mut self, by_ms: u64) {
+        for member in self.members.values_mut() {
+            member.session_deadline_ms = member.session_deadline_ms.saturating_add(by_ms);
+            member.revocation_deadline_ms = member.revocation_deadline_ms.map(|at| at.saturating_add(by_ms));
+        }
+    }
+}
