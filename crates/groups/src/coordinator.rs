@@ -149,9 +149,10 @@ impl Coordinator {
         self.groups.get(group_id).map_or_else(Vec::new, |group| waits(now, group))
     }
 
-    /// State and generation of a group.
+    /// State of a group, and its generation or, of the consumer protocol, its epoch.
     pub fn state(&self, group_id: &str) -> Option<(GroupState, i32)> {
-        self.groups.get(group_id).map(|group| (group.state, group.generation_id()))
+        let epoch = |group: &Group| if group.is_consumer() { group.epoch() } else { group.generation_id() };
+        self.groups.get(group_id).map(|group| (group.state, epoch(group)))
     }
 
     /// Whether any group has members that the topics matter to: those of the consumer protocol.

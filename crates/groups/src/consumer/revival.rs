@@ -30,5 +30,6 @@ impl Step<'_> {
         }
         self.group.state = self.group.consumer_state();
         self.topics_changed();
+        self.complete_target();
     }
 }

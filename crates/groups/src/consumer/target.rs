@@ -49,6 +49,15 @@ impl Step<'_> {
         }
     }
 
+    /// The log may end in the middle of a change, so that the target assignment is not one of these members: it is made anew.
+    pub(super) fn complete_target(&mut self) {
+        let Some(consumer) = self.group.durable.consumer() else { return };
+        let is_made = consumer.target_epoch == consumer.epoch.epoch;
+        if is_made && !consumer.members.is_empty() && !assign(self.assignor(), &self.subject()).is_empty() {
+            self.next_epoch("the log ends in the middle of a change");
+        }
+    }
+
     /// Makes the target assignment for the group's epoch, if there is none yet.
     pub(super) fn make_target(&mut self) {
         let Some(consumer) = self.group.durable.consumer() else { return };

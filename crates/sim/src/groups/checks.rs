@@ -1,7 +1,7 @@
 //! What must always be true, checked after every event. Nothing here looks at a planted bug.
 use super::broker::now;
 use super::client::{Client, PARTITIONS, Phase, TOPIC, partitions};
-use ottla_groups::records::{CommittedOffset, GroupMetadata, OffsetKey, StoredRecord};
+use ottla_groups::records::{CommittedOffset, CurrentAssignment, GroupMetadata, OffsetKey, StoredRecord};
 use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
 use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ pub(super) struct Checks {
     violation: Option<String>,
     open: BTreeMap<Ticket, Open>,
     /// The last record of every key, as compaction would leave it.
-    compacted: BTreeMap<Vec<u8>, Record>,
+    pub(super) compacted: BTreeMap<Vec<u8>, Record>,
     /// How often a group was forgotten; one of the same name begins anew.
     lives: BTreeMap<String, u32>,
     /// What the log says of each generation, and what clients were told of it.
@@ -56,6 +56,10 @@ pub(super) struct Checks {
     steps: u64,
     /// State at the first judgement.
     judged: BTreeMap<String, Option<(GroupState, i32)>>,
+    /// Epochs that members of the consumer protocol were told since the last crash: group, member, epoch.
+    pub(super) epochs: Vec<(String, String, i32)>,
+    /// What members of the consumer protocol have, by group and member id, as the log says.
+    pub(super) consumers: BTreeMap<String, BTreeMap<String, CurrentAssignment>>,
 }
 
 impl Checks {
@@ -78,6 +82,8 @@ impl Checks {
             changed: false,
             steps: 0,
             judged: BTreeMap::new(),
+            epochs: Vec::new(),
+            consumers: BTreeMap::new(),
         }
     }
 
@@ -85,7 +91,7 @@ impl Checks {
         self.violation.as_deref()
     }
 
-    fn fail(&mut self, violation: String) {
+    pub(super) fn fail(&mut self, violation: String) {
         self.violation.get_or_insert(violation);
     }
 
@@ -171,6 +177,10 @@ impl Checks {
     /// Nobody may act for a generation that is over, or for an instance that somebody else has taken.
     fn refuse_stale(&mut self, request: &Request, answer: &Answer) {
         let (group_id, member_id, instance) = match (request, answer) {
+            (Request::ConsumerHeartbeat(r), Answer::ConsumerHeartbeat(Ok(_))) => return self.refuse_stale_epoch(r),
+            (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) if r.knows_epochs => {
+                return self.refuse_stale_commit(r);
+            }
             (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) if r.generation_id >= 0 => {
                 let current = self.generation(&r.group_id).map(|metadata| metadata.generation_id);
                 if current != Some(r.generation_id) {
@@ -180,6 +190,7 @@ impl Checks {
             }
             (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) => {
                 let members = self.generation(&r.group_id).map_or(0, |metadata| metadata.members.len());
+                let members = members + self.consumers(&r.group_id).len();
                 if members > 0 {
                     self.fail(format!("a commit from outside into a group with {members} members"));
                 }
@@ -203,6 +214,9 @@ impl Checks {
                 (&r.group_id, &r.member_id)
             }
             (Request::SyncGroup(r), Answer::SyncGroup(Ok(_))) => (&r.group_id, &r.member_id),
+            (Request::ConsumerHeartbeat(r), Answer::ConsumerHeartbeat(Ok(_))) if r.member_epoch >= 0 => {
+                (&r.group_id, &r.member_id)
+            }
             (Request::JoinGroup(r), Answer::JoinGroup(joined)) if joined.error.is_none() => {
                 if let Some(instance) = &r.group_instance_id {
                     self.speakers.insert((r.group_id.clone(), instance.clone()), joined.member_id.clone());
@@ -234,6 +248,7 @@ impl Checks {
     fn expired(&mut self, at_ms: u64, group_id: &str, partition: i32) {
         let generation = self.generation(group_id);
         let members = generation.as_ref().map_or(0, |metadata| metadata.members.len());
+        let members = members + self.consumers(group_id).len();
         let Some(committed) = self.commit(group_id, partition) else {
             return self.fail(format!("{group_id} had no commit of partition {partition} that could expire"));
         };
@@ -251,7 +266,8 @@ impl Checks {
         match StoredRecord::decode(record) {
             Ok(StoredRecord::Group(group_id, Some(metadata))) => self.generation_recorded(&group_id, &metadata),
             Ok(StoredRecord::Group(group_id, None)) => self.group_forgotten(&group_id),
-            _ => {}
+            Ok(other) => self.consumer_recorded(other),
+            Err(_) => {}
         }
         self.compacted.insert(record.key.clone(), record.clone());
     }
@@ -320,6 +336,9 @@ impl Checks {
                 }
                 self.assigned.push((generation, request.member_id, synced.assignment.clone()));
             }
+            (Request::ConsumerHeartbeat(request), Answer::ConsumerHeartbeat(Ok(answer))) => {
+                self.epochs.push((request.group_id, request.member_id, answer.member_epoch));
+            }
             (Request::CommitOffsets(request), Answer::CommitOffsets(Ok(_))) => {
                 for topic in request.topics {
                     for partition in topic.partitions {
@@ -336,6 +355,7 @@ impl Checks {
     /// The broker has crashed; this is left of its log.
     pub(super) fn crashed(&mut self, log: &[Record]) {
         let (mut commits, mut assignments) = (BTreeSet::new(), BTreeSet::new());
+        self.consumers.clear();
         (self.compacted, self.recorded, self.lives) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for record in log {
             match StoredRecord::decode(record) {
@@ -360,6 +380,7 @@ impl Checks {
                 self.fail(format!("an assignment was told and is lost: {assigned:?}"));
             }
         }
+        self.epochs_survive();
         self.open.clear();
         self.heard.clear();
         self.speakers.clear();
@@ -369,6 +390,9 @@ impl Checks {
     pub(super) fn after_step(&mut self, now: Now, coordinator: &mut Coordinator) {
         self.steps += 1;
         if core::mem::take(&mut self.changed) {
+            self.one_owner_each();
+        }
+        if self.steps.is_multiple_of(50) {
             self.replays(now, coordinator);
         }
         if self.steps.is_multiple_of(8) {
@@ -377,13 +401,14 @@ impl Checks {
     }
 
     /// Replaying the log gives the live state: all that is durable, and the members of every settled group.
-    fn replays(&mut self, now: Now, live: &mut Coordinator) {
+    pub(super) fn replays(&mut self, now: Now, live: &mut Coordinator) {
         let mut replayed = Coordinator::new(self.settings.clone());
         self.compacted.values().for_each(|record| replayed.replay(record));
         let mut differing = None;
         if !live.durable_groups().eq(replayed.durable_groups()) {
             differing = Some("the durable state".to_string());
         }
+        replayed.handle(now, Event::TopicsChanged(super::world::topics()));
         replayed.loaded(now);
         let groups: Vec<String> = live.durable_groups().map(|(group_id, _)| group_id.to_string()).collect();
         for group_id in groups {
@@ -424,6 +449,7 @@ impl Checks {
                 self.fail(format!("{group_id} is {state:?}, its consumers own {owned:?}"));
             }
             let members = describe(now, coordinator, group_id).map_or(0, |group| group.members.len());
+            let members = members + self.consumers(group_id).len();
             if members != living.len() {
                 self.fail(format!("{group_id} has {members} members, but {} consumers live", living.len()));
             }

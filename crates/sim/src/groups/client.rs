@@ -1,4 +1,5 @@
 //! A consumer as the real ones behave: joins, assigns if it leads, syncs, sends heartbeats, commits, and gives up in time.
+use super::consumer_client::ConsumerPart;
 use ottla_groups::{Answer, GroupError, JoinGroupAnswer, MemberAssignment, Protocol, Request, SyncedMember};
 use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, FetchTopic, Heartbeat, JoinGroup};
 use ottla_groups::{LeaveGroup, LeavingMember, SyncGroup};
@@ -39,6 +40,8 @@ pub(super) enum Wake {
     Join,
     Heartbeat,
     Commit,
+    /// It has stopped working on what it must give up.
+    Stopped,
     /// A request was not answered in time.
     GiveUp(u64),
 }
@@ -72,11 +75,13 @@ pub(super) struct Client {
     pub(super) member_id: String,
     pub(super) generation_id: i32,
     pub(super) owned: Vec<u8>,
+    /// Set for one of the consumer protocol.
+    pub(super) consumer: Option<ConsumerPart>,
     /// Wakes of an earlier epoch are void.
     pub(super) epoch: u64,
     /// The join or sync under way.
-    current_rpc: Option<u64>,
-    last_heard_ms: u64,
+    pub(super) current_rpc: Option<u64>,
+    pub(super) last_heard_ms: u64,
     next_rpc: u64,
 }
 
@@ -98,6 +103,7 @@ impl Client {
             member_id: String::new(),
             generation_id: -1,
             owned: Vec::new(),
+            consumer: None,
             epoch: 0,
             current_rpc: None,
             last_heard_ms: 0,
@@ -110,13 +116,14 @@ impl Client {
         self.next_rpc
     }
 
-    fn enter(&mut self, phase: Phase) {
+    pub(super) fn enter(&mut self, phase: Phase) {
         self.phase = phase;
         self.epoch += 1;
         self.current_rpc = None;
         self.forgot = false;
         if phase != Phase::Stable {
             self.owned.clear();
+            self.consumer.iter_mut().for_each(|consumer| consumer.wanted = None);
         }
     }
 
@@ -124,7 +131,7 @@ impl Client {
         self.enter(Phase::Gone);
     }
 
-    fn back_off(&mut self, after_ms: u64, wishes: &mut Vec<Wish>) {
+    pub(super) fn back_off(&mut self, after_ms: u64, wishes: &mut Vec<Wish>) {
         self.enter(Phase::Backoff);
         wishes.push(Wish::Wake { after_ms, what: Wake::Join });
     }
@@ -136,6 +143,9 @@ impl Client {
 
     /// Joins, for the first time or again.
     pub(super) fn join(&mut self, wishes: &mut Vec<Wish>) {
+        if self.consumer.is_some() {
+            return self.join_consumers(wishes);
+        }
         self.enter(Phase::Joining);
         let names = if self.prefers_second { ["second", "first"] } else { ["first", "second"] };
         let metadata = vec![self.subscription];
@@ -156,7 +166,7 @@ impl Client {
         self.send_current(Request::JoinGroup(request), PATIENCE_MS, wishes);
     }
 
-    fn send_current(&mut self, request: Request, patience_ms: u64, wishes: &mut Vec<Wish>) {
+    pub(super) fn send_current(&mut self, request: Request, patience_ms: u64, wishes: &mut Vec<Wish>) {
         let rpc = self.rpc();
         self.current_rpc = Some(rpc);
         wishes.push(Wish::Send { rpc, request, patience_ms });
@@ -182,7 +192,17 @@ impl Client {
         let mut wishes = Vec::new();
         match what {
             Wake::Join if self.phase == Phase::Backoff => self.join(&mut wishes),
+            Wake::Heartbeat if self.phase == Phase::Stable && self.consumer.is_some() => {
+                self.beat_consumers(&mut wishes)
+            }
             Wake::Heartbeat if self.phase == Phase::Stable => self.beat(now_ms, &mut wishes),
+            Wake::Stopped => self.has_stopped(&mut wishes),
+            Wake::GiveUp(rpc)
+                if self.current_rpc == Some(rpc) && self.consumer.is_some() && self.phase == Phase::Stable =>
+            {
+                self.current_rpc = None;
+                self.says_all_again();
+            }
             Wake::Commit if self.phase == Phase::Stable => self.commit(commit, &mut wishes),
             Wake::GiveUp(rpc) if self.current_rpc == Some(rpc) => self.back_off(50, &mut wishes),
             _ => {}
@@ -223,7 +243,7 @@ impl Client {
             member_id: self.member_id.clone(),
             group_instance_id: self.instance.clone(),
             generation_id: self.generation_id,
-            knows_epochs: false,
+            knows_epochs: self.consumer.is_some(),
             retention_time_ms: None,
             topics: vec![CommitTopic { name: TOPIC.into(), topic_id: None, partitions }],
         };
@@ -238,6 +258,9 @@ impl Client {
     pub(super) fn answered(&mut self, now_ms: u64, rpc: u64, answer: &Answer) -> Vec<Wish> {
         let mut wishes = Vec::new();
         match answer {
+            Answer::ConsumerHeartbeat(answer) if self.current_rpc == Some(rpc) => {
+                self.consumer_answered(now_ms, answer, &mut wishes);
+            }
             Answer::JoinGroup(joined) if self.current_rpc == Some(rpc) => self.joined(now_ms, joined, &mut wishes),
             Answer::SyncGroup(synced) if self.current_rpc == Some(rpc) => self.synced(now_ms, synced, &mut wishes),
             Answer::Heartbeat(Ok(())) => self.last_heard_ms = now_ms,
@@ -251,6 +274,10 @@ impl Client {
     fn failed(&mut self, error: GroupError, wishes: &mut Vec<Wish>) {
         match error {
             GroupError::FencedInstanceId => self.stop(),
+            // It hears of its new epoch with its next heartbeat.
+            GroupError::StaleMemberEpoch => {}
+            // Its id is its own.
+            GroupError::UnknownMemberId if self.consumer.is_some() => self.back_off(10, wishes),
             GroupError::UnknownMemberId => {
                 self.forget_member_id();
                 self.back_off(10, wishes);
@@ -291,7 +318,7 @@ impl Client {
         self.send_current(Request::SyncGroup(request), PATIENCE_MS, wishes);
     }
 
-    fn settle(&mut self, wishes: &mut Vec<Wish>) {
+    pub(super) fn settle(&mut self, wishes: &mut Vec<Wish>) {
         self.enter(Phase::Stable);
         wishes.push(Wish::Wake { after_ms: self.session_timeout_ms / 4, what: Wake::Heartbeat });
         wishes.push(Wish::Wake { after_ms: 300, what: Wake::Commit });

@@ -68,7 +68,10 @@ impl Fault {
                 perhaps_restart(world, chosen);
             }
             Fault::Leave if lives => {
-                let request = world.clients[chosen].leave();
+                let comes_back = world.rng.once_in(2);
+                let leaving = &mut world.clients[chosen];
+                let request =
+                    if leaving.consumer.is_some() { leaving.leave_consumers(comes_back) } else { leaving.leave() };
                 world.send(nobody(), request);
                 world.kill_client(chosen);
                 perhaps_restart(world, chosen);
@@ -112,6 +115,9 @@ fn perhaps_restart(world: &mut World, client: usize) {
 fn subscribe(world: &mut World, chosen: usize) {
     let client = &mut world.clients[chosen];
     client.subscription = client.subscription.wrapping_add(1);
+    if client.consumer.is_some() {
+        return client.says_all_again();
+    }
     if client.phase == Phase::Stable {
         let mut wishes = Vec::new();
         client.join(&mut wishes);

@@ -4,6 +4,8 @@
 mod broker;
 mod checks;
 mod client;
+mod consumer_checks;
+mod consumer_client;
 mod faults;
 mod world;
 
@@ -23,11 +25,12 @@ struct Plan {
 }
 
 impl Plan {
-    fn settings(&self, initial_rebalance_delay_ms: Option<i32>) -> Settings {
+    fn settings(&self, initial_rebalance_delay_ms: Option<i32>, session_timeout_ms: u64) -> Settings {
         Settings {
             min_session_timeout_ms: 100,
             initial_rebalance_delay_ms,
             offsets_retention_ms: 2_000,
+            consumer_session_timeout_ms: session_timeout_ms as i32,
             #[cfg(feature = "planted-bugs")]
             bug: self.bug,
             ..Settings::default()

@@ -2,13 +2,15 @@
 use super::Plan;
 use super::broker::{Broker, Waiting, now};
 use super::checks::Checks;
-use super::client::{Client, Phase, Wake, Wish};
+use super::client::{Client, Phase, TOPIC, Wake, Wish};
+use super::consumer_client::{ConsumerPart, TOPIC_ID, all_partitions};
 use super::faults::Fault;
 use crate::hunt::Outcome;
 use crate::prng::Prng;
 use crate::trace::Trace;
-use ottla_groups::{Action, Answer, ClientInfo, Event, Request, Settings, Ticket};
+use ottla_groups::{Action, Answer, ClientInfo, Event, Request, Settings, Ticket, TopicShape, Topics};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// How long faults happen.
 const FAULTS_MS: u64 = 30_000;
@@ -17,7 +19,7 @@ const SETTLE_MS: u64 = 45_000;
 const STAY_MS: u64 = 12_000;
 
 /// Keys of records about groups begin with this version.
-const GROUP_KEY: [u8; 2] = [0, 2];
+const GROUP_KEYS: [u8; 7] = [2, 3, 4, 5, 6, 7, 8];
 
 /// Something that will happen.
 #[derive(Debug, Clone)]
@@ -103,8 +105,8 @@ impl World {
             1 => Some(800),
             _ => None,
         };
-        let settings = plan.settings(delay);
         let session_timeout_ms = rng.between(20, 80) * 100;
+        let settings = plan.settings(delay, session_timeout_ms);
         let mut world = World {
             at_ms: 0,
             broker: Broker::new(),
@@ -129,6 +131,7 @@ impl World {
         self.plan(0, Happening::Start);
         let groups = self.rng.between(1, 2);
         for group in 0..groups {
+            let are_consumers = self.rng.once_in(2);
             for member in 0..self.rng.between(2, 4) {
                 let instance = self.rng.once_in(3).then(|| format!("i{member}"));
                 let mut client = Client::new(format!("c{group}{member}"), format!("g{group}"), instance);
@@ -138,6 +141,9 @@ impl World {
                 client.supports_skip_assignment = !self.rng.once_in(3);
                 client.prefers_second = self.rng.once_in(2);
                 client.lazy = self.rng.once_in(10);
+                if are_consumers {
+                    self.make_consumer(&mut client);
+                }
                 self.add_client(client);
             }
         }
@@ -145,6 +151,15 @@ impl World {
         self.plan(FAULTS_MS, Happening::Quiet);
         self.plan(FAULTS_MS + SETTLE_MS, Happening::Judge { again: false });
         self.plan(FAULTS_MS + SETTLE_MS + STAY_MS, Happening::Judge { again: true });
+    }
+
+    /// Makes a new process one of the consumer protocol, with an id of its own.
+    fn make_consumer(&mut self, client: &mut Client) {
+        client.member_id = format!("{}-{}", client.name, self.clients.len());
+        let stops_in_ms = if client.lazy { None } else { Some(self.rng.between(0, 1_500)) };
+        let by_regex = self.rng.once_in(3);
+        client.lazy = false;
+        client.consumer = Some(ConsumerPart { stops_in_ms, by_regex, ..ConsumerPart::default() });
     }
 
     pub(super) fn add_client(&mut self, client: Client) {
@@ -228,7 +243,9 @@ impl World {
         if self.broker.coordinator.is_some() {
             return;
         }
-        let actions = self.broker.start(self.settings.clone()).loaded(now(self.at_ms));
+        let coordinator = self.broker.start(self.settings.clone());
+        coordinator.handle(now(self.at_ms), Event::TopicsChanged(topics()));
+        let actions = coordinator.loaded(now(self.at_ms));
         self.trace.note(self.at_ms, || "the broker starts".into());
         self.act(actions, None);
     }
@@ -247,6 +264,10 @@ impl World {
         self.quiet = true;
         self.crash_prepared = false;
         self.trace.note(self.at_ms, || "the faults stop".into());
+        for consumer in self.clients.iter_mut().filter_map(|client| client.consumer.as_mut()) {
+            // Two that never stop would put each other out for ever.
+            consumer.stops_in_ms.get_or_insert(1_000);
+        }
         for group_id in ["g0", "g1"] {
             let of_group = |client: &Client| client.group_id == group_id;
             let lives = self.clients.iter().any(|client| of_group(client) && client.phase != Phase::Gone);
@@ -266,14 +287,20 @@ impl World {
         client.require_known_member_id = old.require_known_member_id;
         client.supports_skip_assignment = old.supports_skip_assignment;
         client.prefers_second = old.prefers_second;
+        let is_consumer = old.consumer.is_some();
         client.lazy = !self.quiet && self.rng.once_in(10);
+        if is_consumer {
+            self.make_consumer(&mut client);
+        }
         self.trace.note(self.at_ms, || format!("{} starts as a new process", client.name));
         self.add_client(client);
     }
 
     fn wake(&mut self, client: usize, what: Wake) {
         self.next_offset += 1;
+        let before = self.clients[client].owned.clone();
         let wishes = self.clients[client].woken(self.at_ms, what, self.next_offset);
+        self.checks.works(&self.clients, client, &before);
         if let Wake::GiveUp(rpc) = what {
             self.close_connection(client, |waiting| waiting.rpc == rpc);
         }
@@ -284,7 +311,9 @@ impl World {
         let (at_ms, name) = (self.at_ms, &self.clients[client].name);
         self.trace.note(at_ms, || format!("{name} hears {answer:?}"));
         let lived = self.clients[client].phase != Phase::Gone;
+        let before = self.clients[client].owned.clone();
         let wishes = self.clients[client].answered(at_ms, rpc, answer);
+        self.checks.works(&self.clients, client, &before);
         self.fulfil(client, wishes);
         if lived && self.clients[client].phase == Phase::Gone {
             self.restart_if_last(client);
@@ -343,6 +372,15 @@ impl World {
         if self.broker.coordinator.is_none() {
             return;
         }
+        if let (Request::ConsumerHeartbeat(_), Some(client)) = (&request, from.client)
+            && let Some(consumer) = &mut self.clients[client].consumer
+        {
+            // A connection keeps its order, and is closed with what its client has given up on.
+            if from.rpc <= consumer.last_arrived {
+                return;
+            }
+            consumer.last_arrived = from.rpc;
+        }
         if let Request::JoinGroup(request) = &mut request {
             request.random = [self.rng.next(), self.rng.next()];
         }
@@ -373,7 +411,7 @@ impl World {
             self.trace.note(self.at_ms, || format!("  {action:?}"));
             match action {
                 Action::Append(record) => {
-                    if self.crash_prepared && record.key.starts_with(&GROUP_KEY) {
+                    if self.crash_prepared && record.key.get(1).is_some_and(|version| GROUP_KEYS.contains(version)) {
                         self.crash_prepared = false;
                         let after_ms = self.rng.between(0, 6);
                         self.plan(after_ms, Happening::Crash { life: self.broker.life });
@@ -432,6 +470,9 @@ impl World {
         if self.broker.coordinator.is_none() {
             return;
         }
+        if let Some(coordinator) = self.broker.coordinator.as_mut() {
+            self.checks.replays(now(self.at_ms), coordinator);
+        }
         let surviving = self.rng.between(self.broker.durable as u64, self.broker.log.len() as u64) as usize;
         self.trace.note(self.at_ms, || format!("the broker crashes, {surviving} records survive"));
         self.deferred.clear();
@@ -481,6 +522,12 @@ impl World {
             self.plan(delay_ms, Happening::Cancel { life: self.broker.life, ticket });
         }
     }
+}
+
+/// The topics that there are.
+pub(super) fn topics() -> Arc<Topics> {
+    let shape = TopicShape { topic_id: TOPIC_ID, partitions: all_partitions() };
+    Arc::new([(TOPIC.to_string(), shape)].into_iter().collect())
 }
 
 /// Things that wait while the broker stands still.

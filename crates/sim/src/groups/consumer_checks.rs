@@ -1,0 +1,112 @@
+//! What must always be true of groups of the consumer protocol.
+use super::checks::Checks;
+use super::client::{Client, Phase};
+use super::consumer_client::partitions_of;
+use ottla_groups::records::{CurrentAssignment, StoredRecord};
+use ottla_groups::{CommitOffsets, ConsumerHeartbeat};
+use std::collections::BTreeMap;
+
+impl Checks {
+    /// What the log says that each member of a group has.
+    pub(super) fn consumers(&self, group_id: &str) -> BTreeMap<String, CurrentAssignment> {
+        self.consumers.get(group_id).cloned().unwrap_or_default()
+    }
+
+    fn consumer(&self, group_id: &str, member_id: &str) -> Option<CurrentAssignment> {
+        self.consumers.get(group_id)?.get(member_id).cloned()
+    }
+
+    /// A record about a member goes into the log.
+    pub(super) fn consumer_recorded(&mut self, record: StoredRecord) {
+        match record {
+            StoredRecord::ConsumerMember(group_id, member_id, Some(_)) => {
+                self.consumers.entry(group_id).or_default().entry(member_id).or_default();
+            }
+            StoredRecord::Current(group_id, member_id, Some(current)) => {
+                self.consumers.entry(group_id).or_default().insert(member_id, current);
+            }
+            StoredRecord::ConsumerMember(group_id, member_id, None)
+            | StoredRecord::Current(group_id, member_id, None) => {
+                self.consumers.entry(group_id).or_default().remove(&member_id);
+            }
+            _ => {}
+        }
+    }
+
+    /// A member speaks in its epoch, or in the one before if it has nothing that is not its own any more.
+    pub(super) fn refuse_stale_epoch(&mut self, request: &ConsumerHeartbeat) {
+        if request.member_epoch <= 0 {
+            return;
+        }
+        let current = self.consumer(&request.group_id, &request.member_id).unwrap_or_default();
+        let is_before = request.member_epoch == current.previous_member_epoch
+            && request.owned.as_ref().is_some_and(|owned| owned.is_subset_of(&current.assigned));
+        if request.member_epoch != current.member_epoch && !is_before {
+            self.fail(format!("{request:?} was accepted of {current:?}"));
+        }
+    }
+
+    pub(super) fn refuse_stale_commit(&mut self, request: &CommitOffsets) {
+        let epoch = self.consumer(&request.group_id, &request.member_id).map(|current| current.member_epoch);
+        if epoch != Some(request.generation_id) {
+            self.fail(format!(
+                "a commit of {} in epoch {}, which is in {epoch:?}",
+                request.member_id, request.generation_id
+            ));
+        }
+    }
+
+    /// What a member has, or has not given up yet, nobody else has.
+    pub(super) fn one_owner_each(&mut self) {
+        for group_id in ["g0", "g1"] {
+            let mut owners: BTreeMap<u8, String> = BTreeMap::new();
+            for (member_id, current) in self.consumers(group_id) {
+                let has = [partitions_of(&current.assigned), partitions_of(&current.pending_revocation)].concat();
+                for partition in has {
+                    if let Some(other) = owners.insert(partition, member_id.clone()) {
+                        self.fail(format!("partition {partition} of {group_id} is of {other} and of {member_id}"));
+                    }
+                }
+            }
+        }
+    }
+
+    /// A client begins to work on partitions: nobody who is still a member may work on them.
+    pub(super) fn works(&mut self, clients: &[Client], client: usize, before: &[u8]) {
+        let it = &clients[client];
+        if it.consumer.is_none() || it.owned.iter().all(|partition| before.contains(partition)) {
+            return;
+        }
+        let gained: Vec<u8> = it.owned.iter().copied().filter(|partition| !before.contains(partition)).collect();
+        let members = self.consumers(&it.group_id);
+        let is_other = |other: &&Client| {
+            other.group_id == it.group_id && other.member_id != it.member_id && other.phase != Phase::Gone
+        };
+        for other in clients.iter().filter(is_other) {
+            let works = other.owned.iter().any(|partition| gained.contains(partition));
+            // What was put out, or has put itself out, may not have heard of it yet.
+            let is_member =
+                members.get(&other.member_id).is_some_and(|current| current.member_epoch >= other.generation_id);
+            if works && is_member && members.contains_key(&it.member_id) {
+                self.fail(format!("{} works on {gained:?}, which {} has not given up", it.member_id, other.member_id));
+            }
+        }
+    }
+
+    /// Whoever was told an epoch is in it or in a later one, or was put out by something that is in the log.
+    pub(super) fn epochs_survive(&mut self) {
+        for (group_id, member_id, told) in core::mem::take(&mut self.epochs) {
+            let key = StoredRecord::Current(group_id.clone(), member_id.clone(), None).encode().key;
+            let lost = match self.compacted.get(&key).map(StoredRecord::decode) {
+                None => told >= 0,
+                Some(Ok(StoredRecord::Current(_, _, Some(current)))) => {
+                    told >= 0 && (0..told).contains(&current.member_epoch)
+                }
+                _ => false,
+            };
+            if lost {
+                self.fail(format!("{member_id} was told epoch {told} of {group_id}, which is lost"));
+            }
+        }
+    }
+}
