@@ -37,7 +37,12 @@ class Consumer:
     """A member of a group."""
 
     def __init__(self, bootstrap, options, listener):
-        self.consumer = confluent_kafka.Consumer({
+        self.consumer = confluent_kafka.Consumer(self.settings(bootstrap, options))
+        self.listener = listener
+
+    def settings(self, bootstrap, options):
+        """The client's properties."""
+        return {
             "bootstrap.servers": bootstrap,
             "group.id": options["group"],
             "auto.offset.reset": options["reset"],
@@ -50,8 +55,7 @@ class Consumer:
             "partition.assignment.strategy": "cooperative-sticky" if options["cooperative"] else "range",
             "reconnect.backoff.max.ms": 500,
             "error_cb": _complain,
-        })
-        self.listener = listener
+        }
 
     def subscribe(self, topics):
         self.consumer.subscribe(

@@ -31,12 +31,15 @@ class Environment(NamedTuple):
     """The pinned requirement file, without `.txt`."""
     newest_python: tuple = (3, 99)
     """The last Python version that has a binary package of this release."""
+    is_consumer_protocol: bool = False
+    """Its members use the consumer protocol of KIP-848."""
 
 
 CLIENTS = (
     Environment("kafka-python-3.0.12", "kafka_python", "kafka-python-3"),
     Environment("kafka-python-2.3.3", "kafka_python", "kafka-python-2"),
     Environment("confluent-kafka-2.16.1", "confluent", "confluent-kafka-2"),
+    Environment("confluent-kafka-2.16.1-consumer", "confluent_consumer", "confluent-kafka-2", is_consumer_protocol=True),
     Environment("confluent-kafka-2.0.2", "confluent", "confluent-kafka-2.0", (3, 11)),
     Environment("aiokafka-0.14.0", "aiokafka", "aiokafka"),
 )

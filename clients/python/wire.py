@@ -8,6 +8,7 @@ import struct
 from typing import NamedTuple
 
 METADATA, FETCH, LIST_OFFSETS, DESCRIBE_GROUPS, API_VERSIONS, CREATE_TOPICS = 3, 1, 2, 15, 18, 19
+CONSUMER_GROUP_DESCRIBE = 69
 EARLIEST, LATEST = -2, -1
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 RECORD_COUNT_AT = 57
@@ -53,6 +54,31 @@ class Reader:
     def array(self, item):
         """What `item` reads, as often as the count in front says."""
         return [item() for _ in range(self.take("i"))]
+
+    def varint(self):
+        """An unsigned number of the flexible encoding."""
+        value = shift = 0
+        while True:
+            byte = self.take("B")
+            value |= (byte & 0x7f) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+    def compact_string(self):
+        """A string or null in the flexible encoding."""
+        length = self.varint() - 1
+        return None if length < 0 else self._slice(length).decode()
+
+    def compact_array(self, item):
+        """As `array`, in the flexible encoding."""
+        return [item() for _ in range(self.varint() - 1)]
+
+    def tags(self):
+        """Skips the tagged fields at the end of a structure."""
+        for _ in range(self.varint()):
+            self.varint()
+            self._slice(self.varint())
 
     def _slice(self, length):
         self.at += length
@@ -134,6 +160,38 @@ def describe_group(address, group):
         return Group(state, dict(answer.array(member)))
 
     return answer.array(described)[0]
+
+
+def describe_consumer_group(address, group):
+    """The same for a group of the consumer protocol (KIP-848); each member with its epoch."""
+    body = b"\0" + struct.pack(">BB", 2, len(group) + 1) + group.encode() + b"\0\0"
+    answer = ask(address, CONSUMER_GROUP_DESCRIBE, 0, body)
+    answer.tags(), answer.take("i")
+
+    def topic():
+        answer.take("q"), answer.take("q"), answer.compact_string(), answer.compact_array(lambda: answer.take("i"))
+        answer.tags()
+
+    def member():
+        member_id = answer.compact_string()
+        answer.compact_string(), answer.compact_string()
+        epoch = answer.take("i")
+        answer.compact_string(), answer.compact_string(), answer.compact_array(answer.compact_string), answer.compact_string()
+        for _ in ("assignment", "target assignment"):
+            answer.compact_array(topic), answer.tags()
+        answer.tags()
+        return member_id, epoch
+
+    def described():
+        error = answer.take("h")
+        answer.compact_string(), answer.compact_string()
+        state = answer.compact_string()
+        answer.take("i"), answer.take("i"), answer.compact_string()
+        members = dict(answer.compact_array(member))
+        answer.take("i"), answer.tags()
+        return Group(f"error {error}" if error else state, members)
+
+    return answer.compact_array(described)[0]
 
 
 def bounds(address, topic, partition):

@@ -189,6 +189,13 @@ class Client:
             self.events.append((event, {tuple(partition) for partition in report["partitions"]}))
 
 
+CONSUMER_PROTOCOL = {
+    "group_consumer_session_timeout_ms": 6_000, "group_consumer_min_session_timeout_ms": 1_000,
+    "group_consumer_heartbeat_interval_ms": 300, "group_consumer_min_heartbeat_interval_ms": 100,
+}
+"""What members say themselves in the classic protocol, and the broker says in this one."""
+
+
 class World:
     """A broker, and clients of one version that talk to it."""
 
@@ -206,6 +213,8 @@ class World:
 
     def start_broker(self, **properties):
         """Start this test's own broker."""
+        if self.environment.is_consumer_protocol:
+            properties = {**CONSUMER_PROTOCOL, **properties}
         self.broker = self._make_broker(self.folder / "broker", {name.replace("_", "."): value for name, value in properties.items()})
         self.broker.start()
 
@@ -267,7 +276,8 @@ class World:
 
     def group(self, name):
         """The group as the broker sees it."""
-        return wire.describe_group(self.broker.address, name)
+        describe = wire.describe_consumer_group if self.environment.is_consumer_protocol else wire.describe_group
+        return describe(self.broker.address, name)
 
     def wait(self, condition, what, deadline_s=DEADLINE_S):
         """Wait for a condition that no single client reports."""
