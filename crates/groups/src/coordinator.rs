@@ -239,13 +239,13 @@ impl Coordinator {
     }
 
     fn topics_changed(&mut self, now: Now, topics: Arc<Topics>, actions: &mut Vec<Action>) {
-        self.topics = topics;
+        let before = core::mem::replace(&mut self.topics, topics);
         if !self.is_loaded {
             return;
         }
         let consumers = self.groups.values().filter(|group| group.is_consumer());
         for group_id in consumers.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
-            self.step(now, &group_id, actions, |step| step.topics_changed());
+            self.step(now, &group_id, actions, |step| step.topics_changed(&before));
         }
     }
 
@@ -403,7 +403,6 @@ fn check_names(request: &Request) -> Result<(), GroupError> {
             | Request::FetchOffsets(_)
             | Request::DescribeGroup(_)
             | Request::DeleteGroup(_)
-            | Request::DescribeConsumerGroup(_)
             | Request::ListGroups(_)
             // Has checks of its own, with sentences.
             | Request::ConsumerHeartbeat(_)

@@ -29,8 +29,10 @@ impl Step<'_> {
 
     /// The end of a group that has neither members nor commits.
     pub(crate) fn forget_group(&mut self, cause: &str) {
+        // Kafka writes this one also for a group that was made by its commits alone.
+        let is_classic = !self.group.is_consumer() || self.group.durable.metadata().is_some();
         self.forget_consumer_group();
-        if self.group.durable.metadata().is_some() {
+        if is_classic {
             self.record(StoredRecord::Group(self.group.group_id.clone(), None));
         }
         self.enter(GroupState::Dead, cause);

@@ -104,7 +104,7 @@ impl Group {
 
     /// It could use either protocol.
     pub(crate) fn is_memberless_classic(&self) -> bool {
-        !self.is_consumer() && self.roster.is_empty() && self.pending.is_empty()
+        !self.is_consumer() && self.roster.is_empty()
     }
 
     /// Whether its members read that topic, or may.

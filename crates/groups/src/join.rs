@@ -44,8 +44,8 @@ fn new_member_id(request: &JoinGroup, client: &ClientInfo) -> String {
 
 impl Step<'_> {
     pub(crate) fn join(&mut self, ticket: Ticket, client: ClientInfo, mut request: JoinGroup) {
-        if !self.make_room_for_classic() {
-            return self.reply(ticket, refused(GroupError::InconsistentGroupProtocol, &request.member_id));
+        if let Err(error) = self.make_room_for_classic(&request) {
+            return self.reply(ticket, refused(error, &request.member_id));
         }
         request.protocols = without_repetitions(request.protocols);
         if !self.has_room(&request) {

@@ -418,3 +418,99 @@ fn members_say_who_they_are() {
     };
     assert_eq!(described.members[0].metadata, expected);
 }
+
+#[test]
+fn each_order_to_give_up_has_its_own_time() {
+    let mut bench = Bench::new();
+    let owns = |partitions: i32| ConsumerHeartbeat {
+        owned: Some((0..partitions).map(|partition| (T7, partition)).collect()),
+        ..lives("a", 2)
+    };
+    bench.ok(join("a", "t7"));
+    bench.ok(join("b", "t7"));
+    assert_eq!(bench.ok(owns(7)), (2, Some(vec![0, 1, 2, 3])));
+    bench.pass(9_000);
+    bench.ok(join("c", "t7"));
+    assert_eq!(bench.ok(owns(4)), (2, Some(vec![0, 1, 2])), "10 s from now, not 1 s");
+    bench.pass(9_500);
+    assert_eq!(bench.ok(owns(3)), (4, None));
+}
+
+#[test]
+fn the_state_follows_a_target_that_moves_nobody() {
+    let mut bench = Bench::new();
+    bench.ok(join("a", "t4"));
+    bench.ok(join("b", "t4"));
+    bench.ok(lives("a", 2));
+    bench.ok(lives("b", -1));
+    bench.ok(lives("a", 2));
+    let described = bench.described();
+    assert_eq!((described.state, described.epoch, described.target_epoch), (GroupState::Reconciling, 4, 4));
+}
+
+#[test]
+fn a_member_that_takes_the_place_of_another_leaves_its_own() {
+    let mut bench = Bench::new();
+    bench.ok(join_static("a1", "a"));
+    bench.ok(join("b", "t4"));
+    bench.ok(lives("a1", 2));
+    bench.ok(owns("a1", 2, &[0, 1]));
+    bench.ok(lives("b", 3));
+    bench.ok(ConsumerHeartbeat { group_instance_id: Some("a".into()), ..lives("a1", -2) });
+    let (epoch, told) = bench.ok(join_static("b", "a"));
+    assert_eq!((epoch, told), (4, Some(vec![0, 1, 2, 3])), "alone now");
+    assert_eq!(bench.described().members.len(), 1);
+}
+
+#[test]
+fn a_member_may_speak_for_another_instance() {
+    let mut bench = Bench::new();
+    bench.ok(join_static("a1", "i"));
+    bench.ok(join_static("a1", "j"));
+    bench.ok(ConsumerHeartbeat { group_instance_id: Some("j".into()), ..lives("a1", 2) });
+    bench.ok(lives("a1", -1));
+    bench.ok(join_static("a2", "i"));
+    bench.ok(join_static("a3", "j"));
+}
+
+fn classic_join(member_id: &str) -> Request {
+    Request::JoinGroup(JoinGroup {
+        group_id: "g".into(),
+        member_id: member_id.into(),
+        group_instance_id: None,
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 10_000,
+        protocol_type: "consumer".into(),
+        protocols: vec![Protocol { name: "range".into(), metadata: vec![] }],
+        reason: None,
+        require_known_member_id: true,
+        supports_skip_assignment: true,
+        random: [1, 2],
+    })
+}
+
+fn join_error(answer: Answer) -> Option<GroupError> {
+    match answer {
+        Answer::JoinGroup(answer) => answer.error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_classic_member_to_be_keeps_nobody_out() {
+    let mut bench = Bench::new();
+    assert_eq!(join_error(bench.ask(classic_join(""))), Some(GroupError::MemberIdRequired));
+    bench.ok(join("a", "t4"));
+    assert_eq!(join_error(bench.ask(classic_join(""))), Some(GroupError::InconsistentGroupProtocol));
+}
+
+#[test]
+fn only_somebody_who_can_join_turns_a_group_to_the_classic_protocol() {
+    let mut bench = Bench::new();
+    bench.ok(join("a", "t4"));
+    bench.ok(lives("a", -1));
+    assert_eq!(join_error(bench.ask(classic_join("nobody"))), Some(GroupError::UnknownMemberId));
+    assert_eq!(bench.described().state, GroupState::Empty);
+    assert_eq!(join_error(bench.ask(classic_join(""))), Some(GroupError::MemberIdRequired));
+    assert_eq!(bench.refused(lives("a", 2)), GroupError::GroupIdNotFound);
+}

@@ -43,7 +43,7 @@ enum Stage {
     Unloaded,
     /// The log is being read; events wait in their order.
     Loading(VecDeque<Event>),
-    Live(Live),
+    Live(Box<Live>),
 }
 
 struct Live {
@@ -158,7 +158,7 @@ impl Shard {
         let Stage::Live(live) = &mut state.stage else { return };
         let mut actions = Vec::new();
         let changed = needs_topics(&event).then(|| self.surroundings.topics_unless(live.topics.as_ref())).flatten();
-        let (now, Live { coordinator, topics, .. }) = (self.surroundings.now(), live);
+        let (now, Live { coordinator, topics, .. }) = (self.surroundings.now(), &mut **live);
         let handled = catch_unwind(AssertUnwindSafe(|| {
             if let Some(changed) = changed {
                 *topics = Some(changed.clone());
@@ -257,7 +257,7 @@ impl Shard {
             return;
         }
         let live = Live { coordinator, partition, topics, end_offset, unwritten: 0, writer };
-        let Stage::Loading(waiting) = mem::replace(&mut state.stage, Stage::Live(live)) else { return };
+        let Stage::Loading(waiting) = mem::replace(&mut state.stage, Stage::Live(Box::new(live))) else { return };
         state.writer = Some(tokio::spawn(settle_all(Arc::downgrade(self), written)));
         self.act(&mut state, actions);
         for event in untold.into_iter().chain(waiting) {

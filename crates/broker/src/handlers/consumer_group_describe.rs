@@ -1,7 +1,7 @@
 //! ConsumerGroupDescribe (key 69), versions 0 and 1 (KIP-848).
 //!
 //! Version 1 adds each member's protocol. A group that is named twice is described once; one that does not exist, or is of the
-//! classic protocol, is GROUP_ID_NOT_FOUND with a sentence.
+//! classic protocol, is GROUP_ID_NOT_FOUND with a sentence, and no name at all is INVALID_GROUP_ID.
 
 use ottla_groups::{
     DescribeGroup, DescribedConsumer, DescribedConsumerGroup, GroupError, NamedPartitions, Request as Asked,

@@ -3,7 +3,7 @@
 //! Version 1 adds the subscription by regular expression; from then on members make their own ids.
 //!
 //! Kafka refuses this request with NOT_COORDINATOR until a client has asked for the coordinator for the first time; here the
-//! topic of groups is created with whichever comes first. What a member says is bounded as in JoinGroup.
+//! topic of groups is created with whichever comes first. What a member says is bounded.
 
 use ottla_groups::{Assignment, ConsumerHeartbeat, ConsumerHeartbeatAnswer, Request as Asked};
 use ottla_protocol::messages::{
@@ -16,8 +16,8 @@ use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::{client_info, decode_up_to, error_code, expect_answer};
 use crate::request::{Handled, Request};
 
-/// The largest body, in bytes: topics and partitions of one member.
-const MAX_BODY_BYTES: usize = 8 << 20;
+/// The largest body, in bytes: topics and partitions of one member, which is kept. A quarter of a million partitions fit.
+const MAX_BODY_BYTES: usize = 1 << 20;
 /// From this version on a member must bring its id.
 const MEMBERS_MAKE_IDS: i16 = 1;
 

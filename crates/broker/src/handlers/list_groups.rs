@@ -14,10 +14,16 @@ use crate::groups::wire::{decode_question, error_code};
 use crate::request::{Handled, Request};
 
 /// The states that a group of ours can have. A dead one is not listed any more.
-const STATES: [GroupState; 4] =
-    [GroupState::Empty, GroupState::PreparingRebalance, GroupState::CompletingRebalance, GroupState::Stable];
+const STATES: [GroupState; 6] = [
+    GroupState::Empty,
+    GroupState::PreparingRebalance,
+    GroupState::CompletingRebalance,
+    GroupState::Assigning,
+    GroupState::Reconciling,
+    GroupState::Stable,
+];
 /// The types that a group of ours can have.
-const TYPES: [&str; 1] = ["classic"];
+const TYPES: [&str; 2] = ["classic", "consumer"];
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: ListGroupsRequest<'_> = decode_question(&request)?;

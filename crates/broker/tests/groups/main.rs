@@ -5,6 +5,7 @@ mod client;
 
 mod administration;
 mod asking;
+mod consumer_protocol;
 mod finding;
 mod log;
 mod losing;

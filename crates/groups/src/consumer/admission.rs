@@ -37,6 +37,11 @@ impl Step<'_> {
                 self.add_consumer(client, request, &member_id);
             }
             Seat::Returns(old) => {
+                if self.group.consumer.members.contains_key(&member_id) {
+                    // It gives up its own place for the other one.
+                    self.remove_consumer(&member_id, "it joined in the place of another static member");
+                    self.next_epoch(&format!("member {member_id} took another place"));
+                }
                 self.replace_consumer(&old, &member_id);
                 self.update(client, request, &member_id);
             }
@@ -46,11 +51,11 @@ impl Step<'_> {
 
     fn seat(&self, request: &ConsumerHeartbeat) -> Result<Seat, Refusal> {
         let (group_id, member_id) = (&self.group.group_id, request.member_id.as_str());
-        if self.group.durable.consumer().is_none() && !self.group.is_memberless_classic() {
-            let message = format!("Group {group_id} is not a consumer group.");
-            return Err(Refusal::new(GroupError::GroupIdNotFound, &message));
-        }
         let is_joining = request.member_epoch == 0;
+        let may_become_one = is_joining && self.group.is_memberless_classic();
+        if !self.group.is_consumer() && !may_become_one {
+            return Err(no_consumer_group(group_id));
+        }
         let is_known = self.group.consumer.members.contains_key(member_id);
         if let Some(instance) = request.group_instance_id.as_deref() {
             match self.group.consumer.instances.get(instance) {
@@ -113,6 +118,8 @@ impl Step<'_> {
         if self.group.durable.metadata().is_some() {
             self.record(StoredRecord::Group(self.group.group_id.clone(), None));
         }
+        // Who has been given a member id for the classic protocol will be told that it is the wrong one.
+        self.group.pending.clear();
         self.group.leader = None;
         self.group.subscribed = Default::default();
         self.group.protocol_type = Some(crate::subscription::CONSUMER.into());
@@ -161,8 +168,8 @@ impl Step<'_> {
         if reads_other {
             self.group.consumer.change_subscription(member_id, Arc::new(subscription), self.topics);
         }
-        if let (Some(instance), None) = (&after.group_instance_id, &before.group_instance_id) {
-            self.group.consumer.instances.insert(instance.clone(), member_id.into());
+        if after.group_instance_id != before.group_instance_id {
+            self.group.consumer.move_instance(member_id, &before.group_instance_id, &after.group_instance_id);
         }
         self.record(StoredRecord::ConsumerMember(self.group.group_id.clone(), member_id.into(), Some(after)));
         if reads_other {
@@ -200,6 +207,10 @@ impl Step<'_> {
         self.record(StoredRecord::Target(group_id.clone(), member_id.clone(), None));
         self.record(StoredRecord::ConsumerMember(group_id, member_id, None));
     }
+}
+
+pub(super) fn no_consumer_group(group_id: &str) -> Refusal {
+    Refusal::new(GroupError::GroupIdNotFound, &format!("Group {group_id} is not a consumer group."))
 }
 
 fn unknown_member(group_id: &str, member_id: &str) -> Refusal {

@@ -75,7 +75,9 @@ impl Step<'_> {
         if after == member.current {
             return;
         }
-        let began = after.state == MemberState::UnrevokedPartitions && member.current.state != after.state;
+        // Also where it is told to give up other partitions than before.
+        let began = after.state == MemberState::UnrevokedPartitions
+            && after.pending_revocation != member.current.pending_revocation;
         let patience_ms = member.metadata().map_or(0, |metadata| metadata.rebalance_timeout_ms);
         let deadline_ms = self.now.monotonic_ms.saturating_add(u64::try_from(patience_ms).unwrap_or(0));
         let forgets = planted!(self.settings, RevocationTimeoutForgotten);

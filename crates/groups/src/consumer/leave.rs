@@ -1,18 +1,23 @@
 //! Members of the consumer protocol go: for good, for a while, or because they were not heard of.
 use super::LEAVE_AND_RETURN;
+use super::admission::no_consumer_group;
 use crate::answer::{Answer, ConsumerHeartbeatAnswer, GroupError, LeftMember, Refusal};
 use crate::assignment::Assignment;
 use crate::event::{GroupEventKind, Ticket};
 use crate::planted::planted;
-use crate::records::{CurrentAssignment, MemberState, StoredRecord};
-use crate::request::{ConsumerHeartbeat, LeaveGroup, LeavingMember};
+use crate::records::{CurrentAssignment, GroupMetadata, MemberState, StoredRecord};
+use crate::request::{ConsumerHeartbeat, JoinGroup, LeaveGroup, LeavingMember};
 use crate::step::Step;
+use crate::subscription::CONSUMER;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 impl Step<'_> {
     pub(super) fn consumer_leave(&mut self, request: ConsumerHeartbeat) -> Result<ConsumerHeartbeatAnswer, Refusal> {
+        if !self.group.is_consumer() {
+            return Err(no_consumer_group(&self.group.group_id));
+        }
         let member_id = self.who_leaves(&request.member_id, request.group_instance_id.as_deref());
         let member_id = member_id.map_err(|error| {
             let message = format!("Member {} is not a member of group {}.", request.member_id, self.group.group_id);
@@ -107,16 +112,30 @@ impl Step<'_> {
         self.next_epoch(&format!("member {member_id} was removed: {cause}"));
     }
 
-    /// A group of this protocol that has no members may be used with the classic one: whether it is one by now.
-    pub(crate) fn make_room_for_classic(&mut self) -> bool {
-        if !self.group.consumer.members.is_empty() {
-            return false;
+    /// A group of this protocol that has no members may be used with the classic one, by somebody who could join that: it is one
+    /// by then. That it had members stays known.
+    ///
+    /// # Errors
+    /// Why it stays as it is.
+    pub(crate) fn make_room_for_classic(&mut self, request: &JoinGroup) -> Result<(), GroupError> {
+        if !self.group.is_consumer() {
+            return Ok(());
         }
-        if self.group.is_consumer() {
-            self.forget_consumer_group();
-            self.group.protocol_type = None;
+        let is_used = !self.group.consumer.members.is_empty();
+        if is_used || request.protocol_type.is_empty() || request.protocols.is_empty() {
+            return Err(GroupError::InconsistentGroupProtocol);
         }
-        true
+        if !request.member_id.is_empty() {
+            return Err(GroupError::UnknownMemberId);
+        }
+        self.forget_consumer_group();
+        let metadata = GroupMetadata {
+            protocol_type: CONSUMER.into(),
+            state_timestamp_ms: self.group.state_since_ms,
+            ..GroupMetadata::default()
+        };
+        self.record(StoredRecord::Group(self.group.group_id.clone(), Some(metadata)));
+        Ok(())
     }
 
     /// Nothing of this protocol is left of the group.

@@ -56,11 +56,14 @@ impl Subscription {
         Subscription { names: metadata.subscribed_topic_names.clone(), regex: metadata.subscribed_topic_regex.clone() }
     }
 
-    fn resolve(&self, topics: &Topics) -> BTreeSet<String> {
-        let named = self.names.iter().filter(|name| topics.by_name(name).is_some()).cloned();
-        // One that cannot be compiled was refused when it came, or means nothing.
-        let meant = self.regex.as_deref().map(|regex| topics.matching(regex).unwrap_or_default());
-        named.chain(meant.unwrap_or_default()).collect()
+    /// The topics that are meant and there. Of those that were there before, `known` were meant.
+    fn resolve(&self, topics: &Topics, before: &Topics, known: &BTreeSet<String>) -> BTreeSet<String> {
+        let is_there = |name: &&String| topics.by_name(name).is_some();
+        // A regular expression that cannot be compiled was refused when it came, or means nothing.
+        let meant = self.regex.as_deref().map(|regex| topics.matching(regex, before).unwrap_or_default());
+        let kept = known.iter().filter(|_| self.regex.is_some()).filter(is_there).cloned();
+        let named = self.names.iter().filter(is_there).cloned();
+        named.chain(kept).chain(meant.unwrap_or_default()).collect()
     }
 }
 
@@ -77,9 +80,9 @@ impl ConsumerLive {
     }
 
     /// Topics came or went.
-    pub(crate) fn resolve(&mut self, topics: &Topics) {
+    pub(crate) fn resolve(&mut self, topics: &Topics, before: &Topics) {
         for (subscription, readers) in &mut self.subscriptions {
-            readers.topics = subscription.resolve(topics);
+            readers.topics = subscription.resolve(topics, before, &readers.topics);
         }
     }
 
@@ -100,6 +103,16 @@ impl ConsumerLive {
         self.count_in(subscription, topics);
     }
 
+    /// A member speaks for another instance than before.
+    pub(crate) fn move_instance(&mut self, member_id: &str, before: &Option<String>, after: &Option<String>) {
+        if let Some(before) = before.as_ref().filter(|id| self.instances.get(*id).is_some_and(|id| id == member_id)) {
+            self.instances.remove(before);
+        }
+        if let Some(after) = after {
+            self.instances.insert(after.clone(), member_id.into());
+        }
+    }
+
     /// A member is gone, and what it had is free.
     pub(crate) fn remove(&mut self, member_id: &str, durable: &DurableMember) {
         if let Some(member) = self.members.remove(member_id) {
@@ -114,7 +127,10 @@ impl ConsumerLive {
     }
 
     fn count_in(&mut self, subscription: Arc<Subscription>, topics: &Topics) {
-        let new = |subscription: &Arc<Subscription>| Readers { members: 0, topics: subscription.resolve(topics) };
+        let new = |subscription: &Arc<Subscription>| {
+            let topics = subscription.resolve(topics, &Topics::default(), &BTreeSet::new());
+            Readers { members: 0, topics }
+        };
         self.subscriptions.entry(subscription).or_insert_with_key(new).members += 1;
     }
 

@@ -29,7 +29,7 @@ impl Step<'_> {
             }
         }
         self.group.state = self.group.consumer_state();
-        self.topics_changed();
+        self.topics_changed(self.topics);
         self.complete_target();
     }
 }

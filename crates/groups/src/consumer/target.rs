@@ -37,11 +37,11 @@ impl Step<'_> {
     }
 
     /// Topics came or went, or have more partitions.
-    pub(crate) fn topics_changed(&mut self) {
+    pub(crate) fn topics_changed(&mut self, before: &Topics) {
         if self.group.durable.consumer().is_none() {
             return;
         }
-        self.group.consumer.resolve(self.topics);
+        self.group.consumer.resolve(self.topics, before);
         let after = hash(&self.group.consumer.topics(), self.topics);
         let before = self.group.durable.consumer().map(|consumer| consumer.epoch.metadata_hash);
         if before != Some(after) && !self.group.consumer.members.is_empty() {
@@ -75,6 +75,7 @@ impl Step<'_> {
             self.record(StoredRecord::Target(self.group.group_id.clone(), member_id, Some(target)));
         }
         self.record(StoredRecord::TargetEpoch(self.group.group_id.clone(), Some(epoch)));
+        self.settle_state("who shall have what is decided");
     }
 
     /// What most members prefer; the first of the broker's, where nobody prefers anything.

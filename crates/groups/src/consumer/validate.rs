@@ -4,7 +4,7 @@ use crate::answer::{GroupError, Refusal};
 use crate::assignors::Assignor;
 use crate::request::ConsumerHeartbeat;
 use crate::settings::Settings;
-use crate::topics::Topics;
+use crate::topics::check_regex;
 use alloc::format;
 
 /// The longest name that a record can carry, in bytes.
@@ -81,8 +81,7 @@ fn regex(request: &ConsumerHeartbeat) -> Result<(), Refusal> {
     let Some(regex) = request.subscribed_topic_regex.as_deref().filter(|regex| !regex.is_empty()) else {
         return Ok(());
     };
-    let matched = Topics::default().matching(regex);
-    matched.map(|_| ()).map_err(|problem| {
+    check_regex(regex).map_err(|problem| {
         let message = format!("The regular expression {regex} is not valid: {problem}");
         Refusal::new(GroupError::InvalidRegularExpression, &message)
     })

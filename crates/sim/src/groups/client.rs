@@ -47,6 +47,7 @@ pub(super) enum Wake {
 }
 
 /// What a client wants from the world.
+#[expect(clippy::large_enum_variant, reason = "they live for a moment")]
 pub(super) enum Wish {
     /// Send a request under this number; give up after a while.
     Send { rpc: u64, request: Request, patience_ms: u64 },
