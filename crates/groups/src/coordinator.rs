@@ -331,7 +331,7 @@ impl Coordinator {
         request: ConsumerHeartbeat,
         actions: &mut Vec<Action>,
     ) {
-        let checked = validate(&request, &self.settings).and_then(|()| {
+        let checked = validate(&request, &self.settings, &self.topics).and_then(|()| {
             if request.member_epoch == 0 || self.groups.contains_key(&request.group_id) {
                 return Ok(());
             }

@@ -67,5 +67,5 @@ pub use event::*;
 pub use planted::PlantedBug;
 pub use request::*;
 pub use settings::Settings;
-pub use topics::{TopicShape, Topics};
+pub use topics::{MatchNames, TopicShape, Topics};
 pub use waits::{Culprit, Wait, WaitName, WaitOutcome};

@@ -3,6 +3,7 @@
 //! The core decides; this shell gives it time, writes what it appends, holds its replies until the appends before them are
 //! durable, wakes it when a deadline comes, and rebuilds it from its log. No rule about groups lives here.
 
+mod expressions;
 mod log;
 mod moves;
 mod pulse;

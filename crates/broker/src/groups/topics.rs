@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use ottla_groups::{Event, Request, TopicShape, Topics};
 use ottla_storage::Metadata;
 
-use super::Surroundings;
+use super::{Surroundings, expressions};
 
 /// What was made last, and from what.
 #[derive(Debug, Default)]
@@ -38,5 +38,5 @@ impl Surroundings {
 
 fn in_the_cores_terms(metadata: &Metadata) -> Topics {
     let shape = |topic: &ottla_storage::Topic| TopicShape { topic_id: topic.id.0, partitions: topic.partitions };
-    metadata.topics().map(|topic| (topic.name.to_string(), shape(topic))).collect()
+    Topics::new(metadata.topics().map(|topic| (topic.name.to_string(), shape(topic))), expressions::matching)
 }

@@ -4,7 +4,7 @@ use crate::answer::{GroupError, Refusal};
 use crate::assignors::Assignor;
 use crate::request::ConsumerHeartbeat;
 use crate::settings::Settings;
-use crate::topics::check_regex;
+use crate::topics::Topics;
 use alloc::format;
 
 /// The longest name that a record can carry, in bytes.
@@ -18,7 +18,7 @@ fn invalid(message: &str) -> Refusal {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(crate) fn validate(request: &ConsumerHeartbeat, settings: &Settings) -> Result<(), Refusal> {
+pub(crate) fn validate(request: &ConsumerHeartbeat, settings: &Settings, topics: &Topics) -> Result<(), Refusal> {
     names(request)?;
     match request.member_epoch {
         0 => joining(request)?,
@@ -36,7 +36,7 @@ pub(crate) fn validate(request: &ConsumerHeartbeat, settings: &Settings) -> Resu
         let message = format!("The assignor {wanted} is not known here; there are: {known}.");
         return Err(Refusal::new(GroupError::UnsupportedAssignor, &message));
     }
-    regex(request)
+    regex(request, topics)
 }
 
 fn names(request: &ConsumerHeartbeat) -> Result<(), Refusal> {
@@ -77,11 +77,11 @@ fn joining(request: &ConsumerHeartbeat) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn regex(request: &ConsumerHeartbeat) -> Result<(), Refusal> {
+fn regex(request: &ConsumerHeartbeat, topics: &Topics) -> Result<(), Refusal> {
     let Some(regex) = request.subscribed_topic_regex.as_deref().filter(|regex| !regex.is_empty()) else {
         return Ok(());
     };
-    check_regex(regex).map_err(|problem| {
+    topics.check(regex).map_err(|problem| {
         let message = format!("The regular expression {regex} is not valid: {problem}");
         Refusal::new(GroupError::InvalidRegularExpression, &message)
     })

@@ -527,7 +527,12 @@ impl World {
 /// The topics that there are.
 pub(super) fn topics() -> Arc<Topics> {
     let shape = TopicShape { topic_id: TOPIC_ID, partitions: all_partitions() };
-    Arc::new([(TOPIC.to_string(), shape)].into_iter().collect())
+    // Expressions are alternatives here.
+    let matching = |pattern: &str, names: &[&str]| {
+        let is_one = |name: &&&str| pattern.split('|').any(|alternative| alternative == **name);
+        Ok(names.iter().filter(is_one).map(|name| name.to_string()).collect())
+    };
+    Arc::new(Topics::new([(TOPIC.to_string(), shape)], matching))
 }
 
 /// Things that wait while the broker stands still.

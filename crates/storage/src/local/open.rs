@@ -20,6 +20,7 @@ use super::manifest::Manifest;
 use super::options::{LocalOptions, OpenError};
 use super::planted::planted;
 use super::readers::ReadQueue;
+use super::segments::courtesy::Courtesy;
 use super::segments::{CompactedFiles, OpenFiles, Rolling, SegmentReader, SegmentStore, StoreError};
 use super::state::{DurableState, log_batches};
 use super::tail::{Advance, PartitionView, SegmentList, Tail};
@@ -146,7 +147,8 @@ impl Recovery {
         }
         let topics = options.folder.join("topics");
         let health: Arc<Health> = Arc::default();
-        let cold = (options.read_buffers, health.counters.wal_flushes.clone());
+        let courtesy = Courtesy::new(health.counters.wal_flushes.clone(), options.monotonic_ms.clone());
+        let cold = (options.read_buffers, courtesy);
         let files = Arc::new(OpenFiles::new(disk.clone(), topics, options.open_files(), cold));
         let mut store = SegmentStore::new(files.clone(), options.index_interval_bytes, direct);
         store.planted = options.planted();

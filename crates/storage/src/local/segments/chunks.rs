@@ -13,7 +13,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::courtesy::Courtesy;
-use crate::local::counters::Counter;
 use crate::local::disk::{AlignedBuffer, BLOCK_BYTES, DiskFile};
 
 /// What a buffer takes: a page, where the system has large ones.
@@ -99,9 +98,8 @@ impl Chunk {
 }
 
 impl Chunks {
-    /// None yet. Memory is taken when it is first needed. Reading gives way to the flushes that are counted there.
-    pub(super) fn new(limit: usize, flushes: Counter) -> Self {
-        let courtesy = Courtesy::new(flushes);
+    /// None yet. Memory is taken when it is first needed.
+    pub(super) fn new(limit: usize, courtesy: Courtesy) -> Self {
         Self { limit, state: Mutex::new(State::default()), loaded: Condvar::new(), courtesy }
     }
 

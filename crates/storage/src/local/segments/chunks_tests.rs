@@ -1,8 +1,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::local::counters::Counter;
 
 const FILE: u64 = 7;
+
+fn beside(flushes: Counter) -> Courtesy {
+    Courtesy::new(flushes, std::sync::Arc::new(|| 0))
+}
 
 /// A file of so many bytes, each telling where it stands.
 struct Counting {
@@ -84,7 +89,7 @@ fn are_here(chunks: &Chunks, blocks: [u64; 4]) -> [bool; 4] {
 
 #[test]
 fn what_was_loaded_is_there_without_gaps_and_read_once() {
-    let (chunks, file) = (Chunks::new(4, Counter::default()), Counting::of(2 * CHUNK_BYTES + 1000));
+    let (chunks, file) = (Chunks::new(4, beside(Counter::default())), Counting::of(2 * CHUNK_BYTES + 1000));
     let end = file.bytes - 10;
     assert_eq!(chunks.ready_bytes(FILE, 5000, 100), 0);
     assert!(load(&chunks, &file, 5000, end, Demand::Now));
@@ -105,13 +110,13 @@ fn what_was_loaded_is_there_without_gaps_and_read_once() {
 
 #[test]
 fn who_wants_what_came_later_reads_on_from_there() {
-    let (chunks, file) = (Chunks::new(2, Counter::default()), Counting::of(CHUNK_BYTES));
+    let (chunks, file) = (Chunks::new(2, beside(Counter::default())), Counting::of(CHUNK_BYTES));
     assert!(load(&chunks, &file, 0, 5000, Demand::Now));
     let sending = chunks.get(FILE, 0).unwrap();
     assert!(load(&chunks, &file, 5000, 9000, Demand::Now));
     assert_eq!((chunks.ready_bytes(FILE, 0, u64::MAX), sending.from(0).len()), (9000, 5000));
     assert!(!load(&chunks, &file, 0, 200, Demand::Ahead) || chunks.ready_bytes(FILE, 0, 200) == 200);
-    let one = Chunks::new(1, Counter::default());
+    let one = Chunks::new(1, beside(Counter::default()));
     assert!(load(&one, &file, 0, 100, Demand::Now));
     let sending = one.get(FILE, 0).unwrap();
     assert!(!load(&one, &file, 100, 200, Demand::Now), "the only buffer is in use");
@@ -122,7 +127,7 @@ fn who_wants_what_came_later_reads_on_from_there() {
 
 #[test]
 fn what_was_sent_goes_first_then_what_was_not_used_for_long() {
-    let (chunks, file) = (Chunks::new(3, Counter::default()), Counting::of(9 * BLOCK));
+    let (chunks, file) = (Chunks::new(3, beside(Counter::default())), Counting::of(9 * BLOCK));
     for index in 0..3 {
         assert!(load_block(&chunks, &file, index, Demand::Now));
     }
@@ -138,7 +143,7 @@ fn what_was_sent_goes_first_then_what_was_not_used_for_long() {
 
 #[test]
 fn a_file_that_is_too_short_is_an_error_and_costs_no_buffer() {
-    let (chunks, file) = (Chunks::new(1, Counter::default()), Counting::of(1000));
+    let (chunks, file) = (Chunks::new(1, beside(Counter::default())), Counting::of(1000));
     let failed = chunks.load((FILE, &file), 0, 2000, Demand::Now).err().unwrap();
     assert_eq!(failed.kind(), io::ErrorKind::UnexpectedEof);
     assert!(load(&chunks, &file, 0, 1000, Demand::Now));
@@ -149,7 +154,7 @@ fn a_file_that_is_too_short_is_an_error_and_costs_no_buffer() {
 
 #[test]
 fn threads_that_want_the_same_read_it_once() {
-    let (chunks, file) = (Chunks::new(8, Counter::default()), Counting::of(CHUNK_BYTES));
+    let (chunks, file) = (Chunks::new(8, beside(Counter::default())), Counting::of(CHUNK_BYTES));
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| assert!(load(&chunks, &file, 0, CHUNK_BYTES, Demand::Now)));
@@ -161,7 +166,7 @@ fn threads_that_want_the_same_read_it_once() {
 #[test]
 fn beside_flushes_it_is_read_in_slices() {
     let flushes = Counter::default();
-    let (chunks, file) = (Chunks::new(8, flushes.clone()), Counting::of(4 << 20));
+    let (chunks, file) = (Chunks::new(8, beside(flushes.clone())), Counting::of(4 << 20));
     let reads_for = |position| {
         let before = file.reads.load(Ordering::Relaxed);
         let chunk = chunks.load((FILE, &file), position, position + (1 << 20), Demand::Now).unwrap().unwrap();

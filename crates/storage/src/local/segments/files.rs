@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::chunks::{CHUNK_BYTES, Chunk, Chunks, Demand};
+use super::courtesy::Courtesy;
 use super::header::{FIRST_BATCH_AT, FileKind, check};
 use super::{SegmentName, partition_folder};
-use crate::local::counters::Counter;
 use crate::local::disk::{Disk, DiskFile, OpenHow, read_exact_at};
 use crate::{Held, PartitionId};
 
@@ -102,14 +102,14 @@ impl Drop for SegmentFile {
 
 impl OpenFiles {
     /// None open. At most `limit` will be, but for what threads open while all of them are in use. `chunks` is how much of them
-    /// may be in memory that was read past the page cache, which gives way to the flushes that are counted there.
+    /// may be in memory that was read past the page cache, with that courtesy.
     pub(in crate::local) fn new(
         disk: Arc<dyn Disk>,
         topics: PathBuf,
         limit: usize,
-        (chunks, flushes): (usize, Counter),
+        (chunks, courtesy): (usize, Courtesy),
     ) -> Self {
-        let shared = Shared { disk, chunks: Arc::new(Chunks::new(chunks, flushes)), open: Arc::default() };
+        let shared = Shared { disk, chunks: Arc::new(Chunks::new(chunks, courtesy)), open: Arc::default() };
         Self { shared, topics, limit: limit.max(1), opened: AtomicU64::default(), state: Mutex::default() }
     }
 

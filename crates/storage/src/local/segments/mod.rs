@@ -6,7 +6,7 @@
 
 mod chunks;
 mod compacted;
-mod courtesy;
+pub(in crate::local) mod courtesy;
 mod direct;
 mod files;
 mod header;
