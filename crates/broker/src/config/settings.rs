@@ -158,9 +158,7 @@ fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {
             (&g::GROUP_CONSUMER_MIN_HEARTBEAT_INTERVAL_MS, &g::GROUP_CONSUMER_MAX_HEARTBEAT_INTERVAL_MS),
         )?,
         consumer_max_group_size: values.get(&g::GROUP_CONSUMER_MAX_SIZE)?,
-        consumer_assignors: split_list(&values.get::<String>(&g::GROUP_CONSUMER_ASSIGNORS)?)
-            .filter_map(Assignor::of)
-            .collect(),
+        consumer_assignors: assignors(values)?,
         max_offset_metadata_bytes: values.get(&g::OFFSET_METADATA_MAX_BYTES)?,
         offsets_retention_minutes: values.get(&g::OFFSETS_RETENTION_MINUTES)?,
         offsets_retention_check_interval_ms: values.get(&g::OFFSETS_RETENTION_CHECK_INTERVAL_MS)?,
@@ -169,6 +167,13 @@ fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {
         return Err(ConfigError::conflict(format!(
             "group.min.session.timeout.ms={} is above group.max.session.timeout.ms={}: no member could ever join",
             groups.min_session_timeout_ms, groups.max_session_timeout_ms
+        )));
+    }
+    let (beat_ms, session_ms) = (groups.consumer_heartbeat_interval_ms, groups.consumer_session_timeout_ms);
+    if beat_ms >= session_ms {
+        return Err(ConfigError::conflict(format!(
+            "group.consumer.heartbeat.interval.ms={beat_ms} must be below group.consumer.session.timeout.ms={session_ms}: each \
+             member would be removed before its next heartbeat"
         )));
     }
     Ok(groups)
@@ -180,8 +185,23 @@ fn within(values: &Values, property: &Property, (least, most): (&Property, &Prop
     if (low..=high).contains(&value) {
         return Ok(value);
     }
-    let (bound, limit, word) = if value < low { (least, low, "below") } else { (most, high, "above") };
-    Err(ConfigError::conflict(format!("{}={value} is {word} {}={limit}: set both", property.name, bound.name)))
+    let (bound, limit, word, how) =
+        if value < low { (least, low, "below", "at most") } else { (most, high, "above", "at least") };
+    let (name, bound) = (property.name, bound.name);
+    Err(ConfigError::conflict(format!(
+        "{name}={value} is {word} {bound}={limit}: set {bound} to {how} {value} as well"
+    )))
+}
+
+/// The assignors that may be asked for, the default first.
+fn assignors(values: &Values) -> Result<Vec<Assignor>, ConfigError> {
+    let named = values.get::<String>(&g::GROUP_CONSUMER_ASSIGNORS)?;
+    let assignors: Vec<Assignor> = split_list(&named).filter_map(Assignor::of).collect();
+    if assignors.is_empty() {
+        let message = "group.consumer.assignors is empty: name at least one of uniform and range";
+        return Err(ConfigError::conflict(message.to_owned()));
+    }
+    Ok(assignors)
 }
 
 fn cleaner(values: &Values) -> Result<CleanerConfig, ConfigError> {

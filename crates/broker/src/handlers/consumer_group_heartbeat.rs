@@ -37,11 +37,18 @@ async fn beat(
     }
     let broker = context.broker();
     let heartbeat = heartbeat(message, version, [broker.random_u64(), broker.random_u64()]);
-    let group_id = heartbeat.group_id.clone();
+    let (group_id, is_joining) = (heartbeat.group_id.clone(), heartbeat.member_epoch == 0);
     let awaited = broker.groups.submit_as(client_info(context), &group_id, Asked::ConsumerHeartbeat(heartbeat));
     match expect_answer!(awaited, ConsumerHeartbeat) {
         Ok(Ok(answer)) => response(answer),
-        Ok(Err(refusal)) => refused(error_code(refusal.error), refusal.message.map(Into::into)),
+        Ok(Err(refusal)) => {
+            if is_joining {
+                // Many clients show the error's name alone.
+                let (client_id, why) = (context.client_id(), refusal.message.as_deref().unwrap_or_default());
+                tracing::info!(group = group_id, client_id, why, "a member cannot join");
+            }
+            refused(error_code(refusal.error), refusal.message.map(Into::into))
+        }
         Err(code) => refused(code, None),
     }
 }

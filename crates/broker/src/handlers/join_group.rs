@@ -6,7 +6,7 @@
 //!
 //! Larger requests, and more protocols in one, than any client has are refused.
 
-use ottla_groups::{JoinGroup, JoinGroupAnswer, Protocol, Request as Asked};
+use ottla_groups::{GroupError, JoinGroup, JoinGroupAnswer, Protocol, Request as Asked};
 use ottla_protocol::messages::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
 use ottla_protocol::{ErrorCode, Str};
 
@@ -35,7 +35,17 @@ pub(crate) async fn handle(context: Context, mut request: Request) -> Handled {
     let group_id = join.group_id.clone();
     let awaited = broker.groups.submit_as(client_info(&context), &group_id, Asked::JoinGroup(join));
     match expect_answer!(awaited, JoinGroup) {
-        Ok(answer) => request.respond(&response(answer, version)),
+        Ok(answer) => {
+            if answer.error == Some(GroupError::InconsistentGroupProtocol) {
+                let client_id = context.client_id();
+                tracing::info!(
+                    group = group_id,
+                    client_id,
+                    "a member cannot join: the others use another protocol or other assignors"
+                );
+            }
+            request.respond(&response(answer, version))
+        }
         Err(code) => request.respond(&refused(code, version)),
     }
 }

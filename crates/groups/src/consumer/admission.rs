@@ -54,7 +54,7 @@ impl Step<'_> {
         let is_joining = request.member_epoch == 0;
         let may_become_one = is_joining && self.group.is_memberless_classic();
         if !self.group.is_consumer() && !may_become_one {
-            return Err(no_consumer_group(group_id));
+            return Err(if is_joining { has_classic_members(group_id) } else { no_consumer_group(group_id) });
         }
         let is_known = self.group.consumer.members.contains_key(member_id);
         if let Some(instance) = request.group_instance_id.as_deref() {
@@ -211,6 +211,11 @@ impl Step<'_> {
 
 pub(super) fn no_consumer_group(group_id: &str) -> Refusal {
     Refusal::new(GroupError::GroupIdNotFound, &format!("Group {group_id} is not a consumer group."))
+}
+
+fn has_classic_members(group_id: &str) -> Refusal {
+    let message = format!("Group {group_id} has members of the classic protocol; stop them all before others join.");
+    Refusal::new(GroupError::GroupIdNotFound, &message)
 }
 
 fn unknown_member(group_id: &str, member_id: &str) -> Refusal {

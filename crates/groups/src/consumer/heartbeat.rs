@@ -8,6 +8,7 @@ use crate::planted::planted;
 use crate::records::{CurrentAssignment, MemberState, StoredRecord};
 use crate::request::ConsumerHeartbeat;
 use crate::step::Step;
+use alloc::format;
 use alloc::string::String;
 
 impl Step<'_> {
@@ -82,6 +83,10 @@ impl Step<'_> {
         let deadline_ms = self.now.monotonic_ms.saturating_add(u64::try_from(patience_ms).unwrap_or(0));
         let forgets = planted!(self.settings, RevocationTimeoutForgotten);
         let is_revoking = after.state == MemberState::UnrevokedPartitions;
+        let cause = match after.state {
+            MemberState::Stable => format!("member {member_id} has all it shall have in epoch {}", after.member_epoch),
+            _ => format!("member {member_id} is on its way to epoch {}", goal.epoch),
+        };
         self.set_current(member_id, after);
         if let Some(live) = self.group.consumer.members.get_mut(member_id) {
             if began {
@@ -94,7 +99,7 @@ impl Step<'_> {
         if began {
             self.group.wake_at(deadline_ms);
         }
-        self.settle_state("a member has come further");
+        self.settle_state(&cause);
     }
 
     /// Records what a member has, and keeps in mind whose each partition is.

@@ -69,6 +69,28 @@ public class RecordBytes {
         return MemoryRecords.withRecords(compression, records(count));
     }
 
+    // A member of a group of the consumer protocol: joins, waits for what it reads, has it, is described, leaves.
+    static void consumerProtocol() throws Exception {
+        String group = GROUP + "-consumers";
+        String member = "m".repeat(22);
+        ConsumerGroupHeartbeatResponseData joined = ask(ApiKeys.CONSUMER_GROUP_HEARTBEAT, 0,
+            new ConsumerGroupHeartbeatRequestData().setGroupId(group).setMemberId(member).setMemberEpoch(0).setInstanceId("i")
+                .setRackId("r").setRebalanceTimeoutMs(60_000).setSubscribedTopicNames(List.of(TOPIC)).setServerAssignor("range")
+                .setTopicPartitions(List.of()), new ConsumerGroupHeartbeatResponseData());
+        var owned = joined.assignment().topicPartitions().stream().map(topic ->
+            new ConsumerGroupHeartbeatRequestData.TopicPartitions().setTopicId(topic.topicId()).setPartitions(topic.partitions())).toList();
+        ask(ApiKeys.CONSUMER_GROUP_HEARTBEAT, 1, new ConsumerGroupHeartbeatRequestData().setGroupId(group).setMemberId(member)
+            .setInstanceId("i").setMemberEpoch(joined.memberEpoch()).setSubscribedTopicRegex(TOPIC + ".*").setTopicPartitions(owned),
+            new ConsumerGroupHeartbeatResponseData());
+        for (int version = 0; version <= 1; version++)
+            ask(ApiKeys.CONSUMER_GROUP_DESCRIBE, version, new ConsumerGroupDescribeRequestData().setGroupIds(List.of(group, "nobody"))
+                .setIncludeAuthorizedOperations(true), new ConsumerGroupDescribeResponseData());
+        ask(ApiKeys.CONSUMER_GROUP_HEARTBEAT, 1, new ConsumerGroupHeartbeatRequestData().setGroupId(group).setMemberId(member)
+            .setInstanceId("i").setMemberEpoch(-1), new ConsumerGroupHeartbeatResponseData());
+        ask(ApiKeys.CONSUMER_GROUP_HEARTBEAT, 1, new ConsumerGroupHeartbeatRequestData().setGroupId(group).setMemberId(member)
+            .setMemberEpoch(5), new ConsumerGroupHeartbeatResponseData());
+    }
+
     public static void main(String[] args) throws Exception {
         Compression[] compressions = { Compression.NONE, Compression.gzip().build(), Compression.snappy().build(),
             Compression.lz4().build(), Compression.zstd().build() };
@@ -205,6 +227,7 @@ public class RecordBytes {
             .setResources(List.of(new DescribeConfigsRequestData.DescribeConfigsResource().setResourceType((byte) 2).setResourceName(TOPIC)
                 .setConfigurationKeys(List.of("retention.ms", "compression.type")))), new DescribeConfigsResponseData());
         changes();
+        consumerProtocol();
         ask(ApiKeys.DESCRIBE_CLUSTER, 2, new DescribeClusterRequestData().setIncludeFencedBrokers(true), new DescribeClusterResponseData());
         OffsetDeleteRequestData forget = new OffsetDeleteRequestData().setGroupId(GROUP);
         forget.topics().add(new OffsetDeleteRequestData.OffsetDeleteRequestTopic().setName(TOPIC).setPartitions(List.of(

@@ -8,13 +8,13 @@ declare! { GROUPS:
         "group.min.session.timeout.ms",
         Kind::INT,
         "6000",
-        "the shortest session timeout a group member may ask for, in milliseconds",
+        "the shortest session timeout a member of the classic protocol may ask for, in milliseconds",
     );
     GROUP_MAX_SESSION_TIMEOUT_MS = Property::served(
         "group.max.session.timeout.ms",
         Kind::INT,
         "1800000",
-        "the longest session timeout a group member may ask for, in milliseconds",
+        "the longest session timeout a member of the classic protocol may ask for, in milliseconds",
     );
     GROUP_INITIAL_REBALANCE_DELAY_MS = Property::unset(
         "group.initial.rebalance.delay.ms",
@@ -26,13 +26,14 @@ declare! { GROUPS:
          3000.",
     );
     GROUP_MAX_SIZE =
-        Property::served("group.max.size", Kind::int(1), "2147483647", "how many members a group may have");
+        Property::served("group.max.size", Kind::int(1), "2147483647", "how many members a group of the classic protocol may have");
     GROUP_CONSUMER_SESSION_TIMEOUT_MS = Property::served(
         "group.consumer.session.timeout.ms",
         Kind::int(1),
         "45000",
         "after how long without a heartbeat a member of the consumer protocol is removed, in milliseconds",
-    );
+    )
+    .more("For less than 45 s set group.consumer.min.session.timeout.ms as well.");
     GROUP_CONSUMER_MIN_SESSION_TIMEOUT_MS = Property::served(
         "group.consumer.min.session.timeout.ms",
         Kind::int(1),
@@ -50,6 +51,10 @@ declare! { GROUPS:
         Kind::int(1),
         "5000",
         "how often members of the consumer protocol are told to send heartbeats, in milliseconds",
+    )
+    .more(
+        "Members hear of changes with a heartbeat, so a new one has its share after about one interval. For less than 5 s set \
+         group.consumer.min.heartbeat.interval.ms as well.",
     );
     GROUP_CONSUMER_MIN_HEARTBEAT_INTERVAL_MS = Property::served(
         "group.consumer.min.heartbeat.interval.ms",
