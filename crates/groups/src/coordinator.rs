@@ -27,7 +27,7 @@ use alloc::vec::Vec;
 pub const PULSE_MS: u64 = 1_000;
 
 /// The longest name that a record can carry, in bytes.
-const MAX_NAME_BYTES: usize = i16::MAX as usize;
+pub(crate) const MAX_NAME_BYTES: usize = i16::MAX as usize;
 
 /// The coordinator of all groups of one partition of `__consumer_offsets`. See the crate's documentation for the
 /// contract with its shell.
@@ -151,8 +151,7 @@ impl Coordinator {
 
     /// State of a group, and its generation or, of the consumer protocol, its epoch.
     pub fn state(&self, group_id: &str) -> Option<(GroupState, i32)> {
-        let epoch = |group: &Group| if group.is_consumer() { group.epoch() } else { group.generation_id() };
-        self.groups.get(group_id).map(|group| (group.state, epoch(group)))
+        self.groups.get(group_id).map(|group| (group.state, group.generation_or_epoch()))
     }
 
     /// Whether any group has members that the topics matter to: those of the consumer protocol.

@@ -100,6 +100,11 @@ impl DurableGroup {
         self.consumer.as_ref()
     }
 
+    /// One member of the consumer protocol.
+    pub fn consumer_member(&self, member_id: &str) -> Option<&DurableMember> {
+        self.consumer.as_ref()?.members.get(member_id)
+    }
+
     /// Commits by topic and partition.
     pub fn offsets(&self) -> &BTreeMap<String, BTreeMap<i32, CommittedOffset>> {
         &self.offsets
@@ -113,12 +118,5 @@ impl DurableGroup {
     /// There is nothing: the log does not know the group, or no longer.
     pub fn is_nothing(&self) -> bool {
         self.metadata.is_none() && self.consumer.is_none() && self.offsets.is_empty()
-    }
-}
-
-impl DurableMember {
-    /// What it says of itself.
-    pub(crate) fn metadata(&self) -> Option<&ConsumerMemberMetadata> {
-        self.metadata.as_ref()
     }
 }

@@ -82,6 +82,11 @@ impl Group {
         self.durable.metadata().map_or(0, |metadata| metadata.generation_id)
     }
 
+    /// The generation or, of the consumer protocol, the group's epoch.
+    pub(crate) fn generation_or_epoch(&self) -> i32 {
+        if self.is_consumer() { self.epoch() } else { self.generation_id() }
+    }
+
     /// The protocol of the recorded generation.
     pub(crate) fn protocol(&self) -> Option<&str> {
         self.durable.metadata()?.protocol.as_deref()

@@ -51,8 +51,7 @@ impl Step<'_> {
     pub(crate) fn enter(&mut self, to: GroupState, cause: &str) {
         let from = core::mem::replace(&mut self.group.state, to);
         self.group.state_since_ms = self.now.wall_ms;
-        let group = &self.group;
-        let generation_id = if group.is_consumer() { group.epoch() } else { group.generation_id() };
+        let generation_id = self.group.generation_or_epoch();
         self.tell(GroupEventKind::StateChanged { from, to, generation_id, cause: cause.into() });
     }
 

@@ -125,9 +125,9 @@ impl Waits<'_> {
     }
 
     fn for_consumers(&mut self) {
-        let Some(consumer) = self.group.durable.consumer() else { return };
         for (member_id, live) in &self.group.consumer.members {
-            let metadata = consumer.members.get(member_id).and_then(|member| member.metadata());
+            let durable = self.group.durable.consumer_member(member_id);
+            let metadata = durable.and_then(|member| member.metadata.as_ref());
             let culprit = || Culprit {
                 member_id: member_id.clone(),
                 group_instance_id: metadata.and_then(|metadata| metadata.group_instance_id.clone()),

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
-use ottla_groups::{ClientInfo, GroupError};
-use ottla_protocol::{ErrorCode, Message};
+use ottla_groups::{ClientInfo, DescribeGroup, GroupError, Request as Asked};
+use ottla_protocol::{ErrorCode, Message, Str};
 
-use super::CoordinatorLost;
-use crate::context::Context;
+use super::{Awaited, CoordinatorLost};
+use crate::context::{Context, Operation, Resource};
 use crate::request::{Close, Request};
 
 /// The largest body of a request about groups, in bytes; JoinGroup, SyncGroup and OffsetCommit bring data to keep and have
@@ -42,6 +42,22 @@ pub(crate) fn without_repetitions<T: Eq + Hash + Clone>(named: Vec<T>) -> Vec<T>
     }
     let mut seen = HashSet::with_capacity(named.len());
     named.into_iter().filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// Hands a question about each of these groups to the core, before the first answer is awaited; a group that is named twice is
+/// asked about once. `None` for one that the client may not describe.
+pub(crate) fn ask_about_each<'a>(
+    context: &Context,
+    named: Vec<Str<'a>>,
+    question: fn(DescribeGroup) -> Asked,
+) -> Vec<(Str<'a>, Option<Awaited>)> {
+    let ask = |group_id: Str<'a>| {
+        let allowed = context.authorize(Operation::Describe, Resource::Group(&group_id));
+        let request = || question(DescribeGroup { group_id: group_id.to_string() });
+        let awaited = allowed.then(|| context.broker().groups.submit(&group_id, request()));
+        (group_id, awaited)
+    };
+    without_repetitions(named).into_iter().map(ask).collect()
 }
 
 /// Who asks, in the core's terms.

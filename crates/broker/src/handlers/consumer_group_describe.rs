@@ -3,9 +3,7 @@
 //! Version 1 adds each member's protocol. A group that is named twice is described once; one that does not exist, or is of the
 //! classic protocol, is GROUP_ID_NOT_FOUND with a sentence, and no name at all is INVALID_GROUP_ID.
 
-use ottla_groups::{
-    DescribeGroup, DescribedConsumer, DescribedConsumerGroup, GroupError, NamedPartitions, Request as Asked,
-};
+use ottla_groups::{DescribedConsumer, DescribedConsumerGroup, GroupError, NamedPartitions, Request as Asked};
 use ottla_protocol::messages::{
     ConsumerGroupDescribeAssignment, ConsumerGroupDescribeGroup, ConsumerGroupDescribeMember,
     ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, ConsumerGroupDescribeTopicPartitions,
@@ -13,8 +11,8 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, Uuid};
 
 use super::describe_groups::ALL_GROUP_OPERATIONS;
-use crate::context::{Context, Operation, Resource};
-use crate::groups::wire::{decode_question, error_code, expect_answer, without_repetitions};
+use crate::context::Context;
+use crate::groups::wire::{ask_about_each, decode_question, error_code, expect_answer};
 use crate::request::{Handled, Request};
 
 /// The type of a member that uses the consumer protocol.
@@ -23,16 +21,7 @@ const CONSUMER: i8 = 1;
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: ConsumerGroupDescribeRequest<'_> = decode_question(&request)?;
     let with_operations = message.include_authorized_operations;
-    let asked = without_repetitions(message.group_ids).into_iter().map(|group_id| {
-        let allowed = context.authorize(Operation::Describe, Resource::Group(&group_id));
-        let describe = || {
-            let request = Asked::DescribeConsumerGroup(DescribeGroup { group_id: group_id.to_string() });
-            context.broker().groups.submit(&group_id, request)
-        };
-        let awaited = allowed.then(describe);
-        (group_id, awaited)
-    });
-    let asked: Vec<_> = asked.collect();
+    let asked = ask_about_each(&context, message.group_ids, Asked::DescribeConsumerGroup);
     let mut groups = Vec::with_capacity(asked.len());
     for (group_id, awaited) in asked {
         let described = match awaited {

@@ -6,14 +6,12 @@
 
 use std::borrow::Cow;
 
-use ottla_groups::{
-    DescribeGroup, DescribedGroup as Described, DescribedMember, GroupError, GroupState, Request as Asked,
-};
+use ottla_groups::{DescribedGroup as Described, DescribedMember, GroupError, GroupState, Request as Asked};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{DescribeGroupsRequest, DescribeGroupsResponse, DescribedGroup, DescribedGroupMember};
 
-use crate::context::{Context, Operation, Resource};
-use crate::groups::wire::{decode_question, error_code, expect_answer, without_repetitions};
+use crate::context::Context;
+use crate::groups::wire::{ask_about_each, decode_question, error_code, expect_answer};
 use crate::request::{Handled, Request};
 
 /// From this version on a missing group is an error.
@@ -25,16 +23,7 @@ pub(super) const ALL_GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: DescribeGroupsRequest<'_> = decode_question(&request)?;
     let with_operations = message.include_authorized_operations;
-    let asked = without_repetitions(message.groups).into_iter().map(|group_id| {
-        let allowed = context.authorize(Operation::Describe, Resource::Group(&group_id));
-        let describe = || {
-            let request = Asked::DescribeGroup(DescribeGroup { group_id: group_id.to_string() });
-            context.broker().groups.submit(&group_id, request)
-        };
-        let awaited = allowed.then(describe);
-        (group_id, awaited)
-    });
-    let asked: Vec<_> = asked.collect();
+    let asked = ask_about_each(&context, message.groups, Asked::DescribeGroup);
     let mut groups = Vec::with_capacity(asked.len());
     for (group_id, awaited) in asked {
         let described = match awaited {

@@ -2,6 +2,7 @@
 use super::LEAVE_AND_RETURN;
 use super::live::{LiveMember, Subscription};
 use crate::answer::{GroupError, Refusal};
+use crate::durable::DurableMember;
 use crate::event::{ClientInfo, GroupEventKind};
 use crate::planted::planted;
 use crate::records::{ConsumerMemberMetadata, CurrentAssignment, GroupEpoch, MemberState, StoredRecord};
@@ -153,12 +154,11 @@ impl Step<'_> {
 
     /// Takes down what a member says of itself, if that is something else than before.
     fn update(&mut self, client: &ClientInfo, request: &ConsumerHeartbeat, member_id: &str) {
-        let consumer = self.group.durable.consumer();
-        let before =
-            consumer.and_then(|consumer| consumer.members.get(member_id)?.metadata.clone()).unwrap_or_default();
-        if says_nothing_new(&before, client, request) {
+        let before = self.group.durable.consumer_member(member_id).and_then(|member| member.metadata.as_ref());
+        if before.is_some_and(|before| says_nothing_new(before, client, request)) {
             return;
         }
+        let before = before.cloned().unwrap_or_default();
         let after = said(before.clone(), client, request);
         if after == before {
             return;
@@ -179,9 +179,7 @@ impl Step<'_> {
 
     /// A static member comes back under another member id: it gets the place of the old one, which is gone.
     fn replace_consumer(&mut self, old: &str, new: &str) {
-        let consumer = self.group.durable.consumer();
-        let Some(member) = consumer.and_then(|consumer| consumer.members.get(old)).cloned() else { return };
-        self.forget_consumer(old);
+        let Some(member) = self.forget_consumer(old) else { return };
         let metadata = member.metadata.unwrap_or_default();
         self.seat_live(new, &metadata);
         let (group_id, new) = (self.group.group_id.clone(), String::from(new));
@@ -197,15 +195,15 @@ impl Step<'_> {
         });
     }
 
-    /// Removes a member from the log and from memory; what it had is free.
-    pub(super) fn forget_consumer(&mut self, member_id: &str) {
-        let consumer = self.group.durable.consumer();
-        let Some(member) = consumer.and_then(|consumer| consumer.members.get(member_id)).cloned() else { return };
+    /// Removes a member from the log and from memory; what it had is free. Answers what it was.
+    pub(super) fn forget_consumer(&mut self, member_id: &str) -> Option<DurableMember> {
+        let member = self.group.durable.consumer_member(member_id)?.clone();
         self.group.consumer.remove(member_id, &member);
         let (group_id, member_id) = (self.group.group_id.clone(), String::from(member_id));
         self.record(StoredRecord::Current(group_id.clone(), member_id.clone(), None));
         self.record(StoredRecord::Target(group_id.clone(), member_id.clone(), None));
         self.record(StoredRecord::ConsumerMember(group_id, member_id, None));
+        Some(member)
     }
 }
 

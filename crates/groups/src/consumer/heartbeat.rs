@@ -37,18 +37,17 @@ impl Step<'_> {
                 && request.owned.is_some()
                 && (request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some()));
         let member_id = self.admit(client, &request)?;
-        let known = self.current(&member_id);
         // It may not have heard of the epoch that it has reached, or of what it was given in it.
-        let is_behind = request.member_epoch < known.member_epoch;
-        let assigned = known.assigned.clone();
+        let is_behind = request.member_epoch < self.current(&member_id).member_epoch;
         self.make_target();
         let nothing = Assignment::none();
-        self.reconcile(&member_id, if is_joining { Some(&nothing) } else { request.owned.as_ref() });
+        let owned = if is_joining { Some(&nothing) } else { request.owned.as_ref() };
+        let has_other = self.reconcile(&member_id, owned);
         if !planted!(self.settings, HeartbeatDoesNotCount) {
             self.renew_consumer_session(&member_id);
         }
         let current = self.current(&member_id);
-        let tells = is_full || is_behind || current.assigned != assigned;
+        let tells = is_full || is_behind || has_other;
         let assignment = tells.then(|| current.assigned.clone());
         Ok(ConsumerHeartbeatAnswer {
             member_epoch: current.member_epoch,
@@ -61,25 +60,22 @@ impl Step<'_> {
     /// What a member has.
     pub(super) fn current(&self, member_id: &str) -> &CurrentAssignment {
         const NOTHING: &CurrentAssignment = &CurrentAssignment::nothing();
-        let consumer = self.group.durable.consumer();
-        consumer.and_then(|consumer| consumer.members.get(member_id)).map_or(NOTHING, |member| &member.current)
+        self.group.durable.consumer_member(member_id).map_or(NOTHING, |member| &member.current)
     }
 
-    /// Lets a member go a step towards what it shall have.
-    fn reconcile(&mut self, member_id: &str, owned: Option<&Assignment>) {
-        let Some(consumer) = self.group.durable.consumer() else { return };
-        let Some(member) = consumer.members.get(member_id) else { return };
+    /// Lets a member go a step towards what it shall have; answers whether it may read something else by that.
+    fn reconcile(&mut self, member_id: &str, owned: Option<&Assignment>) -> bool {
+        let Some(consumer) = self.group.durable.consumer() else { return false };
+        let Some(member) = consumer.members.get(member_id) else { return false };
         let goal = Goal { epoch: consumer.target_epoch, target: &member.target };
         let (live, greedy) = (&self.group.consumer, planted!(self.settings, GrantBeforeRevoke));
         let is_free = |topic_id, partition| greedy || live.is_free(member_id, topic_id, partition);
-        let after = next(&member.current, &goal, owned, is_free);
-        if after == member.current {
-            return;
-        }
+        let Some(after) = next(&member.current, &goal, owned, is_free) else { return false };
+        let has_other = after.assigned != member.current.assigned;
         // Also where it is told to give up other partitions than before.
         let began = after.state == MemberState::UnrevokedPartitions
             && after.pending_revocation != member.current.pending_revocation;
-        let patience_ms = member.metadata().map_or(0, |metadata| metadata.rebalance_timeout_ms);
+        let patience_ms = member.metadata.as_ref().map_or(0, |metadata| metadata.rebalance_timeout_ms);
         let deadline_ms = self.now.monotonic_ms.saturating_add(u64::try_from(patience_ms).unwrap_or(0));
         let forgets = planted!(self.settings, RevocationTimeoutForgotten);
         let is_revoking = after.state == MemberState::UnrevokedPartitions;
@@ -100,6 +96,7 @@ impl Step<'_> {
             self.group.wake_at(deadline_ms);
         }
         self.settle_state(&cause);
+        has_other
     }
 
     /// Records what a member has, and keeps in mind whose each partition is.

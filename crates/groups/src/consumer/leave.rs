@@ -69,10 +69,7 @@ impl Step<'_> {
 
     /// Removes a member and tells of it. The group needs a new epoch then.
     pub(super) fn remove_consumer(&mut self, member_id: &str, cause: &str) {
-        let consumer = self.group.durable.consumer();
-        let metadata =
-            consumer.and_then(|consumer| consumer.members.get(member_id)?.metadata.clone()).unwrap_or_default();
-        self.forget_consumer(member_id);
+        let metadata = self.forget_consumer(member_id).and_then(|member| member.metadata).unwrap_or_default();
         self.tell(GroupEventKind::MemberRemoved {
             member_id: member_id.into(),
             group_instance_id: metadata.group_instance_id,

@@ -118,7 +118,7 @@ impl ConsumerLive {
         if let Some(member) = self.members.remove(member_id) {
             self.count_out(&member.subscription);
         }
-        let instance = durable.metadata().and_then(|metadata| metadata.group_instance_id.as_deref());
+        let instance = durable.metadata.as_ref().and_then(|metadata| metadata.group_instance_id.as_deref());
         if let Some(instance) = instance.filter(|id| self.instances.get(*id).is_some_and(|owner| owner == member_id)) {
             self.instances.remove(instance);
         }

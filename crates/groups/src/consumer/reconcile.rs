@@ -12,19 +12,19 @@ pub(super) struct Goal<'a> {
     pub(super) target: &'a Assignment,
 }
 
-/// The next step on a member's way. `owned` is what the member says it has; `None` if it did not say, in which case it may have
+/// The next step on a member's way; `None` where it stays as it is. `owned` is what the member says it has; `None` if it did not say, in which case it may have
 /// all that it ever had.
 pub(super) fn next(
     current: &CurrentAssignment,
     goal: &Goal<'_>,
     owned: Option<&Assignment>,
     is_free: impl Fn(TopicId, i32) -> bool,
-) -> CurrentAssignment {
+) -> Option<CurrentAssignment> {
     let has_any = |revoked: &Assignment| owned.is_none_or(|owned| owned.intersects(revoked));
     match current.state {
-        MemberState::Stable if current.member_epoch == goal.epoch => current.clone(),
-        MemberState::UnrevokedPartitions if has_any(&current.pending_revocation) => current.clone(),
-        _ => towards(current, goal, has_any, is_free),
+        MemberState::Stable if current.member_epoch == goal.epoch => None,
+        MemberState::UnrevokedPartitions if has_any(&current.pending_revocation) => None,
+        _ => Some(towards(current, goal, has_any, is_free)).filter(|after| after != current),
     }
 }
 
@@ -72,6 +72,16 @@ mod tests {
     fn stable(member_epoch: i32, partitions: &[i32]) -> CurrentAssignment {
         let assigned = some(partitions);
         CurrentAssignment { member_epoch, previous_member_epoch: member_epoch - 1, assigned, ..Default::default() }
+    }
+
+    /// What the member has after the step.
+    fn next(
+        current: &CurrentAssignment,
+        goal: &Goal<'_>,
+        owned: Option<&Assignment>,
+        is_free: impl Fn(TopicId, i32) -> bool,
+    ) -> CurrentAssignment {
+        super::next(current, goal, owned, is_free).unwrap_or_else(|| current.clone())
     }
 
     fn goal(epoch: i32, target: &Assignment) -> Goal<'_> {

@@ -82,7 +82,7 @@ impl Step<'_> {
     pub(crate) fn assignor(&self) -> Assignor {
         let mut votes: BTreeMap<Assignor, usize> = BTreeMap::new();
         for member in self.group.durable.consumer().into_iter().flat_map(|consumer| consumer.members.values()) {
-            let wish = member.metadata().and_then(|metadata| metadata.server_assignor.as_deref());
+            let wish = member.metadata.as_ref().and_then(|metadata| metadata.server_assignor.as_deref());
             if let Some(assignor) = wish.and_then(Assignor::of) {
                 *votes.entry(assignor).or_default() += 1;
             }
@@ -107,7 +107,7 @@ impl Step<'_> {
         }
         let members = self.group.durable.consumer().into_iter().flat_map(|consumer| &consumer.members);
         let candidates = members.map(|(member_id, member)| Candidate {
-            instance: member.metadata().and_then(|metadata| metadata.group_instance_id.as_deref()),
+            instance: member.metadata.as_ref().and_then(|metadata| metadata.group_instance_id.as_deref()),
             target: &member.target,
             subscription: live
                 .members

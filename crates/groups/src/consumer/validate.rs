@@ -2,13 +2,11 @@
 use super::{LEAVE, LEAVE_AND_RETURN};
 use crate::answer::{GroupError, Refusal};
 use crate::assignors::Assignor;
+use crate::coordinator::MAX_NAME_BYTES;
 use crate::request::ConsumerHeartbeat;
 use crate::settings::Settings;
 use crate::topics::Topics;
 use alloc::format;
-
-/// The longest name that a record can carry, in bytes.
-const MAX_NAME_BYTES: usize = i16::MAX as usize;
 
 fn invalid(message: &str) -> Refusal {
     Refusal::new(GroupError::InvalidRequest, message)

@@ -25,8 +25,12 @@ declare! { GROUPS:
         "Unset, the first member does not wait, and each one that comes meanwhile adds 50 ms. Kafka's own default is \
          3000.",
     );
-    GROUP_MAX_SIZE =
-        Property::served("group.max.size", Kind::int(1), "2147483647", "how many members a group of the classic protocol may have");
+    GROUP_MAX_SIZE = Property::served(
+        "group.max.size",
+        Kind::int(1),
+        "2147483647",
+        "how many members a group of the classic protocol may have",
+    );
     GROUP_CONSUMER_SESSION_TIMEOUT_MS = Property::served(
         "group.consumer.session.timeout.ms",
         Kind::int(1),
