@@ -4,7 +4,7 @@ use std::fmt;
 
 macro_rules! api_keys {
     ($($code:literal $name:ident;)*) => {
-        /// Every API of Kafka 4.3, also those that Ottla does not serve: logs name what a client asked for.
+        /// Every API of Kafka 4.3, also those that Ottla does not serve: logs name what a client asked for. And Ottla's own.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(i16)]
         pub enum ApiKey {
@@ -18,7 +18,7 @@ macro_rules! api_keys {
             /// All of them, by number.
             pub const ALL: &'static [ApiKey] = &[$(ApiKey::$name),*];
 
-            /// The API with this number, if Kafka 4.3 has one.
+            /// The API with this number, if there is one.
             pub fn from_code(code: i16) -> Option<ApiKey> {
                 match code {
                     $($code => Some(ApiKey::$name),)*
@@ -130,12 +130,19 @@ api_keys! {
     90 DescribeShareGroupOffsets;
     91 AlterShareGroupOffsets;
     92 DeleteShareGroupOffsets;
+    20000 OttlaGroupExplain;
+    20001 OttlaGroupReset;
 }
 
 impl ApiKey {
     /// The number on the wire.
     pub fn code(self) -> i16 {
         self as i16
+    }
+
+    /// Whether Kafka has no such API: it is Ottla's own (`docs/explain.md`), from 20000 on.
+    pub fn is_ours(self) -> bool {
+        self.code() >= 20_000
     }
 }
 

@@ -53,7 +53,7 @@ fn every_message_encodes_to_the_bytes_it_came_from() {
     for line in &messages {
         assert!(encodes_to_the_same_bytes(line), "unknown message {}", line.name);
     }
-    for declared in DECLARED_APIS {
+    for declared in DECLARED_APIS.iter().filter(|declared| !declared.key.is_ours()) {
         for kind in ["Request", "Response"] {
             let name = format!("{}{kind}", declared.key);
             let newest = messages.iter().filter(|line| line.name == name).map(|line| line.number).max();
@@ -68,7 +68,7 @@ fn the_reference_serves_what_is_declared() {
     let lines = lines();
     let line = lines.iter().find(|line| line.name == "ApiVersionsResponse").unwrap();
     let answer: ApiVersionsResponse = decode_response_body(&line.bytes, line.number).unwrap();
-    for declared in DECLARED_APIS {
+    for declared in DECLARED_APIS.iter().filter(|declared| !declared.key.is_ours()) {
         let served = answer.api_keys.iter().find(|served| served.api_key == declared.key.code()).unwrap();
         let min = if declared.key == ottla_protocol::ApiKey::Produce { 0 } else { declared.versions.min };
         assert_eq!((served.min_version, served.max_version), (min, declared.versions.max), "{}", declared.key);

@@ -156,7 +156,7 @@ compared! {
 
 #[test]
 fn every_declared_api_is_compared() {
-    let declared: Vec<_> = DECLARED_APIS.iter().map(|declared| declared.key).collect();
+    let declared: Vec<_> = DECLARED_APIS.iter().map(|declared| declared.key).filter(|key| !key.is_ours()).collect();
     assert_eq!(COMPARED, declared);
 }
 

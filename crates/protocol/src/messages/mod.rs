@@ -27,7 +27,9 @@ pub mod offset_commit;
 pub mod offset_delete;
 pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
-pub mod produce;
+pub mod ottla_group_explain;
+mod ottla_group_reset;
+mod produce;
 pub mod sync_group;
 
 pub use alter_configs::*;
@@ -57,6 +59,8 @@ pub use offset_commit::*;
 pub use offset_delete::*;
 pub use offset_fetch::*;
 pub use offset_for_leader_epoch::*;
+pub use ottla_group_explain::*;
+pub use ottla_group_reset::*;
 pub use produce::*;
 pub use sync_group::*;
 
@@ -179,6 +183,8 @@ apis! {
     DescribeCluster: DescribeClusterRequest => DescribeClusterResponse<'r>;
     ConsumerGroupHeartbeat: ConsumerGroupHeartbeatRequest<'a> => ConsumerGroupHeartbeatResponse<'r>;
     ConsumerGroupDescribe: ConsumerGroupDescribeRequest<'a> => ConsumerGroupDescribeResponse<'r>;
+    OttlaGroupExplain: OttlaGroupExplainRequest<'a> => OttlaGroupExplainResponse<'r>;
+    OttlaGroupReset: OttlaGroupResetRequest<'a> => OttlaGroupResetResponse<'r>;
 }
 
 /// What is declared for an API; `None` when it is not spoken at all.

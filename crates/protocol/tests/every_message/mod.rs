@@ -1,4 +1,4 @@
-//! The one list of all messages, for tests that do the same with each.
+//! The one list of all messages that Kafka has too, for tests that do the same with each.
 
 /// Calls the macro `$then` with the names of all requests and responses.
 macro_rules! every_message {
