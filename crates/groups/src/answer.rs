@@ -1,5 +1,6 @@
 //! What the coordinator answers.
 use crate::assignment::Assignment;
+use crate::explain::ExplainedGroup;
 use crate::records::ConsumerMemberMetadata;
 use crate::request::TopicId;
 use alloc::string::String;
@@ -102,6 +103,10 @@ pub enum Answer {
     ConsumerHeartbeat(Result<ConsumerHeartbeatAnswer, Refusal>),
     /// ConsumerGroupDescribe.
     DescribeConsumerGroup(Result<DescribedConsumerGroup, GroupError>),
+    /// OttlaGroupExplain.
+    ExplainGroups(Result<Vec<ExplainedGroup>, GroupError>),
+    /// OttlaGroupReset: one result for each partition, in order.
+    ResetOffsets(Result<Vec<ResetResult>, Refusal>),
 }
 
 /// Answer to ConsumerGroupHeartbeat.
@@ -246,6 +251,19 @@ pub struct FetchedPartition {
     pub leader_epoch: i32,
     /// Free text of the client.
     pub metadata: String,
+}
+
+/// What a reset did to one partition, or would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResetResult {
+    /// The topic's name.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// The commit before, -1 if there was none.
+    pub from: i64,
+    /// The commit after, -1 if there is none.
+    pub to: i64,
 }
 
 /// State of a group.

@@ -5,6 +5,7 @@ use crate::describe::{describe, list};
 use crate::durable::DurableGroup;
 use crate::event::{Action, ClientInfo, Event, GroupEvent, GroupEventKind, LogStartMoved, Now, Record, Ticket};
 use crate::expiry::MOST_AT_ONCE;
+use crate::explain::{ExplainedGroup, picture};
 use crate::group::Group;
 use crate::join::refused;
 use crate::leave::left_nothing;
@@ -20,6 +21,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// How far away the next deadline is at most while anything is timed, in milliseconds. A call that comes more than
@@ -297,6 +299,10 @@ impl Coordinator {
                 let answer = Answer::DescribeGroup(described.ok_or(GroupError::GroupIdNotFound));
                 actions.push(Action::Reply(ticket, answer));
             }
+            Request::ExplainGroups(request) => {
+                let answer = self.explain(now, &request.group_id);
+                actions.push(Action::Reply(ticket, Answer::ExplainGroups(answer)));
+            }
             of_a_group => self.group_request(now, ticket, of_a_group, actions),
         }
     }
@@ -318,6 +324,7 @@ impl Coordinator {
             Request::LeaveGroup(request) => step.leave(ticket, request),
             Request::DeleteOffsets(request) => step.delete_offsets(ticket, request),
             Request::DeleteGroup(_) => step.delete_group(ticket),
+            Request::ResetOffsets(request) => step.reset_offsets(ticket, &request),
             other => step.reply(ticket, refuse(&other, GroupError::InvalidRequest)),
         });
     }
@@ -369,6 +376,14 @@ impl Coordinator {
         self.step_new(now, request.group_id.clone(), actions, |step| step.commit(ticket, request));
     }
 
+    fn explain(&self, now: Now, group_id: &str) -> Result<Vec<ExplainedGroup>, GroupError> {
+        let picture = |group: &Group| picture(now, group, &self.topics);
+        match group_id {
+            "" => Ok(self.groups.values().map(picture).collect()),
+            _ => self.groups.get(group_id).map(|group| vec![picture(group)]).ok_or(GroupError::GroupIdNotFound),
+        }
+    }
+
     fn list(&self, request: &ListGroups) -> Vec<crate::answer::ListedGroup> {
         self.groups.values().filter_map(|group| list(group, request)).collect()
     }
@@ -388,6 +403,8 @@ fn group_of(request: &Request) -> Option<&str> {
         Request::DeleteGroup(request) => &request.group_id,
         Request::ConsumerHeartbeat(request) => &request.group_id,
         Request::DescribeConsumerGroup(request) => &request.group_id,
+        Request::ExplainGroups(request) => &request.group_id,
+        Request::ResetOffsets(request) => &request.group_id,
         Request::ListGroups(_) => return None,
     })
 }
@@ -403,6 +420,7 @@ fn check_names(request: &Request) -> Result<(), GroupError> {
             | Request::DescribeGroup(_)
             | Request::DeleteGroup(_)
             | Request::ListGroups(_)
+            | Request::ExplainGroups(_)
             // Has checks of its own, with sentences.
             | Request::ConsumerHeartbeat(_)
     );
@@ -437,6 +455,8 @@ fn refuse(request: &Request, error: GroupError) -> Answer {
         Request::DeleteGroup(_) => Answer::DeleteGroup(Err(error)),
         Request::ConsumerHeartbeat(_) => Answer::ConsumerHeartbeat(Err(error.into())),
         Request::DescribeConsumerGroup(_) => Answer::DescribeConsumerGroup(Err(error)),
+        Request::ExplainGroups(_) => Answer::ExplainGroups(Err(error)),
+        Request::ResetOffsets(_) => Answer::ResetOffsets(Err(error.into())),
     }
 }
 
@@ -444,7 +464,10 @@ fn refuse(request: &Request, error: GroupError) -> Answer {
 fn answer_without_group(request: Request) -> Answer {
     match request {
         Request::LeaveGroup(request) => left_nothing(request),
-        Request::DeleteOffsets(_) | Request::DeleteGroup(_) | Request::DescribeConsumerGroup(_) => {
+        Request::DeleteOffsets(_)
+        | Request::DeleteGroup(_)
+        | Request::DescribeConsumerGroup(_)
+        | Request::ResetOffsets(_) => {
             refuse(&request, GroupError::GroupIdNotFound)
         }
         _ => refuse(&request, GroupError::UnknownMemberId),

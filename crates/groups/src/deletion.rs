@@ -1,6 +1,6 @@
 //! Deleting: commits, groups, and the commits of deleted topics. Each deletion is a tombstone in the log.
 use crate::answer::{Answer, GroupError, GroupState, PartitionResult, TopicResults};
-use crate::event::Ticket;
+use crate::event::{GroupEventKind, Ticket};
 use crate::records::{GroupMetadata, OffsetKey, StoredRecord};
 use crate::request::{DeleteOffsets, FetchTopic, TopicId};
 use crate::step::Step;
@@ -12,6 +12,7 @@ impl Step<'_> {
     pub(crate) fn forget_offset(&mut self, topic: &str, partition: i32) {
         let key = OffsetKey { group_id: self.group.group_id.clone(), topic: topic.into(), partition };
         self.record(StoredRecord::Offset(key, None));
+        self.group.progress.forget(topic, partition);
     }
 
     /// DeleteGroups: only a group without members may go.
@@ -32,6 +33,7 @@ impl Step<'_> {
         // Kafka writes this one also for a group that was made by its commits alone.
         let is_classic = !self.group.is_consumer() || self.group.durable.metadata().is_some();
         self.forget_consumer_group();
+        self.forget_former_offsets();
         if is_classic {
             self.record(StoredRecord::Group(self.group.group_id.clone(), None));
         }
@@ -57,12 +59,13 @@ impl Step<'_> {
     fn delete_topic_offsets(&mut self, topic: FetchTopic) -> TopicResults {
         let error = self.group.reads(&topic.name).then_some(GroupError::GroupSubscribedToTopic);
         if error.is_none() {
-            for &partition in &topic.partitions {
-                if self.group.durable.offset(&topic.name, partition).is_some() {
-                    self.keep_existing();
-                    self.forget_offset(&topic.name, partition);
-                }
+            let has_commit = |&&partition: &&i32| self.group.durable.offset(&topic.name, partition).is_some();
+            let deleted: Vec<i32> = topic.partitions.iter().filter(has_commit).copied().collect();
+            for &partition in &deleted {
+                self.keep_existing();
+                self.forget_offset(&topic.name, partition);
             }
+            self.tell_deleted(&topic.name, deleted, "a client asked for it (OffsetDelete)");
         }
         let result = |partition| PartitionResult { partition, error };
         TopicResults { partitions: topic.partitions.into_iter().map(result).collect(), name: topic.name }
@@ -79,12 +82,23 @@ impl Step<'_> {
 
     /// A topic was deleted. Commits that were made for another topic of the same name stay.
     pub(crate) fn topic_deleted(&mut self, name: &str, topic_id: Option<TopicId>) {
+        let mut deleted = Vec::new();
         for (topic, partition) in self.commits(|topic| topic == name) {
             let committed = self.group.durable.offset(&topic, partition).and_then(|committed| committed.topic_id);
             let same = committed.is_none_or(|committed| topic_id.is_none_or(|deleted| committed == deleted));
             if same {
                 self.forget_offset(&topic, partition);
+                deleted.push(partition);
             }
+        }
+        self.tell_deleted(name, deleted, "the topic was deleted");
+    }
+
+    fn tell_deleted(&mut self, topic: &str, mut partitions: Vec<i32>, cause: &str) {
+        partitions.sort_unstable();
+        partitions.dedup();
+        if !partitions.is_empty() {
+            self.tell(GroupEventKind::OffsetsDeleted { topic: topic.into(), partitions, cause: cause.into() });
         }
     }
 }

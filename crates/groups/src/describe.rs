@@ -26,11 +26,16 @@ pub(crate) fn describe(group: &Group) -> DescribedGroup {
     }
 }
 
+/// Of which protocol a group is.
+pub(crate) fn group_type(group: &Group) -> &'static str {
+    if group.is_consumer() { CONSUMER_TYPE } else { CLASSIC }
+}
+
 /// The line of one group, unless the filters leave it out.
 pub(crate) fn list(group: &Group, request: &ListGroups) -> Option<ListedGroup> {
     let chosen =
         |filter: &[String], name: &str| filter.is_empty() || filter.iter().any(|f| f.eq_ignore_ascii_case(name));
-    let group_type = if group.is_consumer() { CONSUMER_TYPE } else { CLASSIC };
+    let group_type = group_type(group);
     if !chosen(&request.states, group.state.name()) || !chosen(&request.types, group_type) {
         return None;
     }

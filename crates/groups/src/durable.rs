@@ -1,7 +1,7 @@
 //! What survives: the part of a group that only records change.
 use crate::assignment::Assignment;
 use crate::records::{
-    CommittedOffset, ConsumerMemberMetadata, CurrentAssignment, GroupEpoch, GroupMetadata, OffsetKey, StoredRecord,
+    CommittedOffset, ConsumerMemberMetadata, CurrentAssignment, FormerOffsets, GroupEpoch, GroupMetadata, OffsetKey, StoredRecord,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -13,6 +13,7 @@ pub struct DurableGroup {
     metadata: Option<GroupMetadata>,
     consumer: Option<DurableConsumer>,
     offsets: BTreeMap<String, BTreeMap<i32, CommittedOffset>>,
+    former: Option<FormerOffsets>,
 }
 
 /// What makes a group one of the consumer protocol.
@@ -62,6 +63,7 @@ impl DurableGroup {
             StoredRecord::Current(_, member_id, current) => {
                 self.change(member_id, current.is_some(), |member| member.current = current.unwrap_or_default());
             }
+            StoredRecord::FormerOffsets(_, former) => self.former = former,
             StoredRecord::Unknown { .. } => {}
         }
     }
@@ -115,8 +117,13 @@ impl DurableGroup {
         self.offsets.get(topic)?.get(&partition)
     }
 
+    /// What the last reset replaced, as long as it can be taken back.
+    pub fn former_offsets(&self) -> Option<&FormerOffsets> {
+        self.former.as_ref()
+    }
+
     /// There is nothing: the log does not know the group, or no longer.
     pub fn is_nothing(&self) -> bool {
-        self.metadata.is_none() && self.consumer.is_none() && self.offsets.is_empty()
+        self.metadata.is_none() && self.consumer.is_none() && self.offsets.is_empty() && self.former.is_none()
     }
 }

@@ -2,6 +2,7 @@
 use crate::answer::{Answer, GroupState};
 use crate::request::{Request, TopicId};
 use crate::topics::Topics;
+use crate::waits::Culprit;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -100,7 +101,8 @@ pub enum Action {
     Append(Record),
     /// Answer a request once every earlier append is durable.
     Reply(Ticket, Answer),
-    /// Something worth telling; for logs and, later, the group's timeline. May be dropped.
+    /// Something worth telling, for logs and the group's timeline. It has happened once every earlier append is durable. May be
+    /// dropped.
     Event(GroupEvent),
 }
 
@@ -138,18 +140,66 @@ pub enum GroupEventKind {
         /// Why, in words: who joined, left or was late.
         cause: String,
     },
-    /// A member was removed because it was late or left.
+    /// A member joined; or it joined again, and the group rebalances for that.
+    MemberJoined {
+        /// Who.
+        member: Culprit,
+        /// The client's own reason (KIP-800).
+        reason: Option<String>,
+        /// It was a member before.
+        again: bool,
+    },
+    /// A member left, or was removed because it was late.
     MemberRemoved {
         /// Who.
-        member_id: String,
-        /// `group.instance.id` of a static member.
-        group_instance_id: Option<String>,
-        /// The client's own name.
-        client_id: String,
-        /// The client's address.
-        client_host: String,
+        member: Culprit,
+        /// Whether it went by itself.
+        how: Departure,
         /// Why, in words.
         cause: String,
+        /// What it had.
+        held: Held,
+    },
+    /// A static member of the consumer protocol left and will come back; it keeps its place as long as its session lasts.
+    MemberAway {
+        /// Who.
+        member: Culprit,
+        /// What it has.
+        held: Held,
+    },
+    /// Members have other partitions than before.
+    Assigned {
+        /// The generation or epoch.
+        epoch: i32,
+        /// Those whose partitions changed, [`Assigned::MOST_MEMBERS`] at most.
+        changes: Vec<Assigned>,
+        /// How many more there are.
+        left_out: usize,
+    },
+    /// A group's commit moved over records that were not read, or back.
+    OffsetsMoved(OffsetsMoved),
+    /// Commits were set by an administrator ([`crate::ResetOffsets`]).
+    OffsetsReset {
+        /// Under members, which were fenced.
+        online: bool,
+        /// It took an earlier reset back.
+        undo: bool,
+        /// What changed.
+        changes: Vec<OffsetChange>,
+    },
+    /// Commits were deleted: by a client, or with their topic.
+    OffsetsDeleted {
+        /// The topic's name.
+        topic: String,
+        /// Partition numbers, ascending.
+        partitions: Vec<i32>,
+        /// Why, in words.
+        cause: String,
+    },
+    /// The group was read from the log, with members.
+    Loaded {
+        /// How many.
+        members: usize,
     },
     /// A process took over a `group.instance.id`; the old member id is fenced.
     StaticMemberReplaced {
@@ -199,4 +249,64 @@ pub enum GroupEventKind {
         /// What was wrong, in words.
         problem: String,
     },
+}
+
+/// Whether a member went by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Departure {
+    /// It said so.
+    Left,
+    /// It was late, lost, in the way, or an administrator removed it.
+    Removed,
+}
+
+/// Partitions by the names of their topics; both ascending.
+pub type Held = Vec<(String, Vec<i32>)>;
+
+/// What a member had and has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// Who.
+    pub member: Culprit,
+    /// What it had.
+    pub before: Held,
+    /// What it has.
+    pub after: Held,
+}
+
+impl Assigned {
+    /// So many members one event names.
+    pub const MOST_MEMBERS: usize = 100;
+}
+
+/// A group's commit moved otherwise than by reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetsMoved {
+    /// The topic's name.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// Where it was; `None` if the group had not committed before.
+    pub from: Option<i64>,
+    /// Where it went.
+    pub to: i64,
+    /// Offsets in between that were not read. What is read again is `from - to`, where that is positive.
+    pub not_read: i64,
+    /// The member that committed it, if it was one.
+    pub member: Option<Culprit>,
+    /// It was concluded from what a client with the same name and address fetched; else the commits alone say it.
+    pub is_inferred: bool,
+}
+
+/// A commit that was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetChange {
+    /// The topic's name.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+    /// The commit before.
+    pub from: Option<i64>,
+    /// The commit after.
+    pub to: Option<i64>,
 }

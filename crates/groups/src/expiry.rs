@@ -32,6 +32,7 @@ impl Step<'_> {
             }
             self.tell(GroupEventKind::OffsetsExpired { topic, partitions, last_commit_ms });
         }
+        self.expire_former_offsets();
         let nobody_comes = self.group.state == GroupState::Empty && self.group.pending.is_empty();
         let is_recorded = self.group.durable.metadata().is_some() || self.group.is_consumer();
         if nobody_comes && self.group.durable.offsets().is_empty() && is_recorded {

@@ -3,12 +3,14 @@ use crate::answer::GroupState;
 use crate::consumer::ConsumerLive;
 use crate::durable::DurableGroup;
 use crate::event::Now;
+use crate::explain::Progresses;
 use crate::member::PendingMember;
 use crate::records::{GroupMetadata, StoredMember};
 use crate::roster::Roster;
 use crate::subscription::Subscribed;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// A group of either protocol, or of none as long as it has only commits.
 #[derive(Debug)]
@@ -18,6 +20,12 @@ pub(crate) struct Group {
     pub(crate) state: GroupState,
     /// Wall time at which the state was entered.
     pub(crate) state_since_ms: i64,
+    /// Why, in words.
+    pub(crate) cause: String,
+    /// How far its commits are, and how they moved.
+    pub(crate) progress: Progresses,
+    /// What members had in the last generation that was assigned, as long as the next one is not.
+    pub(crate) assigned_before: BTreeMap<String, Vec<u8>>,
     /// The protocol type of the members; kept when the last one has left.
     pub(crate) protocol_type: Option<String>,
     /// Who leads, or will lead if it joins again.
@@ -64,6 +72,9 @@ impl Group {
             durable: DurableGroup::default(),
             state: GroupState::Empty,
             state_since_ms: 0,
+            cause: String::new(),
+            progress: Progresses::default(),
+            assigned_before: BTreeMap::new(),
             protocol_type: None,
             leader: None,
             roster: Roster::default(),
@@ -153,7 +164,7 @@ impl Group {
         generation_id: i32,
         protocol: Option<String>,
         state_timestamp_ms: i64,
-        mut assignment: impl FnMut(&str) -> alloc::vec::Vec<u8>,
+        mut assignment: impl FnMut(&str) -> Vec<u8>,
     ) -> GroupMetadata {
         let name = protocol.as_deref().unwrap_or_default();
         let members = self.roster.iter().map(|member| StoredMember {

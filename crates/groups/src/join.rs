@@ -1,6 +1,6 @@
 //! JoinGroup: who may join, as whom, and what that does to the group.
 use crate::answer::{Answer, GroupError, GroupState, JoinGroupAnswer, JoinedMember};
-use crate::event::{ClientInfo, Ticket};
+use crate::event::{ClientInfo, GroupEventKind, Ticket};
 use crate::member::{Member, PendingMember};
 use crate::planted::planted;
 use crate::request::JoinGroup;
@@ -123,6 +123,8 @@ impl Step<'_> {
             group_instance_id: request.group_instance_id,
             client_id: client.client_id,
             client_host: client.host,
+            software: client.software,
+            reason: request.reason.clone().filter(|reason| !reason.is_empty()),
             rebalance_timeout_ms: u64::try_from(request.rebalance_timeout_ms).unwrap_or(0),
             session_timeout_ms: u64::try_from(request.session_timeout_ms).unwrap_or(0),
             protocols: request.protocols,
@@ -143,6 +145,11 @@ impl Step<'_> {
         }
         let cause = format!("member {member_id} joins{}", because(request.reason.as_deref()));
         self.group.leader.get_or_insert_with(|| member_id.clone());
+        self.tell(GroupEventKind::MemberJoined {
+            member: member.culprit(),
+            reason: member.reason.clone(),
+            again: false,
+        });
         self.group.roster.add(member);
         self.group.wake_at(deadline_ms);
         self.park(ticket, &member_id);
@@ -185,8 +192,19 @@ impl Step<'_> {
         }
         let what = if same { "joins again" } else { "changed what it supports" };
         let cause = format!("member {member_id} {what}{}", because(request.reason.as_deref()));
+        self.tell_join_again(&request);
         self.park_join(ticket, request);
         self.rebalance_or_go_on(&cause);
+    }
+
+    /// In a rebalance everybody joins again, which is nothing to tell of.
+    fn tell_join_again(&mut self, request: &JoinGroup) {
+        if self.group.state == GroupState::PreparingRebalance {
+            return;
+        }
+        let Some(member) = self.group.roster.get(&request.member_id) else { return };
+        let (member, reason) = (member.culprit(), request.reason.clone().filter(|reason| !reason.is_empty()));
+        self.tell(GroupEventKind::MemberJoined { member, reason, again: true });
     }
 
     /// Takes over what the request says and lets the member wait; it counts as alive as long as it does.
@@ -197,6 +215,7 @@ impl Step<'_> {
             member.rebalance_timeout_ms = u64::try_from(request.rebalance_timeout_ms).unwrap_or(0);
             member.session_timeout_ms = u64::try_from(request.session_timeout_ms).unwrap_or(0);
             member.last_seen_ms = self.now.wall_ms;
+            member.reason = request.reason.filter(|reason| !reason.is_empty());
             member.knows_id |= member.group_instance_id.is_none();
             if !member.is_new {
                 member.deadline_ms = None;

@@ -1,6 +1,6 @@
 //! LeaveGroup: members go, or are removed by an administrator who knows their instance id.
 use crate::answer::{Answer, GroupError, LeftMember};
-use crate::event::Ticket;
+use crate::event::{Departure, Ticket};
 use crate::join::because;
 use crate::planted::planted;
 use crate::request::{LeaveGroup, LeavingMember};
@@ -57,7 +57,7 @@ impl Step<'_> {
             self.check_member(&leaving.member_id, instance)?;
             leaving.member_id.clone()
         };
-        self.remove_member(&member_id, &format!("it left{}", because(leaving.reason.as_deref())));
+        self.remove_member(&member_id, Departure::Left, &format!("it left{}", because(leaving.reason.as_deref())));
         Ok(member_id)
     }
 }

@@ -13,6 +13,10 @@ pub(crate) struct Member {
     pub(crate) group_instance_id: Option<String>,
     pub(crate) client_id: String,
     pub(crate) client_host: String,
+    /// Name and version of the client library; `None` after a restart of the broker.
+    pub(crate) software: Option<(String, String)>,
+    /// The client's own reason for its last join (KIP-800).
+    pub(crate) reason: Option<String>,
     pub(crate) rebalance_timeout_ms: u64,
     pub(crate) session_timeout_ms: u64,
     pub(crate) protocols: Vec<Protocol>,
@@ -50,6 +54,7 @@ impl Member {
             group_instance_id: self.group_instance_id.clone(),
             client_id: self.client_id.clone(),
             host: self.client_host.clone(),
+            software: self.software.clone(),
         }
     }
 
@@ -83,6 +88,7 @@ impl PendingMember {
             group_instance_id: None,
             client_id: self.client.client_id.clone(),
             host: self.client.host.clone(),
+            software: self.client.software.clone(),
         }
     }
 }

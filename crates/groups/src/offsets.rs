@@ -2,6 +2,7 @@
 use crate::answer::{Answer, FetchedPartition, FetchedTopic, GroupError, GroupState, PartitionResult, TopicResults};
 use crate::durable::DurableGroup;
 use crate::event::Ticket;
+use crate::explain::Commit;
 use crate::planted::planted;
 use crate::records::{CommittedOffset, OffsetKey, StoredRecord};
 use crate::request::{CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, FetchTopic};
@@ -23,7 +24,7 @@ impl Step<'_> {
         let expire = expire.map(|keep_ms| self.now.wall_ms.saturating_add(keep_ms));
         let mut results = Vec::with_capacity(request.topics.len());
         for topic in request.topics {
-            results.push(self.commit_topic(topic, expire));
+            results.push(self.commit_topic(topic, expire, &request.member_id));
         }
         self.reply(ticket, Answer::CommitOffsets(Ok(results)));
         if planted!(self.settings, CommitReplyBeforeAppend)
@@ -79,15 +80,25 @@ impl Step<'_> {
         Err(GroupError::StaleMemberEpoch)
     }
 
-    fn commit_topic(&mut self, topic: CommitTopic, expire_timestamp_ms: Option<i64>) -> TopicResults {
+    fn commit_topic(
+        &mut self,
+        topic: CommitTopic,
+        expire_timestamp_ms: Option<i64>,
+        member_id: &str,
+    ) -> TopicResults {
         let longest = usize::try_from(self.settings.max_offset_metadata_bytes).unwrap_or(0);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for CommitPartition { partition, offset, leader_epoch, metadata } in topic.partitions {
+        for asked in topic.partitions {
+            let (partition, metadata) = (asked.partition, &asked.metadata);
             let error = (metadata.len() > longest).then_some(GroupError::OffsetMetadataTooLarge);
             partitions.push(PartitionResult { partition, error });
             if error.is_some() {
                 continue;
             }
+            let before = self.group.durable.offset(&topic.name, partition);
+            let before = before.filter(|before| before.topic_id == topic.topic_id).map(|before| before.offset);
+            self.note_commit(&Commit { topic: &topic.name, asked: &asked, before, member_id });
+            let CommitPartition { offset, leader_epoch, metadata, .. } = asked;
             let key = OffsetKey { group_id: self.group.group_id.clone(), topic: topic.name.clone(), partition };
             let value = CommittedOffset {
                 offset,

@@ -56,6 +56,8 @@ bugs! {
     TwoOwnersInOneGeneration,
     /// A commit is accepted whatever generation it names.
     StaleGenerationCommits,
+    /// Offsets are reset under members that are not fenced.
+    ResetUndoneByAnOldCommit,
     /// Members hear of a new generation before it is durable.
     JoinReplyBeforeAppend,
     /// The leader's assignment is answered before it is durable.

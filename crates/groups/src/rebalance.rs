@@ -1,7 +1,7 @@
 //! The rebalance: it begins for a reason, waits for the members to join again, and ends in a new generation.
 use crate::answer::{Answer, GroupError, GroupState};
 use crate::coordinator::PULSE_MS;
-use crate::event::{GroupEventKind, Ticket};
+use crate::event::{Departure, GroupEventKind, Ticket};
 use crate::group::{Hold, HoldKind};
 use crate::join::refused;
 use crate::planted::planted;
@@ -139,7 +139,7 @@ impl Step<'_> {
     /// their share, until their session ends.
     pub(crate) fn end_waiting(&mut self, cause: &str) {
         for member_id in self.group.roster.ids(|member| member.join.is_none() && !member.is_static()) {
-            self.remove_member(&member_id, "it did not join again in time");
+            self.remove_member(&member_id, Departure::Removed, "it did not join again in time");
         }
         if !self.group.roster.is_empty() && self.group.roster.parked_joins() == 0 {
             // Only absent static members are left: their sessions decide. A client may ask for a rebalance that waits for
@@ -167,7 +167,7 @@ impl Step<'_> {
         }
     }
 
-    fn next_generation_id(&self) -> i32 {
+    pub(crate) fn next_generation_id(&self) -> i32 {
         let bump = if planted!(self.settings, GenerationNotBumped) { 0 } else { 1 };
         // After two thousand million rebalances it begins again, as a new group would.
         self.group.generation_id().checked_add(bump).unwrap_or(1)
@@ -186,6 +186,7 @@ impl Step<'_> {
         let protocol = choose_protocol(&self.group.roster, self.group.leader.as_deref()).unwrap_or_default();
         self.group.subscribed = self.subscribed(&protocol);
         let generation_id = self.next_generation_id();
+        self.group.keep_assignments();
         let metadata = self.group.record(generation_id, Some(protocol), self.now.wall_ms, |_| Vec::new());
         let before = self.actions.len();
         self.record(StoredRecord::Group(self.group.group_id.clone(), Some(metadata)));
@@ -240,7 +241,7 @@ impl Step<'_> {
     }
 
     /// Removes a member and answers what it waits for. The group does not react yet.
-    pub(crate) fn remove_member(&mut self, member_id: &str, cause: &str) -> bool {
+    pub(crate) fn remove_member(&mut self, member_id: &str, how: Departure, cause: &str) -> bool {
         let Some(member) = self.group.roster.remove(member_id) else { return false };
         if let Some(ticket) = member.join {
             self.reply(ticket, refused(GroupError::UnknownMemberId, member_id));
@@ -251,19 +252,16 @@ impl Step<'_> {
         if self.group.leads(member_id) {
             self.group.leader = self.group.roster.eldest(|_| true).map(|member| member.member_id.clone());
         }
-        self.tell(GroupEventKind::MemberRemoved {
-            member_id: member.member_id,
-            group_instance_id: member.group_instance_id,
-            client_id: member.client_id,
-            client_host: member.client_host,
-            cause: cause.into(),
-        });
+        let held = self.group.held_before(member_id);
+        let event =
+            GroupEventKind::MemberRemoved { member: member.culprit(), how, cause: cause.into(), held };
+        self.tell(event);
         true
     }
 
     /// Removes a member, and the group reacts.
     pub(crate) fn remove_and_go_on(&mut self, member_id: &str, cause: &str) {
-        if self.remove_member(member_id, cause) {
+        if self.remove_member(member_id, Departure::Removed, cause) {
             self.rebalance_or_go_on(&alloc::format!("member {member_id} is gone: {cause}"));
         }
     }

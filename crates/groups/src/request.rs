@@ -1,6 +1,7 @@
 //! What a client can ask of the coordinator: our own types, so that a new protocol version touches a handler of the
 //! broker and never the state machine. Differences between versions that change behaviour are plain flags.
 use crate::assignment::Assignment;
+use crate::records::FormerOffset;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -34,6 +35,10 @@ pub enum Request {
     ConsumerHeartbeat(ConsumerHeartbeat),
     /// ConsumerGroupDescribe, one group of it.
     DescribeConsumerGroup(DescribeGroup),
+    /// OttlaGroupExplain: a picture of one group, or of all of this coordinator.
+    ExplainGroups(ExplainGroups),
+    /// OttlaGroupReset.
+    ResetOffsets(ResetOffsets),
 }
 
 /// A member wants to join, or to join again.
@@ -204,6 +209,20 @@ pub struct CommitPartition {
     pub leader_epoch: i32,
     /// Free text of the client.
     pub metadata: String,
+    /// For the story of the group.
+    pub seen: Seen,
+}
+
+/// What the shell knows of a partition at the moment of a commit; nothing where it does not look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// The first offset that can be read.
+    pub log_start: Option<i64>,
+    /// The offset after the last record that can be read.
+    pub log_end: Option<i64>,
+    /// Which offsets the committing client was given, as far as can be said by its name and address: ranges from the first offset to
+    /// that after the last, ascending. `None` if it was given nothing.
+    pub read: Option<Vec<(i64, i64)>>,
 }
 
 /// Asks for committed offsets.
@@ -260,4 +279,26 @@ pub struct ListGroups {
 pub struct DeleteGroup {
     /// The group.
     pub group_id: String,
+}
+
+/// Asks for pictures of groups.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ExplainGroups {
+    /// Which; empty for all of this coordinator.
+    pub group_id: String,
+}
+
+/// Sets a group's committed offsets. The shell has already refused partitions that do not exist and offsets outside of their logs.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ResetOffsets {
+    /// The group.
+    pub group_id: String,
+    /// Also if it has members: they are fenced.
+    pub online: bool,
+    /// Only say what would happen.
+    pub validate_only: bool,
+    /// Take the last reset back; `offsets` is not looked at then.
+    pub undo: bool,
+    /// What shall be committed; -1 takes a commit away.
+    pub offsets: Vec<FormerOffset>,
 }

@@ -1,5 +1,6 @@
 //! A group comes back from the log.
 use crate::answer::GroupState;
+use crate::event::GroupEventKind;
 use crate::member::Member;
 use crate::planted::planted;
 use crate::records::StoredMember;
@@ -27,6 +28,7 @@ impl Step<'_> {
         }
         self.group.state = GroupState::Stable;
         self.group.subscribed = self.subscribed(&protocol);
+        self.tell(GroupEventKind::Loaded { members: self.group.roster.len() });
         if unassigned {
             self.begin_rebalance("the coordinator was loaded before the generation was assigned");
         } else if self.group.roster.len() > usize::try_from(self.settings.max_group_size).unwrap_or(0) {
@@ -41,6 +43,8 @@ impl Step<'_> {
             group_instance_id: stored.group_instance_id,
             client_id: stored.client_id,
             client_host: stored.client_host,
+            software: None,
+            reason: None,
             rebalance_timeout_ms: u64::try_from(stored.rebalance_timeout_ms).unwrap_or(0),
             session_timeout_ms: u64::try_from(stored.session_timeout_ms).unwrap_or(0),
             protocols: vec![Protocol { name: protocol.into(), metadata: stored.subscription }],

@@ -51,6 +51,7 @@ impl Step<'_> {
     pub(crate) fn enter(&mut self, to: GroupState, cause: &str) {
         let from = core::mem::replace(&mut self.group.state, to);
         self.group.state_since_ms = self.now.wall_ms;
+        self.group.cause = cause.into();
         let generation_id = self.group.generation_or_epoch();
         self.tell(GroupEventKind::StateChanged { from, to, generation_id, cause: cause.into() });
     }

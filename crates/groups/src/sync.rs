@@ -1,6 +1,6 @@
 //! SyncGroup: the leader brings the assignment, everybody fetches theirs.
 use crate::answer::{Answer, GroupError, GroupState, SyncedMember};
-use crate::event::Ticket;
+use crate::event::{Departure, Ticket};
 use crate::planted::planted;
 use crate::records::StoredRecord;
 use crate::request::{MemberAssignment, SyncGroup};
@@ -77,6 +77,7 @@ impl Step<'_> {
         self.record(StoredRecord::Group(self.group.group_id.clone(), Some(metadata)));
         self.group.hold = None;
         self.enter(GroupState::Stable, "the leader has assigned");
+        self.tell_assigned();
         for member_id in self.group.roster.ids(|member| member.sync.is_some()) {
             let ticket = self.group.roster.get_mut(&member_id).and_then(|member| member.sync.take());
             self.group.renew_session(self.now, &member_id);
@@ -120,7 +121,7 @@ impl Step<'_> {
         }
         let late = self.group.roster.ids(|member| member.owes_sync);
         for member_id in &late {
-            self.remove_member(member_id, "it did not ask for its assignment in time");
+            self.remove_member(member_id, Departure::Removed, "it did not ask for its assignment in time");
         }
         if !late.is_empty() {
             let cause = alloc::format!("{} did not ask for their assignment in time", late.join(", "));

@@ -43,6 +43,27 @@ pub enum WaitName {
     NewMemberToBeAnswered,
 }
 
+impl WaitName {
+    /// Whether the group cannot go on before it ends. The others are ordinary.
+    pub fn blocks(self) -> bool {
+        !matches!(self, WaitName::Heartbeat | WaitName::NewMemberToBeAnswered)
+    }
+
+    /// What the awaited shall do.
+    pub fn verb(self) -> &'static str {
+        match self {
+            WaitName::MemberToRejoin => "join again",
+            WaitName::PendingMemberToJoin => "join with the id that it was given",
+            WaitName::MoreMembers => "come",
+            WaitName::LeaderToAssign => "assign",
+            WaitName::MemberToSync => "ask for its assignment",
+            WaitName::Heartbeat => "send a heartbeat",
+            WaitName::MemberToRevoke => "give up partitions",
+            WaitName::NewMemberToBeAnswered => "hear of its id",
+        }
+    }
+}
+
 /// What happens when a wait ends without the awaited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitOutcome {
@@ -65,6 +86,8 @@ pub struct Culprit {
     pub client_id: String,
     /// The client's address.
     pub host: String,
+    /// Name and version of the client library, if it told and the broker was not restarted since.
+    pub software: Option<(String, String)>,
 }
 
 /// What is needed to turn a monotonic deadline into a wait.
@@ -126,14 +149,7 @@ impl Waits<'_> {
 
     fn for_consumers(&mut self) {
         for (member_id, live) in &self.group.consumer.members {
-            let durable = self.group.durable.consumer_member(member_id);
-            let metadata = durable.and_then(|member| member.metadata.as_ref());
-            let culprit = || Culprit {
-                member_id: member_id.clone(),
-                group_instance_id: metadata.and_then(|metadata| metadata.group_instance_id.clone()),
-                client_id: metadata.map(|metadata| metadata.client_id.clone()).unwrap_or_default(),
-                host: metadata.map(|metadata| metadata.client_host.clone()).unwrap_or_default(),
-            };
+            let culprit = || self.group.consumer_culprit(member_id);
             let then = WaitOutcome::MemberRemoved;
             if let Some(deadline_ms) = live.revocation_deadline_ms {
                 self.add(WaitName::MemberToRevoke, Some(culprit()), live.revoking_since_ms, deadline_ms, then);

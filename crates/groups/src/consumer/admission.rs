@@ -3,11 +3,12 @@ use super::LEAVE_AND_RETURN;
 use super::live::{LiveMember, Subscription};
 use crate::answer::{GroupError, Refusal};
 use crate::durable::DurableMember;
-use crate::event::{ClientInfo, GroupEventKind};
+use crate::event::{ClientInfo, Departure, GroupEventKind};
 use crate::planted::planted;
 use crate::records::{ConsumerMemberMetadata, CurrentAssignment, GroupEpoch, MemberState, StoredRecord};
 use crate::request::ConsumerHeartbeat;
 use crate::step::Step;
+use crate::waits::Culprit;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -40,12 +41,17 @@ impl Step<'_> {
             Seat::Returns(old) => {
                 if self.group.consumer.members.contains_key(&member_id) {
                     // It gives up its own place for the other one.
-                    self.remove_consumer(&member_id, "it joined in the place of another static member");
+                    self.remove_consumer(&member_id, Departure::Removed, "it joined in the place of another static member");
                     self.next_epoch(&format!("member {member_id} took another place"));
                 }
                 self.replace_consumer(&old, &member_id);
                 self.update(client, request, &member_id);
             }
+        }
+        if let Some(live) = self.group.consumer.members.get_mut(&member_id)
+            && live.software != client.software
+        {
+            live.software.clone_from(&client.software);
         }
         Ok(member_id)
     }
@@ -136,6 +142,8 @@ impl Step<'_> {
             self.record(StoredRecord::GroupEpoch(self.group.group_id.clone(), Some(epoch)));
         }
         self.record(StoredRecord::ConsumerMember(self.group.group_id.clone(), member_id.into(), Some(metadata)));
+        let member = Culprit { software: client.software.clone(), ..self.group.consumer_culprit(member_id) };
+        self.tell(GroupEventKind::MemberJoined { member, reason: None, again: false });
         self.next_epoch(&format!("member {member_id} joins"));
     }
 
@@ -143,10 +151,12 @@ impl Step<'_> {
         let live = LiveMember {
             id: member_id.into(),
             subscription: Arc::new(Subscription::of(metadata)),
+            session_timeout_ms: u64::MAX,
             session_deadline_ms: u64::MAX,
             revocation_deadline_ms: None,
             last_seen_ms: self.now.wall_ms,
             revoking_since_ms: 0,
+            software: None,
         };
         self.group.consumer.add(member_id, live, metadata.group_instance_id.as_deref(), self.topics);
         self.renew_consumer_session(member_id);

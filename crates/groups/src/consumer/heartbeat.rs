@@ -58,7 +58,7 @@ impl Step<'_> {
     }
 
     /// What a member has.
-    pub(super) fn current(&self, member_id: &str) -> &CurrentAssignment {
+    pub(crate) fn current(&self, member_id: &str) -> &CurrentAssignment {
         const NOTHING: &CurrentAssignment = &CurrentAssignment::nothing();
         self.group.durable.consumer_member(member_id).map_or(NOTHING, |member| &member.current)
     }
@@ -83,7 +83,11 @@ impl Step<'_> {
             MemberState::Stable => format!("member {member_id} has all it shall have in epoch {}", after.member_epoch),
             _ => format!("member {member_id} is on its way to epoch {}", goal.epoch),
         };
+        let before = has_other.then(|| self.group.consumer_held(member_id, self.topics));
         self.set_current(member_id, after);
+        if let Some(before) = before {
+            self.tell_consumer_assigned(member_id, before);
+        }
         if let Some(live) = self.group.consumer.members.get_mut(member_id) {
             if began {
                 live.revoking_since_ms = self.now.wall_ms;
@@ -100,7 +104,7 @@ impl Step<'_> {
     }
 
     /// Records what a member has, and keeps in mind whose each partition is.
-    pub(super) fn set_current(&mut self, member_id: &str, after: CurrentAssignment) {
+    pub(crate) fn set_current(&mut self, member_id: &str, after: CurrentAssignment) {
         let before = self.current(member_id).clone();
         let live = &mut self.group.consumer;
         for released in [&before.assigned, &before.pending_revocation] {
@@ -116,6 +120,7 @@ impl Step<'_> {
     pub(super) fn renew_consumer_session(&mut self, member_id: &str) {
         let Some(member) = self.group.consumer.members.get_mut(member_id) else { return };
         let timeout_ms = u64::try_from(self.settings.consumer_session_timeout_ms).unwrap_or(0);
+        member.session_timeout_ms = timeout_ms;
         member.session_deadline_ms = self.now.monotonic_ms.saturating_add(timeout_ms);
         member.last_seen_ms = self.now.wall_ms;
         let deadline_ms = member.session_deadline_ms;

@@ -3,7 +3,7 @@ use super::LEAVE_AND_RETURN;
 use super::admission::no_consumer_group;
 use crate::answer::{Answer, ConsumerHeartbeatAnswer, GroupError, LeftMember, Refusal};
 use crate::assignment::Assignment;
-use crate::event::{GroupEventKind, Ticket};
+use crate::event::{Departure, GroupEventKind, Ticket};
 use crate::planted::planted;
 use crate::records::{CurrentAssignment, GroupMetadata, MemberState, StoredRecord};
 use crate::request::{ConsumerHeartbeat, JoinGroup, LeaveGroup, LeavingMember};
@@ -26,7 +26,7 @@ impl Step<'_> {
         if request.member_epoch == LEAVE_AND_RETURN {
             self.go_away(&member_id);
         } else {
-            self.remove_consumer(&member_id, "it left");
+            self.remove_consumer(&member_id, Departure::Left, "it left");
             if !planted!(self.settings, LeaveDoesNotRebalance) {
                 self.next_epoch(&format!("member {member_id} left"));
             }
@@ -61,6 +61,9 @@ impl Step<'_> {
             pending_revocation: Assignment::none(),
         };
         self.set_current(member_id, away);
+        let member = self.group.consumer_culprit(member_id);
+        let held = self.group.consumer_held(member_id, self.topics);
+        self.tell(GroupEventKind::MemberAway { member, held });
         if let Some(live) = self.group.consumer.members.get_mut(member_id) {
             live.revocation_deadline_ms = None;
         }
@@ -68,15 +71,11 @@ impl Step<'_> {
     }
 
     /// Removes a member and tells of it. The group needs a new epoch then.
-    pub(super) fn remove_consumer(&mut self, member_id: &str, cause: &str) {
-        let metadata = self.forget_consumer(member_id).and_then(|member| member.metadata).unwrap_or_default();
-        self.tell(GroupEventKind::MemberRemoved {
-            member_id: member_id.into(),
-            group_instance_id: metadata.group_instance_id,
-            client_id: metadata.client_id,
-            client_host: metadata.client_host,
-            cause: cause.into(),
-        });
+    pub(super) fn remove_consumer(&mut self, member_id: &str, how: Departure, cause: &str) {
+        let member = self.group.consumer_culprit(member_id);
+        let held = self.group.consumer_held(member_id, self.topics);
+        self.forget_consumer(member_id);
+        self.tell(GroupEventKind::MemberRemoved { member, how, cause: cause.into(), held });
     }
 
     /// LeaveGroup of the classic protocol, by which administrators remove members of either.
@@ -88,6 +87,7 @@ impl Step<'_> {
                 Ok(member_id) => {
                     self.remove_consumer(
                         &member_id,
+                        Departure::Removed,
                         &format!("it was removed{}", crate::join::because(reason.as_deref())),
                     );
                     gone.push(member_id);
@@ -105,7 +105,7 @@ impl Step<'_> {
 
     /// A member's session is over, or it did not give up in time what it was told to.
     pub(crate) fn evict_consumer(&mut self, member_id: &str, cause: &str) {
-        self.remove_consumer(member_id, cause);
+        self.remove_consumer(member_id, Departure::Removed, cause);
         self.next_epoch(&format!("member {member_id} was removed: {cause}"));
     }
 

@@ -26,6 +26,7 @@ pub(crate) struct ConsumerLive {
 pub(crate) struct LiveMember {
     pub(crate) id: Arc<str>,
     pub(crate) subscription: Arc<Subscription>,
+    pub(crate) session_timeout_ms: u64,
     pub(crate) session_deadline_ms: u64,
     /// Until when it must have given up what it was told to.
     pub(crate) revocation_deadline_ms: Option<u64>,
@@ -33,6 +34,8 @@ pub(crate) struct LiveMember {
     pub(crate) last_seen_ms: i64,
     /// Since when it has to give up partitions, in wall time.
     pub(crate) revoking_since_ms: i64,
+    /// Name and version of the client library.
+    pub(crate) software: Option<(String, String)>,
 }
 
 /// What a member reads.

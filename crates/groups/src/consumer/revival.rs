@@ -1,4 +1,5 @@
 //! A group of the consumer protocol comes back from the log.
+use crate::event::GroupEventKind;
 use crate::planted::planted;
 use crate::records::MemberState;
 use crate::step::Step;
@@ -29,6 +30,9 @@ impl Step<'_> {
             }
         }
         self.group.state = self.group.consumer_state();
+        if !consumer.members.is_empty() {
+            self.tell(GroupEventKind::Loaded { members: consumer.members.len() });
+        }
         self.topics_changed(self.topics);
         self.complete_target();
     }

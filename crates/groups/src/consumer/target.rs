@@ -29,11 +29,12 @@ fn hash(read: &BTreeSet<&str>, topics: &Topics) -> i64 {
 
 impl Step<'_> {
     /// A new epoch, because members or what they read have changed.
-    pub(super) fn next_epoch(&mut self, cause: &str) {
+    pub(crate) fn next_epoch(&mut self, cause: &str) {
         let metadata_hash = hash(&self.group.consumer.topics(), self.topics);
         let epoch = self.group.epoch().saturating_add(1);
         self.record(StoredRecord::GroupEpoch(self.group.group_id.clone(), Some(GroupEpoch { epoch, metadata_hash })));
-        self.settle_state(cause);
+        let to = self.group.consumer_state();
+        self.enter(to, cause);
     }
 
     /// Topics came or went, or have more partitions.

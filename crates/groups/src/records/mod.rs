@@ -4,12 +4,14 @@ mod bytes;
 mod consumer;
 mod group_metadata;
 mod offset_commit;
+mod reset;
 #[cfg(test)]
 mod tests;
 
 pub use consumer::{ConsumerMemberMetadata, CurrentAssignment, GroupEpoch, MemberState};
 pub use group_metadata::{GroupMetadata, StoredMember};
 pub use offset_commit::{CommittedOffset, OffsetKey};
+pub use reset::{FormerOffset, FormerOffsets};
 
 use crate::assignment::Assignment;
 use crate::event::Record;
@@ -33,6 +35,8 @@ pub enum StoredRecord {
     Target(String, String, Option<Assignment>),
     /// A member has something else, or has reached another epoch: group id, member id.
     Current(String, String, Option<CurrentAssignment>),
+    /// What the last reset of a group's offsets replaced, or that it cannot be taken back any more.
+    FormerOffsets(String, Option<FormerOffsets>),
     /// A kind that this version does not know. Kafka skips those too.
     Unknown {
         /// The version of its key.
@@ -50,6 +54,7 @@ impl StoredRecord {
             | StoredRecord::ConsumerMember(group_id, _, _)
             | StoredRecord::TargetEpoch(group_id, _)
             | StoredRecord::Target(group_id, _, _)
+            | StoredRecord::FormerOffsets(group_id, _)
             | StoredRecord::Current(group_id, _, _) => Some(group_id),
             StoredRecord::Unknown { .. } => None,
         }
@@ -83,6 +88,9 @@ impl StoredRecord {
                 key: consumer::member_key(consumer::CURRENT_KEY, group_id, member_id),
                 value: value.as_ref().map(CurrentAssignment::encode),
             },
+            StoredRecord::FormerOffsets(group_id, value) => {
+                Record { key: reset::encode_key(group_id), value: value.as_ref().map(FormerOffsets::encode) }
+            }
             StoredRecord::Unknown { key_version } => Record { key: key_version.to_be_bytes().to_vec(), value: None },
         }
     }
@@ -104,6 +112,10 @@ impl StoredRecord {
                 Ok(StoredRecord::Group(group_id, value.map(GroupMetadata::decode).transpose()?))
             }
             key_version @ (3 | 5..=8) => consumer::decode(key_version, reader, value),
+            reset::KEY_VERSION => {
+                let group_id = reset::decode_key(reader)?;
+                Ok(StoredRecord::FormerOffsets(group_id, value.map(FormerOffsets::decode).transpose()?))
+            }
             key_version => Ok(StoredRecord::Unknown { key_version }),
         }
     }

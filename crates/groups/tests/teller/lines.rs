@@ -46,7 +46,8 @@ fn stored(record: &StoredRecord) -> String {
         | StoredRecord::ConsumerMember(..)
         | StoredRecord::TargetEpoch(..)
         | StoredRecord::Target(..)
-        | StoredRecord::Current(..)) => format!("{other:?}"),
+        | StoredRecord::Current(..)
+        | StoredRecord::FormerOffsets(..)) => format!("{other:?}"),
         StoredRecord::Unknown { key_version } => format!("unknown {key_version}"),
     }
 }
@@ -56,7 +57,33 @@ fn event(event: &GroupEvent) -> String {
         GroupEventKind::StateChanged { from, to, generation_id, cause } => {
             format!("{} -> {}, generation {generation_id}: {cause}", from.name(), to.name())
         }
-        GroupEventKind::MemberRemoved { member_id, cause, .. } => format!("{member_id} removed: {cause}"),
+        GroupEventKind::MemberJoined { member, reason, again } => {
+            let again = if *again { " again" } else { "" };
+            format!("{} joins{again}{}", member.member_id, reason.as_ref().map_or(String::new(), |r| format!(": {r}")))
+        }
+        GroupEventKind::MemberRemoved { member, how, cause, held } => {
+            format!("{} {}: {cause}{}", member.member_id, format!("{how:?}").to_lowercase(), holding(held))
+        }
+        GroupEventKind::MemberAway { member, held } => format!("{} away{}", member.member_id, holding(held)),
+        GroupEventKind::Assigned { epoch, changes, .. } => {
+            let change = |change: &Assigned| {
+                let (before, after) = (held(&change.before), held(&change.after));
+                format!(" {} {before} -> {after}", change.member.member_id)
+            };
+            format!("assigned in {epoch}:{}", changes.iter().map(change).collect::<String>())
+        }
+        GroupEventKind::OffsetsMoved(moved) => {
+            let from = moved.from.map_or("nothing".into(), |from| from.to_string());
+            let (place, to, not_read) = (format!("{}/{}", moved.topic, moved.partition), moved.to, moved.not_read);
+            format!("{place} moved from {from} to {to}, {not_read} not read")
+        }
+        GroupEventKind::OffsetsReset { online, undo, changes } => {
+            format!("offsets reset (online {online}, undo {undo}): {changes:?}")
+        }
+        GroupEventKind::OffsetsDeleted { topic, partitions, cause } => {
+            format!("commits of {topic} {partitions:?} deleted: {cause}")
+        }
+        GroupEventKind::Loaded { members } => format!("loaded with {members} members"),
         GroupEventKind::StaticMemberReplaced { group_instance_id, old_member_id, new_member_id } => {
             format!("{group_instance_id}: {new_member_id} replaces {old_member_id}")
         }
@@ -71,6 +98,15 @@ fn event(event: &GroupEvent) -> String {
         GroupEventKind::Stalled { stall_ms } => format!("stalled for {stall_ms} ms"),
         GroupEventKind::RecordSkipped { problem } => format!("record skipped: {problem}"),
     }
+}
+
+fn held(held: &Held) -> String {
+    let topics = held.iter().map(|(topic, partitions)| format!("{topic}{partitions:?}"));
+    if held.is_empty() { "nothing".into() } else { topics.collect::<Vec<_>>().join(" ") }
+}
+
+fn holding(partitions: &Held) -> String {
+    if partitions.is_empty() { String::new() } else { format!(", had {}", held(partitions)) }
 }
 
 fn result<T>(result: &Result<T, GroupError>, show: impl Fn(&T) -> String) -> String {
@@ -102,7 +138,7 @@ fn answer(answer: &Answer) -> String {
             format!("groups {}", groups.iter().map(line).collect::<Vec<_>>().join(", "))
         }),
         Answer::DeleteGroup(r) => result(r, |()| "deleted".into()),
-        Answer::ConsumerHeartbeat(_) | Answer::DescribeConsumerGroup(_) => format!("{answer:?}"),
+        Answer::ConsumerHeartbeat(_) | Answer::DescribeConsumerGroup(_) | Answer::ExplainGroups(_) | Answer::ResetOffsets(_) => format!("{answer:?}"),
     }
 }
 

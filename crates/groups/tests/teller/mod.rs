@@ -276,6 +276,7 @@ impl Teller {
                 offset: offset.parse().unwrap(),
                 leader_epoch: -1,
                 metadata: command.text("metadata").unwrap_or_default(),
+                seen: Default::default(),
             };
             topics.push(CommitTopic { name: name.into(), topic_id: topic_id(command), partitions: vec![partition] });
         }

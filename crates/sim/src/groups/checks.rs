@@ -230,7 +230,7 @@ impl Checks {
 
     fn happened(&mut self, at_ms: u64, group_id: &str, kind: &GroupEventKind) {
         let (member_id, cause) = match kind {
-            GroupEventKind::MemberRemoved { member_id, cause, .. } => (member_id, cause),
+            GroupEventKind::MemberRemoved { member, cause, .. } => (&member.member_id, cause),
             GroupEventKind::OffsetsExpired { partitions, .. } => {
                 return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, partition));
             }

@@ -237,6 +237,7 @@ impl Client {
             offset,
             leader_epoch: -1,
             metadata: String::new(),
+            seen: Default::default(),
         };
         let partitions = self.owned.iter().map(partition).collect();
         let request = CommitOffsets {

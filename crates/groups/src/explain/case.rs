@@ -1,0 +1,96 @@
+//! One partition of a group as the rules see it.
+use super::{ExplainedGroup, ExplainedMember, ExplainedOffset};
+use crate::waits::Culprit;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What the shell knows of a partition, at the same moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartitionFacts {
+    /// The first offset that can be read.
+    pub log_start: i64,
+    /// The offset up to which committed records can be read: the last stable offset.
+    pub end: i64,
+    /// Wall time of the first record that the group has not read, in milliseconds; `None` if there is none or it is not known.
+    pub unread_since_ms: Option<i64>,
+    /// `retention.ms`; `None` for a log that keeps everything or is compacted only.
+    pub retention_ms: Option<i64>,
+    /// Who fetches from it.
+    pub readers: Vec<ReaderFacts>,
+}
+
+/// A client that fetches from a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReaderFacts {
+    /// The client's own name.
+    pub client_id: String,
+    /// The client's address, as in [`Culprit::host`].
+    pub host: String,
+    /// Name and version of the client library, if it told.
+    pub software: Option<(String, String)>,
+    /// Up to where it was given records.
+    pub position: i64,
+    /// Wall time of the last fetch that could have brought something, in milliseconds.
+    pub last_fetch_ms: i64,
+}
+
+impl ReaderFacts {
+    /// Whether it may be that member: nothing it says of itself is another.
+    pub fn may_be(&self, member: &Culprit) -> bool {
+        let same_software = match (&self.software, &member.software) {
+            (Some(mine), Some(its)) => mine == its,
+            _ => true,
+        };
+        self.client_id == member.client_id && self.host == member.host && same_software
+    }
+}
+
+/// One partition that is committed to or assigned.
+pub(super) struct Case<'a> {
+    pub(super) now_ms: i64,
+    pub(super) group: &'a ExplainedGroup,
+    pub(super) topic: &'a str,
+    pub(super) partition: i32,
+    pub(super) offset: Option<&'a ExplainedOffset>,
+    pub(super) owner: Option<&'a ExplainedMember>,
+    pub(super) facts: &'a PartitionFacts,
+}
+
+impl<'a> Case<'a> {
+    /// Of every partition that the shell knows and the group reads or has read.
+    pub(super) fn all(
+        now_ms: i64,
+        group: &'a ExplainedGroup,
+        facts: &'a BTreeMap<(String, i32), PartitionFacts>,
+    ) -> Vec<Self> {
+        let offsets: BTreeMap<_, _> = group.offsets.iter().map(|o| ((o.topic.as_str(), o.partition), o)).collect();
+        let mut owners = BTreeMap::new();
+        for member in &group.members {
+            for (topic, partitions) in &member.held {
+                owners.extend(partitions.iter().map(|&partition| ((topic.as_str(), partition), member)));
+            }
+        }
+        let cases = facts.iter().map(|((topic, partition), facts)| {
+            let key = (topic.as_str(), *partition);
+            let (offset, owner) = (offsets.get(&key).copied(), owners.get(&key).copied());
+            Case { now_ms, group, topic, partition: *partition, offset, owner, facts }
+        });
+        cases.filter(|case| case.offset.is_some() || case.owner.is_some()).collect()
+    }
+
+    /// How many offsets are to be read; `None` if nothing was ever committed.
+    pub(super) fn lag(&self) -> Option<i64> {
+        let from = self.offset?.offset.max(self.facts.log_start);
+        Some(self.facts.end.saturating_sub(from).max(0))
+    }
+
+    /// The reader that may be the owner and was heard of last, and how many members it may be.
+    pub(super) fn reader(&self) -> Option<(&ReaderFacts, usize)> {
+        let owner = self.owner?;
+        let mine = self.facts.readers.iter().filter(|reader| reader.may_be(&owner.who));
+        let reader = mine.max_by_key(|reader| reader.last_fetch_ms)?;
+        let alike = self.group.members.iter().filter(|member| reader.may_be(&member.who)).count();
+        Some((reader, alike))
+    }
+}

@@ -1,0 +1,19 @@
+//! What a group can say about itself: a picture of all that the coordinator knows ([`ExplainedGroup`]), what is not well about it
+//! ([`diagnose`]), and how commits have moved ([`Progress`]). The shell adds what it knows of the logs and of who fetches
+//! ([`PartitionFacts`]); nothing here is guessed without saying so.
+mod case;
+mod findings;
+mod moved;
+mod picture;
+mod progress;
+mod rules;
+mod words;
+
+pub use case::{PartitionFacts, ReaderFacts};
+pub use findings::{Certainty, Diagnosis, Finding, Status, diagnose};
+pub use picture::{ExplainedGroup, ExplainedMember, ExplainedOffset};
+pub use progress::{Point, Progress};
+pub(crate) use moved::Commit;
+pub(crate) use picture::picture;
+pub(crate) use progress::Progresses;
+pub use words::{count, duration};

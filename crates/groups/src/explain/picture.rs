@@ -1,0 +1,144 @@
+//! All that the coordinator knows of a group, at one moment.
+use super::Progress;
+use crate::answer::GroupState;
+use crate::describe::group_type;
+use crate::event::{Held, Now};
+use crate::group::Group;
+use crate::request::TopicId;
+use crate::topics::Topics;
+use crate::waits::{Culprit, Wait, waits};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// A group as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedGroup {
+    /// The group.
+    pub group_id: String,
+    /// `classic` or `consumer`.
+    pub group_type: &'static str,
+    /// Its protocol type, empty for a group that has only commits.
+    pub protocol_type: String,
+    /// Its state.
+    pub state: GroupState,
+    /// The generation or, of the consumer protocol, the group's epoch.
+    pub epoch: i32,
+    /// Wall time in milliseconds since when it is in that state.
+    pub since_ms: i64,
+    /// Why, in words; empty if that was before the broker started.
+    pub cause: String,
+    /// What it waits for, the most pressing first.
+    pub waits: Vec<Wait>,
+    /// Its members, by id.
+    pub members: Vec<ExplainedMember>,
+    /// Its commits, by topic and partition.
+    pub offsets: Vec<ExplainedOffset>,
+}
+
+/// A member as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedMember {
+    /// Who.
+    pub who: Culprit,
+    /// What it has; in a rebalance of the classic protocol, what it had.
+    pub held: Held,
+    /// After how long without a sign of life it is removed, in milliseconds.
+    pub session_timeout_ms: u64,
+    /// Wall time of its last sign of life, in milliseconds.
+    pub last_seen_ms: i64,
+    /// It waits in a request, which shows that it lives.
+    pub is_waiting: bool,
+    /// The client's own reason for its last join (KIP-800).
+    pub reason: Option<String>,
+}
+
+/// A commit as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExplainedOffset {
+    /// The topic's name.
+    pub topic: String,
+    /// The id of the topic that it was made for, if that is known.
+    pub topic_id: Option<TopicId>,
+    /// Partition number.
+    pub partition: i32,
+    /// The next offset to read.
+    pub offset: i64,
+    /// Wall time of the commit, in milliseconds.
+    pub committed_at_ms: i64,
+    /// Free text of the client.
+    pub metadata: String,
+    /// How commits moved since the broker started; `None` if there was none.
+    pub progress: Option<Progress>,
+}
+
+impl ExplainedGroup {
+    /// The member that has a partition.
+    pub fn owner(&self, topic: &str, partition: i32) -> Option<&ExplainedMember> {
+        self.members.iter().find(|member| member.holds(topic, partition))
+    }
+
+    /// The member of that id.
+    pub fn member(&self, member_id: &str) -> Option<&ExplainedMember> {
+        self.members.iter().find(|member| member.who.member_id == member_id)
+    }
+}
+
+impl ExplainedMember {
+    /// Whether it has that partition.
+    pub fn holds(&self, topic: &str, partition: i32) -> bool {
+        let held = self.held.iter().find(|(name, _)| name == topic);
+        held.is_some_and(|(_, partitions)| partitions.binary_search(&partition).is_ok())
+    }
+}
+
+/// Takes the picture.
+pub(crate) fn picture(now: Now, group: &Group, topics: &Topics) -> ExplainedGroup {
+    ExplainedGroup {
+        group_id: group.group_id.clone(),
+        group_type: group_type(group),
+        protocol_type: group.protocol_type.clone().unwrap_or_default(),
+        state: group.state,
+        epoch: group.generation_or_epoch(),
+        since_ms: group.state_since_ms,
+        cause: group.cause.clone(),
+        waits: waits(now, group),
+        members: members(group, topics),
+        offsets: offsets(group),
+    }
+}
+
+fn members(group: &Group, topics: &Topics) -> Vec<ExplainedMember> {
+    let classic = group.roster.iter().map(|member| ExplainedMember {
+        who: member.culprit(),
+        held: group.held_before(&member.member_id),
+        session_timeout_ms: member.session_timeout_ms,
+        last_seen_ms: member.last_seen_ms,
+        is_waiting: member.join.is_some() || member.sync.is_some(),
+        reason: member.reason.clone(),
+    });
+    let consumers = group.consumer.members.iter().map(|(member_id, live)| ExplainedMember {
+        who: group.consumer_culprit(member_id),
+        held: group.consumer_held(member_id, topics),
+        session_timeout_ms: live.session_timeout_ms,
+        last_seen_ms: live.last_seen_ms,
+        is_waiting: false,
+        reason: None,
+    });
+    classic.chain(consumers).collect()
+}
+
+fn offsets(group: &Group) -> Vec<ExplainedOffset> {
+    let topics = group.durable.offsets().iter();
+    let offsets = topics.flat_map(|(topic, partitions)| {
+        partitions.iter().map(|(&partition, committed)| ExplainedOffset {
+            topic: topic.clone(),
+            topic_id: committed.topic_id,
+            partition,
+            offset: committed.offset,
+            committed_at_ms: committed.commit_timestamp_ms,
+            metadata: committed.metadata.clone(),
+            progress: group.progress.get(topic, partition).cloned(),
+        })
+    });
+    offsets.collect()
+}
