@@ -467,9 +467,7 @@ fn answer_without_group(request: Request) -> Answer {
         Request::DeleteOffsets(_)
         | Request::DeleteGroup(_)
         | Request::DescribeConsumerGroup(_)
-        | Request::ResetOffsets(_) => {
-            refuse(&request, GroupError::GroupIdNotFound)
-        }
+        | Request::ResetOffsets(_) => refuse(&request, GroupError::GroupIdNotFound),
         _ => refuse(&request, GroupError::UnknownMemberId),
     }
 }

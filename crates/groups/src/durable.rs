@@ -1,7 +1,8 @@
 //! What survives: the part of a group that only records change.
 use crate::assignment::Assignment;
 use crate::records::{
-    CommittedOffset, ConsumerMemberMetadata, CurrentAssignment, FormerOffsets, GroupEpoch, GroupMetadata, OffsetKey, StoredRecord,
+    CommittedOffset, ConsumerMemberMetadata, CurrentAssignment, FormerOffsets, GroupEpoch, GroupMetadata, OffsetKey,
+    StoredRecord,
 };
 use alloc::collections::BTreeMap;
 use alloc::string::String;

@@ -80,12 +80,7 @@ impl Step<'_> {
         Err(GroupError::StaleMemberEpoch)
     }
 
-    fn commit_topic(
-        &mut self,
-        topic: CommitTopic,
-        expire_timestamp_ms: Option<i64>,
-        member_id: &str,
-    ) -> TopicResults {
+    fn commit_topic(&mut self, topic: CommitTopic, expire_timestamp_ms: Option<i64>, member_id: &str) -> TopicResults {
         let longest = usize::try_from(self.settings.max_offset_metadata_bytes).unwrap_or(0);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in topic.partitions {

@@ -253,8 +253,7 @@ impl Step<'_> {
             self.group.leader = self.group.roster.eldest(|_| true).map(|member| member.member_id.clone());
         }
         let held = self.group.held_before(member_id);
-        let event =
-            GroupEventKind::MemberRemoved { member: member.culprit(), how, cause: cause.into(), held };
+        let event = GroupEventKind::MemberRemoved { member: member.culprit(), how, cause: cause.into(), held };
         self.tell(event);
         true
     }

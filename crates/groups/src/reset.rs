@@ -5,7 +5,9 @@
 use crate::answer::{Answer, GroupError, GroupState, Refusal, ResetResult};
 use crate::event::{GroupEventKind, OffsetChange, Ticket};
 use crate::planted::planted;
-use crate::records::{CommittedOffset, CurrentAssignment, FormerOffset, FormerOffsets, MemberState, OffsetKey, StoredRecord};
+use crate::records::{
+    CommittedOffset, CurrentAssignment, FormerOffset, FormerOffsets, MemberState, OffsetKey, StoredRecord,
+};
 use crate::request::ResetOffsets;
 use crate::step::Step;
 use alloc::collections::BTreeSet;

@@ -134,7 +134,13 @@ impl Bench {
     }
 
     fn commit(&mut self, member_id: &str, epoch: i32) -> Result<(), GroupError> {
-        let partition = CommitPartition { partition: 0, offset: 5, leader_epoch: -1, metadata: String::new(), seen: Default::default() };
+        let partition = CommitPartition {
+            partition: 0,
+            offset: 5,
+            leader_epoch: -1,
+            metadata: String::new(),
+            seen: Default::default(),
+        };
         let topic = CommitTopic { name: "t4".into(), topic_id: Some(T4), partitions: vec![partition] };
         let answer = self.ask(Request::CommitOffsets(CommitOffsets {
             group_id: "g".into(),

@@ -19,7 +19,10 @@ fn shared() -> (Bench, Client, Client) {
 fn members_and_what_they_hold_are_in_the_picture() {
     let (mut bench, first, _) = shared();
     let group = bench.explain();
-    assert_eq!((group.state, group.group_type, group.protocol_type.as_str()), (GroupState::Stable, "classic", "consumer"));
+    assert_eq!(
+        (group.state, group.group_type, group.protocol_type.as_str()),
+        (GroupState::Stable, "classic", "consumer")
+    );
     assert_eq!(group.cause, "the leader has assigned");
     let owner = group.owner("orders", 1).unwrap();
     assert_eq!((&owner.who.client_id, &owner.who.member_id), (&"worker-1".to_string(), &first.member_id));
@@ -141,9 +144,15 @@ fn retention_is_a_risk_before_it_is_a_loss() {
     };
     assert_eq!(bench.diagnose(&[facts(0, 250_000)]).status, Status::Ok);
     let risk = bench.diagnose(&[facts(0, 353_000)]);
-    assert_eq!((risk.status, risk.findings[0].text.as_str()), (Status::Risk, "loses data on orders/0 in about 47 s (retention)"));
+    assert_eq!(
+        (risk.status, risk.findings[0].text.as_str()),
+        (Status::Risk, "loses data on orders/0 in about 47 s (retention)")
+    );
     let lost = bench.diagnose(&[facts(150, 100)]);
-    assert_eq!((lost.status, lost.findings[0].text.as_str()), (Status::Lost, "orders/0 lost 50 records before they were read"));
+    assert_eq!(
+        (lost.status, lost.findings[0].text.as_str()),
+        (Status::Lost, "orders/0 lost 50 records before they were read")
+    );
 }
 
 #[test]

@@ -41,7 +41,11 @@ impl Step<'_> {
             Seat::Returns(old) => {
                 if self.group.consumer.members.contains_key(&member_id) {
                     // It gives up its own place for the other one.
-                    self.remove_consumer(&member_id, Departure::Removed, "it joined in the place of another static member");
+                    self.remove_consumer(
+                        &member_id,
+                        Departure::Removed,
+                        "it joined in the place of another static member",
+                    );
                     self.next_epoch(&format!("member {member_id} took another place"));
                 }
                 self.replace_consumer(&old, &member_id);

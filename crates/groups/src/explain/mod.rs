@@ -11,9 +11,9 @@ mod words;
 
 pub use case::{PartitionFacts, ReaderFacts};
 pub use findings::{Certainty, Diagnosis, Finding, Status, diagnose};
-pub use picture::{ExplainedGroup, ExplainedMember, ExplainedOffset};
-pub use progress::{Point, Progress};
 pub(crate) use moved::Commit;
 pub(crate) use picture::picture;
+pub use picture::{ExplainedGroup, ExplainedMember, ExplainedOffset};
 pub(crate) use progress::Progresses;
+pub use progress::{Point, Progress};
 pub use words::{count, duration};

@@ -43,10 +43,13 @@ impl Progress {
 
     pub(crate) fn note(&mut self, point: Point) {
         match self.points.back() {
-            Some(last) if last.offset == point.offset => self.unchanged_commits = self.unchanged_commits.saturating_add(1),
+            Some(last) if last.offset == point.offset => {
+                self.unchanged_commits = self.unchanged_commits.saturating_add(1)
+            }
             _ => (self.unchanged_since_ms, self.unchanged_commits) = (point.at_ms, 1),
         }
-        let is_close = |last: &Point| point.at_ms.saturating_sub(last.at_ms) < CLOSEST_MS && point.offset >= last.offset;
+        let is_close =
+            |last: &Point| point.at_ms.saturating_sub(last.at_ms) < CLOSEST_MS && point.offset >= last.offset;
         match self.points.back_mut() {
             // The window's beginning keeps its time, or a fast committer's window would never fill.
             Some(last) if is_close(last) => (last.offset, last.log_end) = (point.offset, point.log_end),

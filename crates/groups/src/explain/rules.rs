@@ -96,7 +96,8 @@ fn starved(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let text = format!("{} is assigned but not fetched for {}", case.name(), duration(silent_ms));
-    let mut finding = Finding { certainty: Certainty::Inferred, since_ms: Some(last_ms), ..case.find(Status::Starved, text) };
+    let mut finding =
+        Finding { certainty: Certainty::Inferred, since_ms: Some(last_ms), ..case.find(Status::Starved, text) };
     finding.evidence.push(format!("{} records can be fetched and nobody like its owner asks for them", count(waiting)));
     if alike > 1 {
         finding.evidence.push(format!("{alike} members have this client id and address: it may be any of them"));
@@ -144,7 +145,9 @@ fn stalled(case: &Case<'_>) -> Option<Finding> {
     finding.evidence.push(format!("offset {} was committed {commits} times", count(offset.offset)));
     if let Some((reader, _)) = case.reader() {
         let ago = duration(case.now_ms.saturating_sub(reader.last_fetch_ms));
-        finding.evidence.push(format!("its owner fetches, last {ago} ago, and has records up to {}", count(reader.position)));
+        finding
+            .evidence
+            .push(format!("its owner fetches, last {ago} ago, and has records up to {}", count(reader.position)));
     }
     finding.evidence.push(case.records_wait());
     let (at, name) = (offset.offset, case.name());
@@ -198,7 +201,11 @@ fn lost(case: &Case<'_>) -> Option<Finding> {
     }
     let text = format!("{} lost {} records before they were read", case.name(), count(gone));
     let mut finding = case.find(Status::Lost, text);
-    finding.evidence.push(format!("committed {}, the log starts at {}", count(offset.offset), count(case.facts.log_start)));
+    finding.evidence.push(format!(
+        "committed {}, the log starts at {}",
+        count(offset.offset),
+        count(case.facts.log_start)
+    ));
     finding.next.push(format!("ottla group events {} --loud", case.group.group_id));
     finding.next.push(format!("a longer retention.ms or retention.bytes of {}", case.topic));
     Some(finding)
@@ -219,7 +226,9 @@ fn at_risk(case: &Case<'_>) -> Option<Finding> {
     };
     let mut finding = case.find(Status::Risk, text);
     let age = duration(case.now_ms.saturating_sub(unread_ms));
-    finding.evidence.push(format!("the first record that was not read is {age} old, and {} are kept", duration(retention_ms)));
+    finding
+        .evidence
+        .push(format!("the first record that was not read is {age} old, and {} are kept", duration(retention_ms)));
     finding.evidence.push(case.records_wait());
     finding.next.push(format!("a longer retention.ms of {}, until the group has caught up", case.topic));
     Some(finding)

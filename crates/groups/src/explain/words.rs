@@ -37,14 +37,16 @@ mod tests {
 
     #[test]
     fn numbers_have_commas() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-1_204_551, "-1,204,551"), (12_345, "12,345")] {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (-1_204_551, "-1,204,551"), (12_345, "12,345")]
+        {
             assert_eq!(count(number), text);
         }
     }
 
     #[test]
     fn times_have_two_units() {
-        let cases = [(350, "350 ms"), (41_000, "41 s"), (842_000, "14m 02s"), (7_800_000, "2h 10m"), (273_600_000, "3d 04h")];
+        let cases =
+            [(350, "350 ms"), (41_000, "41 s"), (842_000, "14m 02s"), (7_800_000, "2h 10m"), (273_600_000, "3d 04h")];
         for (ms, text) in cases {
             assert_eq!(duration(ms), text);
         }

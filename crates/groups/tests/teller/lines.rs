@@ -138,7 +138,10 @@ fn answer(answer: &Answer) -> String {
             format!("groups {}", groups.iter().map(line).collect::<Vec<_>>().join(", "))
         }),
         Answer::DeleteGroup(r) => result(r, |()| "deleted".into()),
-        Answer::ConsumerHeartbeat(_) | Answer::DescribeConsumerGroup(_) | Answer::ExplainGroups(_) | Answer::ResetOffsets(_) => format!("{answer:?}"),
+        Answer::ConsumerHeartbeat(_)
+        | Answer::DescribeConsumerGroup(_)
+        | Answer::ExplainGroups(_)
+        | Answer::ResetOffsets(_) => format!("{answer:?}"),
     }
 }
 

@@ -140,7 +140,8 @@ fn remove(world: &mut World, chosen: usize) {
 fn commit(world: &mut World, chosen: usize) {
     let offset = -1 - (world.rng.next() >> 8) as i64;
     let partition = world.rng.between(0, u64::from(PARTITIONS) - 1) as i32;
-    let partition = CommitPartition { partition, offset, leader_epoch: -1, metadata: String::new(), seen: Default::default() };
+    let partition =
+        CommitPartition { partition, offset, leader_epoch: -1, metadata: String::new(), seen: Default::default() };
     let request = CommitOffsets {
         group_id: world.clients[chosen].group_id.clone(),
         member_id: String::new(),
