@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crate::Broker;
+use crate::fetch::ReaderIdentity;
 use crate::stop::Stop;
 
 /// On whose behalf a request acts.
@@ -174,6 +175,15 @@ impl Context {
     /// The client's address as Kafka writes it in group descriptions: a slash and the IP address.
     pub(crate) fn client_host(&self) -> String {
         format!("/{}", self.connection.peer.ip().to_canonical())
+    }
+
+    /// What the client says of itself, as far as its fetches are concerned.
+    pub(crate) fn reader_identity(&self) -> Arc<ReaderIdentity> {
+        Arc::new(ReaderIdentity {
+            client_id: self.client_id.clone().unwrap_or_else(|| Arc::from("")),
+            address: self.connection.peer.ip().to_canonical(),
+            software: self.software().cloned(),
+        })
     }
 
     /// The address the client connected to.

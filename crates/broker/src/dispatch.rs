@@ -90,6 +90,8 @@ pub(crate) static APIS: &[Api] = &[
     api!(DescribeCluster 0-2, describe_cluster),
     api!(ConsumerGroupHeartbeat 0-1, consumer_group_heartbeat),
     api!(ConsumerGroupDescribe 0-1, consumer_group_describe),
+    api!(OttlaGroupExplain 0-0, ottla_group_explain),
+    api!(OttlaGroupReset 0-0, ottla_group_reset),
 ];
 
 /// The row of an API.
@@ -168,6 +170,7 @@ pub fn protocol_page() -> String {
     );
     for api in APIS {
         let advertised = VersionRange { min: api.advertised_from, max: api.served.max };
+        let advertised = if api.key.is_ours() { "to Ottla's own clients".to_owned() } else { advertised.to_string() };
         let _ = writeln!(page, "| {} | {} | {} | {advertised} |", api.key.code(), api.key.name(), api.served);
     }
     page

@@ -12,6 +12,7 @@ mod connection;
 mod context;
 mod dispatch;
 mod errors;
+mod explain;
 mod failure;
 mod fetch;
 mod groups;

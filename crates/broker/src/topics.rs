@@ -14,6 +14,8 @@ pub(crate) use creation::{Creating, Creations};
 
 /// The topic that holds groups and committed offsets.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// The topic that holds the stories of groups; Kafka has none like it, and clients are not told of it.
+pub(crate) const EVENTS_TOPIC: &str = "__ottla_group_events";
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 /// Kafka's log of its own metadata; no client may make a topic of that name.
 const METADATA_TOPIC: &str = "__cluster_metadata";
@@ -23,7 +25,12 @@ const LONGEST_NAME: usize = 249;
 
 /// Whether it is one of Kafka's internal topics, which clients see as such.
 pub(crate) fn is_internal(name: &str) -> bool {
-    [OFFSETS_TOPIC, TRANSACTIONS_TOPIC].contains(&name)
+    [OFFSETS_TOPIC, TRANSACTIONS_TOPIC, EVENTS_TOPIC].contains(&name)
+}
+
+/// Whether clients are told of it without asking for it by name.
+pub(crate) fn is_listed(name: &str) -> bool {
+    name != EVENTS_TOPIC
 }
 
 /// Whether only the broker itself may create and delete a topic of this name. Kafka lets clients do both with its internal
@@ -105,6 +112,22 @@ pub(crate) async fn offsets_topic(broker: &Arc<Broker>) -> Result<Arc<Topic>, Er
     ];
     let configs = configs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     ensure(broker, OFFSETS_TOPIC, settings.offsets_topic_partitions, configs).await
+}
+
+/// The topic of the stories of groups, with as many partitions as there are coordinators; created where it is missing.
+///
+/// # Errors
+/// The engine refuses.
+pub(crate) async fn events_topic(broker: &Arc<Broker>) -> Result<Arc<Topic>, ErrorCode> {
+    let partitions = offsets_topic(broker).await?.partitions;
+    let configs = [
+        ("cleanup.policy", "compact,delete"),
+        ("compression.type", "producer"),
+        ("retention.ms", "604800000"),
+        ("segment.bytes", "16777216"),
+    ];
+    let configs = configs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    ensure(broker, EVENTS_TOPIC, partitions, configs).await
 }
 
 /// The topic of that name, created where it is missing.

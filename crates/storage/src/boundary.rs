@@ -283,6 +283,9 @@ pub trait Engine: Send + Sync {
     fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError>;
     /// Where a partition starts and ends, from memory.
     fn bounds(&self, partition: PartitionId) -> Result<Bounds, ReadError>;
+    /// About how many bytes of batches lie from an offset to the end, from memory: in a segment, bytes are taken to be spread
+    /// evenly over its offsets.
+    fn bytes_from(&self, partition: PartitionId, offset: i64) -> Result<u64, ReadError>;
     /// Finds an offset; `None` where no record matches.
     fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError>;
     /// Moves the log start up to `before` (-1: the high watermark) and answers the new log start, durably.

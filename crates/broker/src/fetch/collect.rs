@@ -46,8 +46,10 @@ pub(crate) struct Found {
     bytes: usize,
     /// What of it is in memory.
     memory_bytes: usize,
+    /// The partition, if there is such a one.
+    pub(crate) partition: Option<PartitionId>,
     /// Where reading goes on.
-    next_offset: i64,
+    pub(crate) next_offset: i64,
     /// The partition's bounds; `None` with an error.
     pub(crate) bounds: Option<Bounds>,
     /// Where the client's log parts from ours (epoch, end offset), if it does.
@@ -62,6 +64,7 @@ impl Found {
             pieces: Vec::new(),
             bytes: 0,
             memory_bytes: 0,
+            partition: None,
             next_offset: want.fetch_offset,
             bounds: None,
             diverging: None,
@@ -206,6 +209,7 @@ impl Collected {
         let left = limits.max_bytes.saturating_sub(self.bytes);
         let share = broker.answers.share_bytes(&self.charge).saturating_sub(self.memory_bytes);
         let Some(found) = self.found.get_mut(place) else { return };
+        found.partition = partition;
         let Some(partition) = partition else {
             return found.fail(match found.want.topic {
                 super::TopicKey::Name(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,

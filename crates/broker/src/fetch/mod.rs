@@ -8,6 +8,7 @@ mod collect;
 mod sessions;
 mod view;
 mod waiters;
+mod watch;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +18,7 @@ pub(crate) use self::collect::{Found, LEADER_EPOCH, Limits, check_leader_epoch, 
 pub(crate) use self::sessions::{Opened, SessionCache, SessionRequest};
 pub(crate) use self::view::{TopicKey, Want};
 use self::waiters::Waiters;
+pub(crate) use self::watch::{FetchWatch, Reader, ReaderIdentity};
 
 /// All that fetches share.
 #[derive(Debug)]
@@ -25,12 +27,14 @@ pub(crate) struct FetchState {
     pub(crate) waiters: Arc<Waiters>,
     /// The sessions.
     pub(crate) sessions: SessionCache,
+    /// Who fetches what.
+    pub(crate) watch: FetchWatch,
 }
 
 impl FetchState {
     /// No sessions, nobody waiting. `session_slots` is `max.incremental.fetch.session.cache.slots`.
     pub(crate) fn new(session_slots: usize) -> Self {
-        FetchState { waiters: Arc::default(), sessions: SessionCache::new(session_slots) }
+        FetchState { waiters: Arc::default(), sessions: SessionCache::new(session_slots), watch: FetchWatch::default() }
     }
 
     /// Something about these partitions is new. Called from any thread.

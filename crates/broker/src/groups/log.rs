@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use ottla_groups::{Coordinator, Event, GroupEvent, GroupEventKind, GroupState, LogStartCause, Record};
+use ottla_groups::{
+    Coordinator, Culprit, Departure, Event, GroupEvent, GroupEventKind, GroupState, LogStartCause, Record,
+};
 use ottla_protocol::records::{self, BatchBuilder};
 use ottla_storage::{Append, Durability, Engine, Isolation, Metadata, PartitionId, Read};
+
+use super::story;
 
 /// How much of the log is read at a time.
 const READ_BYTES: usize = 1 << 20;
@@ -116,8 +120,10 @@ pub(super) fn tell(partition: i32, event: &GroupEvent) {
                 _ => tracing::debug!(group, generation_id, cause, "{} -> {}", from.name(), to.name()),
             }
         }
-        GroupEventKind::MemberRemoved { member_id, client_id, client_host, cause, .. } => {
-            tracing::info!(group, member_id, client_id, client_host, cause = cause.as_str(), "member removed");
+        GroupEventKind::MemberRemoved { member, how, cause, .. } => {
+            let Culprit { member_id, client_id, host: client_host, .. } = member;
+            let what = if *how == Departure::Left { "member left" } else { "member removed" };
+            tracing::info!(group, member_id, client_id, client_host, cause = cause.as_str(), "{what}");
         }
         GroupEventKind::StaticMemberReplaced { group_instance_id, old_member_id, new_member_id } => {
             tracing::info!(group, group_instance_id, old_member_id, new_member_id, "static member replaced");
@@ -133,6 +139,15 @@ pub(super) fn tell(partition: i32, event: &GroupEvent) {
             let partitions = partitions.len();
             tracing::info!(group, topic, partitions, last_commit_ms, "committed offsets expired");
         }
+        GroupEventKind::OffsetsMoved(_)
+        | GroupEventKind::OffsetsReset { .. }
+        | GroupEventKind::OffsetsDeleted { .. } => {
+            tracing::info!(group, "{}", story::text(event));
+        }
+        GroupEventKind::MemberJoined { .. }
+        | GroupEventKind::MemberAway { .. }
+        | GroupEventKind::Assigned { .. }
+        | GroupEventKind::Loaded { .. } => tracing::debug!(group, "{}", story::text(event)),
         GroupEventKind::MemberIdForgotten { member_id } => {
             tracing::debug!(group, member_id, "a member id that was given to a client was never used");
         }

@@ -8,6 +8,8 @@ mod log;
 mod moves;
 mod pulse;
 mod shard;
+pub(crate) mod story;
+mod timeline;
 mod topics;
 pub(crate) mod wire;
 
@@ -29,6 +31,7 @@ use moves::Moves;
 use pulse::Pulse;
 use shard::Shard;
 pub(crate) use shard::{Awaited, CoordinatorLost};
+use timeline::Timeline;
 use topics::Seen;
 
 /// All group coordinators of this broker.
@@ -57,6 +60,7 @@ struct Surroundings {
     pulse: Pulse,
     lost: Mutex<LostRecords>,
     topics: Mutex<Seen>,
+    timeline: Timeline,
 }
 
 impl Groups {
@@ -75,6 +79,7 @@ impl Groups {
             pulse: Pulse::default(),
             lost: Mutex::default(),
             topics: Mutex::default(),
+            timeline: Timeline::default(),
         });
         let core_settings = core_settings(config);
         let shards = (0..partitions.max(1))
@@ -90,6 +95,7 @@ impl Groups {
     pub(crate) async fn start(&self, broker: &Arc<Broker>) -> Result<(), String> {
         let _ = self.surroundings.broker.set(Arc::downgrade(broker));
         tokio::spawn(pulse::run(Arc::downgrade(broker)));
+        tokio::spawn(timeline::run(Arc::downgrade(broker)));
         let check_interval =
             Duration::from_millis(broker.config().settings().groups.offsets_retention_check_interval_ms);
         tokio::spawn(pulse::expire(Arc::downgrade(broker), check_interval));
@@ -142,6 +148,15 @@ impl Groups {
             answers.push(waiting.answer().await?);
         }
         Ok(answers)
+    }
+
+    /// The events of a group from a moment on, oldest first, each a JSON object.
+    ///
+    /// # Errors
+    /// A sentence: they cannot be read.
+    pub(crate) async fn timeline(&self, group_id: &str, since_ms: i64) -> Result<Vec<String>, String> {
+        let index = partition_of(group_id, self.shards.len()) as i32;
+        self.surroundings.timeline.read(index, group_id, since_ms).await
     }
 
     /// Deletes the commits of a topic that is durably gone.

@@ -63,6 +63,8 @@ struct Written {
     /// `None`: only replies, which wait for the appends before them.
     append: Option<Pending<Vec<Result<Appended, AppendError>>, Unavailable>>,
     replies: Vec<(Ticket, Answer)>,
+    /// What has happened once the append is durable.
+    events: Vec<GroupEvent>,
 }
 
 impl Shard {
@@ -178,13 +180,14 @@ impl Shard {
     fn act(&self, state: &mut State, actions: Vec<Action>) {
         let State { stage: Stage::Live(live), waiting, .. } = state else { return };
         let mut records: Vec<Record> = Vec::new();
-        let mut replies = Vec::new();
+        let (mut replies, mut events) = (Vec::new(), Vec::new());
         for action in actions {
             match action {
                 Action::Append(record) => records.push(record),
                 Action::Event(event) => {
                     self.count(&event);
                     log::tell(self.index, &event);
+                    events.push(event);
                 }
                 Action::Reply(ticket, answer) if records.is_empty() && live.unwritten == 0 => {
                     reply(waiting, ticket, answer);
@@ -195,8 +198,8 @@ impl Shard {
         if let Some(deadline_ms) = live.coordinator.next_deadline() {
             self.surroundings.pulse.due(deadline_ms);
         }
-        if records.is_empty() && replies.is_empty() {
-            return;
+        if records.is_empty() && replies.is_empty() && (events.is_empty() || live.unwritten == 0) {
+            return self.surroundings.timeline.tell(self.index, events);
         }
         let size_bytes = log::size_bytes(&records);
         if size_bytes > log::MAX_BATCH_BYTES {
@@ -210,7 +213,7 @@ impl Shard {
         });
         live.unwritten += 1;
         // The receiver is gone only when the runtime shuts down.
-        let _ = live.writer.send(Written { append, replies });
+        let _ = live.writer.send(Written { append, replies, events });
     }
 
     fn count(&self, event: &GroupEvent) {
@@ -266,7 +269,7 @@ impl Shard {
     }
 
     /// An append and all before it are durable, or failed; of a discarded coordinator it does not matter any more.
-    fn settle(&self, failure: Option<String>, replies: Vec<(Ticket, Answer)>) {
+    fn settle(&self, failure: Option<String>, replies: Vec<(Ticket, Answer)>, events: Vec<GroupEvent>) {
         let mut state = self.lock();
         let State { stage: Stage::Live(live), waiting, .. } = &mut *state else { return };
         if let Some(problem) = failure {
@@ -274,6 +277,7 @@ impl Shard {
             return state.discard();
         }
         live.unwritten -= 1;
+        self.surroundings.timeline.tell(self.index, events);
         for (ticket, answer) in replies {
             reply(waiting, ticket, answer);
         }
@@ -323,7 +327,7 @@ impl Drop for Unfinished<'_> {
 
 /// Settles appends in their order; ends with the last one of its coordinator.
 async fn settle_all(shard: Weak<Shard>, mut written: mpsc::UnboundedReceiver<Written>) {
-    while let Some(Written { append, replies }) = written.recv().await {
+    while let Some(Written { append, replies, events }) = written.recv().await {
         let failure = match append {
             None => None,
             Some(append) => match append.await {
@@ -332,7 +336,7 @@ async fn settle_all(shard: Weak<Shard>, mut written: mpsc::UnboundedReceiver<Wri
             },
         };
         let Some(shard) = shard.upgrade() else { return };
-        shard.settle(failure, replies);
+        shard.settle(failure, replies, events);
     }
 }
 

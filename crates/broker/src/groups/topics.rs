@@ -15,7 +15,13 @@ pub(super) struct Seen(Option<(Arc<Metadata>, Arc<Topics>)>);
 /// next heartbeat, so nobody needs to be told before.
 pub(super) fn needs_topics(event: &Event) -> bool {
     let Event::Request { request, .. } = event else { return false };
-    matches!(request, Request::ConsumerHeartbeat(_) | Request::DescribeConsumerGroup(_))
+    matches!(
+        request,
+        Request::ConsumerHeartbeat(_)
+            | Request::DescribeConsumerGroup(_)
+            | Request::ExplainGroups(_)
+            | Request::ResetOffsets(_)
+    )
 }
 
 impl Surroundings {

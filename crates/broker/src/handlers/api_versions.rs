@@ -18,6 +18,9 @@ use crate::request::{Handled, Request};
 
 const FIRST_VERSION_WITH_SOFTWARE: i16 = 3;
 
+/// How the names of Ottla's own clients begin: only they are told of its own requests.
+const OUR_CLIENTS: &str = "ottla";
+
 /// The feature of the consumer group protocol, and its level that serves it.
 const GROUP_VERSION: (&str, i16) = ("group.version", 1);
 /// Before this version a level of 0 cannot be told, so a feature that may be off is left out of what is supported.
@@ -37,7 +40,9 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
             return request.respond(&response);
         }
     }
-    response.api_keys = APIS.iter().map(told).collect();
+    let with_ours = context.software().is_some_and(|software| software.name.starts_with(OUR_CLIENTS));
+    let apis = APIS.iter().filter(|api| with_ours || !api.key.is_ours());
+    response.api_keys = apis.map(told).collect();
     let (name, level) = GROUP_VERSION;
     if request.version >= LEVEL_ZERO {
         let feature = SupportedFeatureKey { name: name.into(), min_version: 0, max_version: level };

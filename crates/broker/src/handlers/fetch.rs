@@ -56,7 +56,19 @@ pub(crate) async fn handle(context: Context, mut request: Request) -> Handled {
     if !context.input_ended().is_requested() {
         unanswered.session_id = 0;
     }
+    watch(&context, &found);
     Ok(respond(&context, &request, session_id, found, limits.isolation)?.charged(charge))
+}
+
+/// Notes who was given what, for the stories of groups.
+fn watch(context: &Context, found: &[Found]) {
+    let (broker, who) = (context.broker(), context.reader_identity());
+    let now_ms = broker.wall_ms();
+    for found in found.iter().filter(|found| found.error.is_none()) {
+        if let Some(partition) = found.partition {
+            broker.fetches.watch.note(partition, &who, found.want.fetch_offset, found.next_offset, now_ms);
+        }
+    }
 }
 
 /// Ends a new session whose client never learned its id, or cannot use it.

@@ -87,7 +87,8 @@ fn all_topics(context: &Context, described: &Described) -> Vec<MetadataResponseT
     let metadata = context.broker().engine().metadata();
     let visible =
         metadata.topics().filter(|topic| context.authorize(Operation::Describe, Resource::Topic(&topic.name)));
-    visible.map(|topic| described.topic(topic)).collect()
+    let listed = visible.filter(|topic| topics::is_listed(&topic.name));
+    listed.map(|topic| described.topic(topic)).collect()
 }
 
 async fn one_topic(

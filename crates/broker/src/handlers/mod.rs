@@ -26,5 +26,7 @@ pub(crate) mod offset_commit;
 pub(crate) mod offset_delete;
 pub(crate) mod offset_fetch;
 pub(crate) mod offset_for_leader_epoch;
+pub(crate) mod ottla_group_explain;
+pub(crate) mod ottla_group_reset;
 pub(crate) mod produce;
 pub(crate) mod sync_group;

@@ -10,13 +10,13 @@
 
 use std::sync::Arc;
 
-use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, Request as Asked};
+use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, Request as Asked, Seen};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{
     OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse, OffsetCommitResponsePartition,
     OffsetCommitResponseTopic,
 };
-use ottla_storage::{Metadata, TopicId};
+use ottla_storage::{Metadata, PartitionId, TopicId};
 
 use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::{code_or_none, expect_answer, outcome};
@@ -57,8 +57,11 @@ async fn commit<'a>(
     if sizes.fold(0, usize::saturating_add) > MAX_RECORD_BYTES {
         return message.topics.iter().map(|topic| answered(topic, |_| ErrorCode::INVALID_COMMIT_OFFSET_SIZE)).collect();
     }
-    let topics =
-        message.topics.iter().zip(&accepted).filter_map(|(asked, accepted)| accepted.as_ref().ok()?.commit(asked));
+    let topics = message
+        .topics
+        .iter()
+        .zip(&accepted)
+        .filter_map(|(asked, accepted)| accepted.as_ref().ok()?.commit(context, asked));
     let topics: Vec<_> = topics.collect();
     let codes = if topics.is_empty() { Vec::new() } else { committed(context, message, topics, version).await };
     let mut codes = codes.into_iter();
@@ -90,17 +93,29 @@ impl Accepted {
     }
 
     /// The commits to those of its partitions that exist, if there are any.
-    fn commit(&self, asked: &OffsetCommitRequestTopic<'_>) -> Option<CommitTopic> {
+    fn commit(&self, context: &Context, asked: &OffsetCommitRequestTopic<'_>) -> Option<CommitTopic> {
         let existing = asked.partitions.iter().filter(|asked| self.has(asked.partition_index));
         let partitions = existing.map(|asked| CommitPartition {
             partition: asked.partition_index,
             offset: asked.committed_offset,
             leader_epoch: asked.committed_leader_epoch,
             metadata: asked.committed_metadata.as_deref().unwrap_or_default().to_owned(),
+            seen: seen(context, PartitionId { topic: TopicId(self.topic_id), index: asked.partition_index }),
         });
         let partitions: Vec<_> = partitions.collect();
         let some = !partitions.is_empty();
         some.then(|| CommitTopic { name: self.name.to_string(), topic_id: Some(self.topic_id), partitions })
+    }
+}
+
+/// What is known of a partition as it is committed to, for the group's story.
+fn seen(context: &Context, partition: PartitionId) -> Seen {
+    let broker = context.broker();
+    let bounds = broker.engine().bounds(partition).ok();
+    Seen {
+        log_start: bounds.map(|bounds| bounds.log_start_offset),
+        log_end: bounds.map(|bounds| bounds.last_stable_offset),
+        read: broker.fetches.watch.ranges(partition, &context.reader_identity()),
     }
 }
 

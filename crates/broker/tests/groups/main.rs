@@ -6,6 +6,7 @@ mod client;
 mod administration;
 mod asking;
 mod consumer_protocol;
+mod explaining;
 mod finding;
 mod log;
 mod losing;

@@ -104,6 +104,10 @@ impl<T: Twin> Engine for T {
         Twin::bounds(self, partition)
     }
 
+    fn bytes_from(&self, partition: PartitionId, offset: i64) -> Result<u64, ReadError> {
+        self.behind().bytes_from(partition, offset)
+    }
+
     fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError> {
         Twin::list_offset(self, partition, spec)
     }

@@ -146,6 +146,10 @@ impl Engine for LocalEngine {
         self.tail.bounds(partition)
     }
 
+    fn bytes_from(&self, partition: PartitionId, offset: i64) -> Result<u64, ReadError> {
+        self.tail.bytes_from(partition, offset)
+    }
+
     fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError> {
         let bounds = match self.tail.bounds(partition) {
             Ok(bounds) => bounds,

@@ -263,6 +263,18 @@ impl Tail {
         state.evict(self.limit_bytes);
     }
 
+    /// About how many bytes of batches lie from `offset` to the end.
+    ///
+    /// # Errors
+    /// There is no such partition.
+    pub(super) fn bytes_from(&self, partition: PartitionId, offset: i64) -> Result<u64, ReadError> {
+        let state = self.lock();
+        let log = state.partitions.get(&partition).ok_or(ReadError::UnknownPartition)?;
+        let written: u64 = log.view.segments.all().map(|segment| segment.bytes_from(offset)).sum();
+        let unwritten = log.unwritten().filter(|batch| batch.last_offset >= offset);
+        Ok(written + unwritten.map(|batch| batch.bytes.len() as u64).sum::<u64>())
+    }
+
     /// How much of what is in memory is in no segment file yet.
     pub(super) fn unwritten_bytes(&self) -> usize {
         self.lock().unwritten.all

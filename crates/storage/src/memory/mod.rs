@@ -244,6 +244,10 @@ impl Engine for MemoryEngine {
         self.state().partition(partition).map(Partition::bounds)
     }
 
+    fn bytes_from(&self, partition: PartitionId, offset: i64) -> Result<u64, ReadError> {
+        self.state().partition(partition).map(|partition| partition.bytes_from(offset))
+    }
+
     fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError> {
         Pending::ready(self.state().partition(partition).map(|partition| partition.list_offset(spec)))
     }

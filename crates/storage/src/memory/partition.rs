@@ -119,6 +119,12 @@ impl Partition {
         (from < to).then_some((from, to))
     }
 
+    /// How many bytes the batches take that end after `offset`.
+    pub(super) fn bytes_from(&self, offset: i64) -> u64 {
+        let first = self.batches.partition_point(|batch| batch.end_offset <= offset);
+        self.batches.iter().skip(first).map(|batch| batch.bytes.len() as u64).sum()
+    }
+
     pub(super) fn bounds(&self) -> Bounds {
         Bounds {
             log_start_offset: self.log_start_offset,

@@ -17,7 +17,7 @@ pub(in crate::config) fn inherited_log_config(values: &Values) -> LogConfig {
 }
 
 /// What holds for the log of this topic. A value of its own that this version cannot use counts as unset.
-pub(in crate::config) fn log_config(topic: &Topic, config: &BrokerConfig) -> LogConfig {
+pub(crate) fn log_config(topic: &Topic, config: &BrokerConfig) -> LogConfig {
     let mut log = config.log_config();
     for (name, value) in &topic.configs {
         if find(name).is_some_and(|known| known.property.kind.check(value).is_ok()) {

@@ -7,7 +7,8 @@ pub(crate) mod table;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-pub(super) use log::{durability, inherited_log_config, log_config};
+pub(crate) use log::log_config;
+pub(super) use log::{durability, inherited_log_config};
 pub use settings::{TimestampType, TopicSettings, TopicSettingsCache};
 
 use super::layers::{Effective, Source};

@@ -61,6 +61,7 @@ macro_rules! conformance_cases {
                     read_committed_sees_what_no_transaction_holds;
                 lasting:
                     from_the_middle_of_a_batch
+                    how_many_bytes_are_left
                     outside_of_the_log_is_out_of_range;
             }
             offsets {

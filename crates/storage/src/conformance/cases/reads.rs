@@ -28,6 +28,19 @@ pub(super) fn from_the_middle_of_a_batch(trial: &mut Trial) {
     }
 }
 
+pub(super) fn how_many_bytes_are_left(trial: &mut Trial) {
+    let partition = three_batches(trial);
+    trial.interlude();
+    let all: usize =
+        trial.read(partition, 0, 1 << 20).expect("the read failed").batches.iter().map(bytes::Bytes::len).sum();
+    let left: Vec<u64> =
+        (0..=6).map(|offset| trial.engine().bytes_from(partition, offset).expect("it is there")).collect();
+    assert_eq!(left[0], all as u64);
+    assert!(left.is_sorted_by(|a, b| a >= b) && left[5] > 0, "{left:?}");
+    assert_eq!(left[6], 0, "nothing lies behind the end");
+    assert_eq!(trial.engine().bytes_from(nowhere(), 0), Err(ReadError::UnknownPartition));
+}
+
 pub(super) fn empty_at_the_end(trial: &mut Trial) {
     let partition = three_batches(trial);
     let outcome = trial.read(partition, 6, 1 << 20).expect("the read failed");

@@ -98,6 +98,16 @@ pub(super) struct SegmentName {
 }
 
 impl SegmentMeta {
+    /// About how many bytes of batches lie in it from `offset` on, as if they were spread evenly over its offsets.
+    pub(super) fn bytes_from(&self, offset: i64) -> u64 {
+        let (all, left) = (self.end_offset - self.base_offset, self.end_offset - offset.max(self.base_offset));
+        let bytes = u128::from(self.bytes.saturating_sub(header::FIRST_BATCH_AT));
+        match (u128::try_from(all), u128::try_from(left)) {
+            (Ok(all @ 1..), Ok(left)) => u64::try_from(bytes * left / all).unwrap_or(u64::MAX),
+            _ => 0,
+        }
+    }
+
     /// Of a segment with nothing in it but the header.
     fn empty(base_offset: i64, created_ms: i64) -> Self {
         Self {

@@ -1,0 +1,89 @@
+//! What the broker knows of a group's partitions: where their logs begin and end, how old the first unread record is, who fetches.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ottla_groups::{ExplainedGroup, PartitionFacts, ReaderFacts};
+use ottla_protocol::records;
+use ottla_storage::{Isolation, PartitionId, Read, Topic};
+
+use super::Facts;
+use crate::Broker;
+use crate::config::topic::log_config;
+use crate::fetch::Reader;
+
+/// How many partitions of a group are looked at for the age of their first unread record: each may have to be read from the disk.
+const MOST_READS: usize = 1_000;
+
+/// Facts of every partition that a group has or has committed to, as far as it exists. All ends are taken before the first wait, so
+/// they are of one moment.
+pub(super) async fn of(broker: &Arc<Broker>, group: &ExplainedGroup) -> Facts {
+    let (metadata, now_ms) = (broker.engine().metadata(), broker.wall_ms());
+    let mut facts = Facts::new();
+    let mut unread = Vec::new();
+    for (name, index) in concerned(group) {
+        let Some(topic) = metadata.by_name(name) else { continue };
+        let partition = PartitionId { topic: topic.id, index };
+        let Ok(bounds) = broker.engine().bounds(partition) else { continue };
+        let readers = broker.fetches.watch.readers(partition, now_ms);
+        let known = PartitionFacts {
+            log_start: bounds.log_start_offset,
+            end: bounds.last_stable_offset,
+            unread_since_ms: None,
+            retention_ms: retention_ms(broker, topic),
+            readers: readers.iter().map(reader).collect(),
+        };
+        let committed = group.offsets.iter().find(|offset| offset.topic == name && offset.partition == index);
+        if let Some(committed) = committed.map(|offset| offset.offset.max(known.log_start)).filter(|&at| at < known.end)
+        {
+            unread.push(((name.to_owned(), index), partition, committed));
+        }
+        facts.insert((name.to_owned(), index), known);
+    }
+    for (key, partition, offset) in unread.into_iter().take(MOST_READS) {
+        let since_ms = timestamp_at(broker, partition, offset).await;
+        if let Some(facts) = facts.get_mut(&key) {
+            facts.unread_since_ms = since_ms;
+        }
+    }
+    facts
+}
+
+fn concerned(group: &ExplainedGroup) -> BTreeSet<(&str, i32)> {
+    let committed = group.offsets.iter().map(|offset| (offset.topic.as_str(), offset.partition));
+    let held = group.members.iter().flat_map(|member| &member.held);
+    let held = held.flat_map(|(topic, partitions)| partitions.iter().map(|&partition| (topic.as_str(), partition)));
+    committed.chain(held).collect()
+}
+
+fn retention_ms(broker: &Broker, topic: &Topic) -> Option<i64> {
+    let config = log_config(topic, &broker.config());
+    config.retention_ms.filter(|_| config.delete).and_then(|ms| i64::try_from(ms).ok())
+}
+
+fn reader(reader: &Reader) -> ReaderFacts {
+    let software = reader.who.software.as_ref().map(|software| (software.name.clone(), software.version.clone()));
+    ReaderFacts {
+        client_id: reader.who.client_id.to_string(),
+        host: format!("/{}", reader.who.address),
+        software,
+        position: reader.position(),
+        last_fetch_ms: reader.last_ms,
+    }
+}
+
+/// The timestamp of the record at that offset, or of the batch that holds it where it is compressed.
+async fn timestamp_at(broker: &Broker, partition: PartitionId, offset: i64) -> Option<i64> {
+    let read = Read {
+        partition,
+        offset,
+        max_bytes: 1,
+        at_least_one_batch: true,
+        isolation: Isolation::ReadUncommitted,
+        may_name_file: false,
+    };
+    let outcome = broker.engine().read(read).await.ok()?;
+    let blob = outcome.batches.first()?;
+    let batch = records::batches(blob).next()?.ok()?;
+    Some(batch.header.base_timestamp_ms).filter(|&at_ms| at_ms >= 0)
+}

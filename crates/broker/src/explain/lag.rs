@@ -1,0 +1,65 @@
+//! How far a group is behind, all partitions at one moment.
+
+use ottla_groups::{ExplainedGroup, ExplainedOffset, PartitionFacts};
+use ottla_storage::PartitionId;
+use serde_json::{Value, json};
+
+use super::Facts;
+use crate::Broker;
+use crate::groups::story;
+
+/// How many records a commit is behind; `None` for a partition that does not exist any more.
+pub(super) fn records(offset: &ExplainedOffset, facts: &Facts) -> Option<i64> {
+    let facts = facts.get(&(offset.topic.clone(), offset.partition))?;
+    Some(facts.end.saturating_sub(offset.offset.max(facts.log_start)).max(0))
+}
+
+pub(super) fn json(broker: &Broker, now_ms: i64, group: &ExplainedGroup, facts: &Facts) -> Value {
+    let lines: Vec<Value> = facts.iter().map(|(key, facts)| line(broker, now_ms, group, key, facts)).collect();
+    let sum = |field: &str| {
+        let known: Vec<i64> = lines.iter().filter_map(|line| line[field].as_i64()).collect();
+        (!known.is_empty()).then(|| known.iter().sum::<i64>())
+    };
+    let behind_ms = lines.iter().filter_map(|line| line["behind_ms"].as_i64()).max();
+    json!({
+        "at_ms": now_ms,
+        "group": group.group_id,
+        "records": sum("records"),
+        "bytes": sum("bytes"),
+        "behind_ms": behind_ms,
+        "partitions": lines,
+    })
+}
+
+fn line(broker: &Broker, now_ms: i64, group: &ExplainedGroup, key: &(String, i32), facts: &PartitionFacts) -> Value {
+    let (topic, partition) = key;
+    let offset = group.offsets.iter().find(|offset| offset.topic == *topic && offset.partition == *partition);
+    let from = offset.map(|offset| offset.offset.max(facts.log_start));
+    let records = from.map(|from| facts.end.saturating_sub(from).max(0));
+    let behind_ms = match (records, facts.unread_since_ms) {
+        (Some(0), _) => Some(0),
+        (Some(_), Some(at_ms)) => Some((now_ms - at_ms).max(0)),
+        _ => None,
+    };
+    let bytes = from.and_then(|from| bytes_from(broker, topic, *partition, from.min(facts.end)));
+    json!({
+        "topic": topic,
+        "partition": partition,
+        "committed": offset.map(|offset| offset.offset),
+        "committed_at_ms": offset.map(|offset| offset.committed_at_ms),
+        "metadata": offset.map(|offset| offset.metadata.as_str()),
+        "log_start": facts.log_start,
+        "end": facts.end,
+        "records": records,
+        "bytes": bytes,
+        "behind_ms": behind_ms,
+        "member": group.owner(topic, *partition).map(|owner| story::member(&owner.who)),
+    })
+}
+
+/// About how many bytes of records lie from that offset to the end.
+fn bytes_from(broker: &Broker, topic: &str, index: i32, offset: i64) -> Option<u64> {
+    let metadata = broker.engine().metadata();
+    let partition = PartitionId { topic: metadata.by_name(topic)?.id, index };
+    broker.engine().bytes_from(partition, offset).ok()
+}
