@@ -19,6 +19,11 @@ impl Failure {
         }
     }
 
+    /// Why it cannot, if it cannot.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+
     /// Resolves with the reason once there is one.
     pub(crate) async fn wait(&self) -> String {
         loop {

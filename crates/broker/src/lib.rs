@@ -17,6 +17,7 @@ mod failure;
 mod fetch;
 mod groups;
 mod handlers;
+mod http;
 mod memory;
 mod observer;
 mod operations;

@@ -44,6 +44,7 @@ impl std::error::Error for StartError {}
 pub struct RunningBroker {
     broker: Arc<Broker>,
     addresses: Vec<String>,
+    http_addresses: Vec<SocketAddr>,
     accepting: Vec<JoinHandle<()>>,
 }
 
@@ -67,6 +68,7 @@ pub async fn start_bounded(
     max_connections: usize,
 ) -> Result<RunningBroker, StartError> {
     let bound = bind_all(&config)?;
+    let http = bind_http(&config)?;
     let broker = Arc::new(Broker::new(identity, config, parts));
     broker.engine().subscribe(Arc::new(BrokerObserver::new(&broker)));
     broker.groups.start(&broker).await.map_err(StartError)?;
@@ -80,13 +82,23 @@ pub async fn start_bounded(
             accepting.push(tokio::spawn(accept(broker.clone(), listener.clone(), socket, places.clone())));
         }
     }
-    Ok(RunningBroker { broker, addresses, accepting })
+    let mut http_addresses = Vec::new();
+    for socket in http {
+        http_addresses.extend(socket.local_addr());
+        accepting.push(tokio::spawn(crate::http::serve(broker.clone(), socket)));
+    }
+    Ok(RunningBroker { broker, addresses, http_addresses, accepting })
 }
 
 impl RunningBroker {
     /// Where it listens, one `HOST:PORT` for each listener, with the ports that the system chose.
     pub fn addresses(&self) -> &[String] {
         &self.addresses
+    }
+
+    /// Where it serves `/health` and `/metrics`; nowhere unless `ottla.http.listen` says so.
+    pub fn http_addresses(&self) -> &[SocketAddr] {
+        &self.http_addresses
     }
 
     /// The broker itself.
@@ -155,6 +167,16 @@ fn bind_all(config: &BrokerConfig) -> Result<Vec<Bound>, StartError> {
         all.push(Bound { listener, sockets });
     }
     Ok(all)
+}
+
+/// The sockets of `ottla.http.listen`.
+fn bind_http(config: &BrokerConfig) -> Result<Vec<TcpListener>, StartError> {
+    let Some((host, port)) = config.settings().http_listen.clone() else { return Ok(Vec::new()) };
+    let listener = ConfiguredListener { name: "http".to_owned(), host, port };
+    bind(&listener).map_err(|(address, error)| {
+        let place = address.map_or_else(|| listener.to_string(), |address| address.to_string());
+        StartError(format!("cannot serve HTTP on {place}: {error}; choose another ottla.http.listen"))
+    })
 }
 
 fn is_localhost(listener: &ConfiguredListener) -> bool {

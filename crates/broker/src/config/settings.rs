@@ -8,7 +8,7 @@ use ottla_storage::{CleanerConfig, Durability};
 use super::error::ConfigError;
 use super::kind::split_list;
 use super::layers::Values;
-use super::listener::Listener;
+use super::listener::{Listener, parse_address};
 use super::property::Property;
 use super::table::groups as g;
 use super::table::network as n;
@@ -56,6 +56,8 @@ pub struct GroupSettings {
 pub struct BrokerSettings {
     /// `listeners`, without those in `controller.listener.names`.
     pub listeners: Vec<Listener>,
+    /// `ottla.http.listen`: host (`None` for all interfaces) and port.
+    pub http_listen: Option<(Option<String>, u16)>,
     /// `advertised.listeners`, each with a host; port 0 stands for the one that was bound. Empty: the address that the
     /// client came in by.
     pub advertised_listeners: Vec<Listener>,
@@ -110,6 +112,7 @@ impl BrokerSettings {
         check_replication(values)?;
         let listeners = listeners(values)?;
         Ok(BrokerSettings {
+            http_listen: http_listen(values)?,
             advertised_listeners: advertised(values, &listeners)?,
             listeners,
             data_dir: data_dir(values)?,
@@ -263,6 +266,15 @@ fn listeners(values: &Values) -> Result<Vec<Listener>, ConfigError> {
         }
     }
     Ok(listeners)
+}
+
+fn http_listen(values: &Values) -> Result<Option<(Option<String>, u16)>, ConfigError> {
+    let address = values.text(&n::OTTLA_HTTP_LISTEN);
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let parsed = parse_address(&address);
+    parsed.map(Some).map_err(|wrong| ConfigError::conflict(format!("ottla.http.listen {wrong}")))
 }
 
 fn is_for_controllers(values: &Values, listener: &Listener) -> bool {

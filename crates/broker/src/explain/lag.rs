@@ -8,10 +8,9 @@ use super::Facts;
 use crate::Broker;
 use crate::groups::story;
 
-/// How many records a commit is behind; `None` for a partition that does not exist any more.
-pub(super) fn records(offset: &ExplainedOffset, facts: &Facts) -> Option<i64> {
-    let facts = facts.get(&(offset.topic.clone(), offset.partition))?;
-    Some(facts.end.saturating_sub(offset.offset.max(facts.log_start)).max(0))
+/// How many offsets a commit is behind.
+pub(crate) fn records(offset: &ExplainedOffset, facts: &PartitionFacts) -> i64 {
+    facts.end.saturating_sub(offset.offset.max(facts.log_start)).max(0)
 }
 
 pub(super) fn json(broker: &Broker, now_ms: i64, group: &ExplainedGroup, facts: &Facts) -> Value {
@@ -35,7 +34,7 @@ fn line(broker: &Broker, now_ms: i64, group: &ExplainedGroup, key: &(String, i32
     let (topic, partition) = key;
     let offset = group.offsets.iter().find(|offset| offset.topic == *topic && offset.partition == *partition);
     let from = offset.map(|offset| offset.offset.max(facts.log_start));
-    let records = from.map(|from| facts.end.saturating_sub(from).max(0));
+    let records = offset.map(|offset| records(offset, facts));
     let behind_ms = match (records, facts.unread_since_ms) {
         (Some(0), _) => Some(0),
         (Some(_), Some(at_ms)) => Some((now_ms - at_ms).max(0)),

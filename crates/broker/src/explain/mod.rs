@@ -16,9 +16,10 @@ use serde_json::{Value, json};
 use crate::Broker;
 use crate::groups::story;
 use crate::groups::wire::error_code;
+pub(crate) use lag::records as lag_records;
 
 /// Facts by topic and partition.
-type Facts = BTreeMap<(String, i32), PartitionFacts>;
+pub(crate) type Facts = BTreeMap<(String, i32), PartitionFacts>;
 
 /// Why there is no answer; the sentence is for people.
 pub(crate) type Failure = (ErrorCode, String);
@@ -45,6 +46,19 @@ pub(crate) async fn view(broker: &Arc<Broker>, group_id: &str, view: &str, since
             Err((ErrorCode::INVALID_REQUEST, sentence))
         }
     }
+}
+
+/// Every group with all that is known of its partitions.
+///
+/// # Errors
+/// A coordinator cannot answer now.
+pub(crate) async fn everything(broker: &Arc<Broker>) -> Result<Vec<(ExplainedGroup, Facts)>, Failure> {
+    let mut known = Vec::new();
+    for group in all(broker).await? {
+        let facts = facts::of(broker, &group).await;
+        known.push((group, facts));
+    }
+    Ok(known)
 }
 
 async fn status(broker: &Arc<Broker>, group_id: &str) -> Result<Value, Failure> {

@@ -7,7 +7,9 @@ use super::{Facts, lag};
 
 pub(super) fn json(now_ms: i64, group: &ExplainedGroup, facts: &Facts) -> Value {
     let diagnosis = diagnose(now_ms, group, facts);
-    let lags: Vec<i64> = group.offsets.iter().filter_map(|offset| lag::records(offset, facts)).collect();
+    let facts_of = |offset: &ExplainedOffset| facts.get(&(offset.topic.clone(), offset.partition));
+    let lags = group.offsets.iter().filter_map(|offset| Some(lag::records(offset, facts_of(offset)?)));
+    let lags: Vec<i64> = lags.collect();
     let behind_ms = facts.values().filter_map(|facts| facts.unread_since_ms).map(|at| (now_ms - at).max(0)).max();
     let lag_records = (!lags.is_empty()).then(|| lags.iter().sum::<i64>());
     let idle = group.members.iter().filter(|member| member.held.is_empty()).count();

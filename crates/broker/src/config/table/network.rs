@@ -24,6 +24,12 @@ declare! { NETWORK:
         "Unset means automatic: every client is told the address it came in by. Needed behind a proxy or a port mapping. \
          `--advertise HOST:PORT` is the short form.",
     );
+    OTTLA_HTTP_LISTEN = Property::unset(
+        "ottla.http.listen",
+        Kind::Text,
+        "where /health and /metrics are served over HTTP, as HOST:PORT",
+    )
+    .more("Unset means nowhere. The metrics have the names and labels of kafka_exporter.");
     LISTENER_SECURITY_PROTOCOL_MAP = Property::served(
         "listener.security.protocol.map",
         Kind::Text,
