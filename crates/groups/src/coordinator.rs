@@ -6,6 +6,7 @@ use crate::durable::DurableGroup;
 use crate::event::{Action, ClientInfo, Event, GroupEvent, GroupEventKind, LogStartMoved, Now, Record, Ticket};
 use crate::expiry::MOST_AT_ONCE;
 use crate::group::Group;
+use crate::group_config::GroupConfigs;
 use crate::join::refused;
 use crate::leave::left_nothing;
 use crate::offsets::{fetch, may_fetch};
@@ -37,6 +38,9 @@ pub struct Coordinator {
     groups: BTreeMap<String, Group>,
     parked: Parked,
     topics: Arc<Topics>,
+    configs: Arc<GroupConfigs>,
+    /// Over which connection the request came that is handled.
+    connection: Option<u64>,
     /// When to look at which group; for each group at most one entry, which `queued` repeats.
     wake_ups: BTreeSet<(u64, String)>,
     queued: BTreeMap<String, u64>,
@@ -55,6 +59,8 @@ impl Coordinator {
             groups: BTreeMap::new(),
             parked: Parked::new(),
             topics: Arc::default(),
+            configs: Arc::default(),
+            connection: None,
             wake_ups: BTreeSet::new(),
             queued: BTreeMap::new(),
             last_call_ms: 0,
@@ -119,7 +125,11 @@ impl Coordinator {
             Event::Request { ticket, request, .. } if !self.is_loaded => {
                 actions.push(Action::Reply(ticket, refuse(&request, GroupError::CoordinatorLoadInProgress)));
             }
-            Event::Request { ticket, client, request } => self.request(now, ticket, client, request, actions),
+            Event::Request { ticket, client, request } => {
+                self.connection = client.connection;
+                self.request(now, ticket, client, request, actions);
+                self.connection = None;
+            }
             Event::Tick => self.tick(now, actions),
             Event::Cancelled { ticket } => {
                 if let Some((group_id, member_id)) = self.parked.remove(&ticket) {
@@ -134,6 +144,8 @@ impl Coordinator {
             Event::ExpireOffsets => self.expire_offsets(now, actions),
             Event::LogStartMoved(moved) => self.log_start_moved(now, &moved, actions),
             Event::TopicDeleted { name, topic_id } => self.topic_deleted(now, &name, topic_id, actions),
+            Event::GroupConfigsChanged(configs) => self.group_configs_changed(configs),
+            Event::ConnectionLost { connection } => self.connection_lost(now, connection, actions),
         }
     }
 
@@ -157,6 +169,11 @@ impl Coordinator {
     /// Whether any group has members that the topics matter to: those of the consumer protocol.
     pub fn reads_topics(&self) -> bool {
         self.groups.values().any(Group::is_consumer)
+    }
+
+    /// Whether it may matter to some group that a connection is lost.
+    pub fn looks_at_connections(&self) -> bool {
+        self.configs.look_at_connections(&self.settings)
     }
 
     /// How many groups there are; for the ready line and metrics.
@@ -195,6 +212,8 @@ impl Coordinator {
         act(&mut Step {
             now,
             settings: &self.settings,
+            config: self.configs.of(group_id, &self.settings),
+            connection: self.connection,
             topics: &self.topics,
             group,
             parked: &mut self.parked,
@@ -245,6 +264,22 @@ impl Coordinator {
         let consumers = self.groups.values().filter(|group| group.is_consumer());
         for group_id in consumers.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
             self.step(now, &group_id, actions, |step| step.topics_changed(&before));
+        }
+    }
+
+    fn group_configs_changed(&mut self, configs: Arc<GroupConfigs>) {
+        self.configs = configs;
+        for group in self.groups.values_mut() {
+            if self.configs.of(&group.group_id, &self.settings).lost_connection_grace_ms.is_none() {
+                group.connections.forget_all();
+            }
+        }
+    }
+
+    fn connection_lost(&mut self, now: Now, connection: u64, actions: &mut Vec<Action>) {
+        let concerned = self.groups.values().filter(|group| group.connections.has(connection));
+        for group_id in concerned.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
+            self.step(now, &group_id, actions, |step| step.connection_lost(connection));
         }
     }
 

@@ -48,6 +48,7 @@ impl Step<'_> {
             return self.reply(ticket, refused(error, &request.member_id));
         }
         request.protocols = without_repetitions(request.protocols);
+        self.hear(&request.member_id);
         if !self.has_room(&request) {
             let member_id = core::mem::take(&mut request.member_id);
             self.reply(ticket, refused(GroupError::GroupMaxSizeReached, ""));
@@ -106,6 +107,7 @@ impl Step<'_> {
         }
         let pending = PendingMember { client, deadline_ms, since_ms: self.now.wall_ms };
         self.group.pending.insert(member_id.clone(), pending);
+        self.hear(&member_id);
         self.group.wake_at(deadline_ms);
         self.hold_longer(false);
         self.reply(ticket, refused(GroupError::MemberIdRequired, &member_id));
@@ -144,6 +146,7 @@ impl Step<'_> {
         let cause = format!("member {member_id} joins{}", because(request.reason.as_deref()));
         self.group.leader.get_or_insert_with(|| member_id.clone());
         self.group.roster.add(member);
+        self.hear(&member_id);
         self.group.wake_at(deadline_ms);
         self.park(ticket, &member_id);
         self.hold_longer(true);

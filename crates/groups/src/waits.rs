@@ -41,6 +41,8 @@ pub enum WaitName {
     MemberToRevoke,
     /// A new member's join is parked; its client does not know its id yet.
     NewMemberToBeAnswered,
+    /// A member's connection was lost; it may come back over another one.
+    LostConnection,
 }
 
 /// What happens when a wait ends without the awaited.
@@ -85,6 +87,7 @@ pub(crate) fn waits(now: Now, group: &Group) -> Vec<Wait> {
     }
     waits.for_pending();
     waits.for_sessions();
+    waits.for_connections();
     waits.found.sort_by_key(|wait| wait.deadline_ms);
     waits.found
 }
@@ -126,19 +129,12 @@ impl Waits<'_> {
 
     fn for_consumers(&mut self) {
         for (member_id, live) in &self.group.consumer.members {
-            let durable = self.group.durable.consumer_member(member_id);
-            let metadata = durable.and_then(|member| member.metadata.as_ref());
-            let culprit = || Culprit {
-                member_id: member_id.clone(),
-                group_instance_id: metadata.and_then(|metadata| metadata.group_instance_id.clone()),
-                client_id: metadata.map(|metadata| metadata.client_id.clone()).unwrap_or_default(),
-                host: metadata.map(|metadata| metadata.client_host.clone()).unwrap_or_default(),
-            };
+            let culprit = self.consumer_culprit(member_id);
             let then = WaitOutcome::MemberRemoved;
             if let Some(deadline_ms) = live.revocation_deadline_ms {
-                self.add(WaitName::MemberToRevoke, Some(culprit()), live.revoking_since_ms, deadline_ms, then);
+                self.add(WaitName::MemberToRevoke, culprit.clone(), live.revoking_since_ms, deadline_ms, then);
             }
-            self.add(WaitName::Heartbeat, Some(culprit()), live.last_seen_ms, live.session_deadline_ms, then);
+            self.add(WaitName::Heartbeat, culprit, live.last_seen_ms, live.session_deadline_ms, then);
         }
     }
 
@@ -157,5 +153,31 @@ impl Waits<'_> {
             let (culprit, since_ms) = (Some(member.culprit()), member.last_seen_ms);
             self.add(name, culprit, since_ms, deadline_ms, WaitOutcome::MemberRemoved);
         }
+    }
+
+    fn for_connections(&mut self) {
+        for (member_id, lost) in self.group.connections.lost() {
+            let (roster, pending) = (&self.group.roster, &self.group.pending);
+            let (culprit, then) = if let Some(pending) = pending.get(member_id) {
+                (Some(pending.culprit(member_id)), WaitOutcome::MemberIdForgotten)
+            } else {
+                let classic = roster.get(member_id).map(|member| member.culprit());
+                (classic.or_else(|| self.consumer_culprit(member_id)), WaitOutcome::MemberRemoved)
+            };
+            if culprit.is_some() {
+                self.add(WaitName::LostConnection, culprit, lost.since_ms, lost.deadline_ms, then);
+            }
+        }
+    }
+
+    /// A member of the consumer protocol.
+    fn consumer_culprit(&self, member_id: &str) -> Option<Culprit> {
+        let metadata = self.group.durable.consumer_member(member_id)?.metadata.as_ref();
+        Some(Culprit {
+            member_id: member_id.into(),
+            group_instance_id: metadata.and_then(|metadata| metadata.group_instance_id.clone()),
+            client_id: metadata.map(|metadata| metadata.client_id.clone()).unwrap_or_default(),
+            host: metadata.map(|metadata| metadata.client_host.clone()).unwrap_or_default(),
+        })
     }
 }

@@ -136,6 +136,7 @@ impl Step<'_> {
             self.record(StoredRecord::GroupEpoch(self.group.group_id.clone(), Some(epoch)));
         }
         self.record(StoredRecord::ConsumerMember(self.group.group_id.clone(), member_id.into(), Some(metadata)));
+        self.hear(member_id);
         self.next_epoch(&format!("member {member_id} joins"));
     }
 
@@ -199,6 +200,7 @@ impl Step<'_> {
     pub(super) fn forget_consumer(&mut self, member_id: &str) -> Option<DurableMember> {
         let member = self.group.durable.consumer_member(member_id)?.clone();
         self.group.consumer.remove(member_id, &member);
+        self.group.connections.forget(member_id);
         let (group_id, member_id) = (self.group.group_id.clone(), String::from(member_id));
         self.record(StoredRecord::Current(group_id.clone(), member_id.clone(), None));
         self.record(StoredRecord::Target(group_id.clone(), member_id.clone(), None));

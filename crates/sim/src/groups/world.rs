@@ -386,7 +386,7 @@ impl World {
         }
         self.trace.note(self.at_ms, || format!("{name} asks {request:?}"));
         let ticket = self.broker.ticket(from);
-        let client = ClientInfo { client_id: name, host: "/10.0.0.1".into(), software: None };
+        let client = ClientInfo { client_id: name, host: "/10.0.0.1".into(), software: None, connection: None };
         self.checks.asked(self.at_ms, ticket, &request);
         let event = Event::Request { ticket, client, request };
         let Some(coordinator) = self.broker.coordinator.as_mut() else { return };
