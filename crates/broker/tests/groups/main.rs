@@ -7,6 +7,7 @@ mod administration;
 mod asking;
 mod consumer_protocol;
 mod finding;
+mod group_configs;
 mod log;
 mod losing;
 mod lost;
