@@ -6,6 +6,7 @@
 //! member has its session to come back, and so it has here. Only what was heard of since the coordinator was loaded counts.
 use crate::event::GroupEventKind;
 use crate::planted::planted;
+use crate::request::Request;
 use crate::step::Step;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -91,8 +92,23 @@ impl Connections {
     }
 }
 
+impl Request {
+    /// The member that speaks, with its group.
+    pub(crate) fn speaker(&self) -> Option<(&str, &str)> {
+        let (group_id, member_id) = match self {
+            Request::JoinGroup(request) => (&request.group_id, &request.member_id),
+            Request::SyncGroup(request) => (&request.group_id, &request.member_id),
+            Request::Heartbeat(request) => (&request.group_id, &request.member_id),
+            Request::CommitOffsets(request) => (&request.group_id, &request.member_id),
+            Request::ConsumerHeartbeat(request) => (&request.group_id, &request.member_id),
+            _ => return None,
+        };
+        Some((group_id, member_id))
+    }
+}
+
 impl Step<'_> {
-    /// A request names this member: it is there, over the request's connection, whatever it is answered.
+    /// A member speaks: it is there, over the request's connection, whatever it is answered.
     pub(crate) fn hear(&mut self, member_id: &str) {
         let Some(connection) = self.connection.filter(|_| self.config.lost_connection_grace_ms.is_some()) else {
             return;

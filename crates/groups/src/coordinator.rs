@@ -311,6 +311,9 @@ impl Coordinator {
         if let Err(error) = check_names(&request) {
             return actions.push(Action::Reply(ticket, refuse(&request, error)));
         }
+        if let Some((group_id, member_id)) = request.speaker().filter(|_| self.looks_at_connections()) {
+            self.step(now, group_id, actions, |step| step.hear(member_id));
+        }
         match request {
             Request::JoinGroup(request) => self.join(now, ticket, client, request, actions),
             Request::CommitOffsets(request) => self.commit(now, ticket, request, actions),

@@ -12,7 +12,6 @@ impl Step<'_> {
     }
 
     fn beat(&mut self, request: &Heartbeat) -> Result<(), GroupError> {
-        self.hear(&request.member_id);
         let instance = request.group_instance_id.as_deref();
         self.check_generation(&request.member_id, instance, request.generation_id)?;
         if matches!(self.group.state, GroupState::Empty | GroupState::Dead) {

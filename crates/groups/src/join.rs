@@ -48,7 +48,6 @@ impl Step<'_> {
             return self.reply(ticket, refused(error, &request.member_id));
         }
         request.protocols = without_repetitions(request.protocols);
-        self.hear(&request.member_id);
         if !self.has_room(&request) {
             let member_id = core::mem::take(&mut request.member_id);
             self.reply(ticket, refused(GroupError::GroupMaxSizeReached, ""));

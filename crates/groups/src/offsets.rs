@@ -11,7 +11,6 @@ use alloc::vec::Vec;
 
 impl Step<'_> {
     pub(crate) fn commit(&mut self, ticket: Ticket, request: CommitOffsets) {
-        self.hear(&request.member_id);
         if let Err(error) = self.may_commit(&request) {
             return self.reply(ticket, Answer::CommitOffsets(Err(error)));
         }

@@ -11,7 +11,6 @@ use alloc::vec::Vec;
 
 impl Step<'_> {
     pub(crate) fn sync(&mut self, ticket: Ticket, request: SyncGroup) {
-        self.hear(&request.member_id);
         if let Err(error) = self.may_sync(&request) {
             return self.reply(ticket, Answer::SyncGroup(Err(error)));
         }

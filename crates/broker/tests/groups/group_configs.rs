@@ -118,7 +118,7 @@ async fn until_members(broker: &TestBroker, client: &mut Client, group: &str, me
 }
 
 /// A member of the classic protocol, alone, whose session is long.
-async fn settled<'a>(client: &mut Client, group: &str, instance: Option<&'a str>) -> JoinGroupResponse<'static> {
+async fn settled(client: &mut Client, group: &str, instance: Option<&str>) -> JoinGroupResponse<'static> {
     let with = |member_id: String| JoinGroupRequest {
         session_timeout_ms: SESSION_MS,
         group_instance_id: instance.map(Into::into),

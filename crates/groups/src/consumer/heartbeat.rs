@@ -31,7 +31,6 @@ impl Step<'_> {
         client: &ClientInfo,
         request: ConsumerHeartbeat,
     ) -> Result<ConsumerHeartbeatAnswer, Refusal> {
-        self.hear(&request.member_id);
         let is_joining = request.member_epoch == 0;
         let is_full = is_joining
             || (request.rebalance_timeout_ms.is_some()
