@@ -15,9 +15,6 @@ use crate::context::{self, Context, Resource};
 use crate::topics::check_topic_name;
 use crate::{errors, handlers::describe_configs};
 
-/// DescribeConfigs' number for groups.
-const GROUP_RESOURCE: i8 = 32;
-
 /// Why a resource was not changed; the sentence is for the client.
 pub(crate) type Failure = (ErrorCode, String);
 
@@ -117,6 +114,7 @@ async fn finish(context: &Context, wish: &Wish<'_>, mut under_way: UnderWay) -> 
 fn tell(wish: &Wish<'_>, Plan { owner, change }: &Plan) {
     let (resource, name) = match (owner, wish.resource_name) {
         (Owner::Topic, name) => ("topic", name),
+        (Owner::Group, name) => ("group", name),
         (Owner::Broker, "") => ("all brokers", ""),
         (Owner::Broker, name) => ("broker", name),
     };
@@ -127,6 +125,7 @@ fn tell(wish: &Wish<'_>, Plan { owner, change }: &Plan) {
         tracing::info!(resource, name, "{config}={}", Shown(value));
         let class = match owner {
             Owner::Topic => config::topic::table::find(config).map(|known| known.property.class),
+            Owner::Group => config::group::find(config).map(|known| known.property.class),
             Owner::Broker => config::table::find(config).map(|property| property.class),
         };
         match class {
@@ -141,14 +140,8 @@ fn find(context: &Context, wish: &Wish<'_>) -> Result<(Owner, ConfigResource), F
     match wish.resource_type {
         describe_configs::TOPIC_RESOURCE => find_topic(context, wish.resource_name),
         describe_configs::BROKER_RESOURCE => find_broker(context, wish.resource_name),
-        GROUP_RESOURCE => {
-            let reason = "groups have no configs of their own yet; their bounds are properties of the broker (group.*)";
-            Err((ErrorCode::INVALID_REQUEST, reason.to_owned()))
-        }
-        other => {
-            let reason = format!("configs of resource type {other} are not served, only of topics (2) and brokers (4)");
-            Err((ErrorCode::INVALID_REQUEST, reason))
-        }
+        describe_configs::GROUP_RESOURCE => find_group(context, wish.resource_name),
+        other => Err((ErrorCode::INVALID_REQUEST, describe_configs::not_served(other))),
     }
 }
 
@@ -177,4 +170,13 @@ fn find_broker(context: &Context, name: &str) -> Result<(Owner, ConfigResource),
         return Ok((Owner::Broker, ConfigResource::Broker(Arc::from(name))));
     }
     Err((ErrorCode::INVALID_REQUEST, format!("there is only broker {node_id} here, and the empty name for all")))
+}
+
+/// Groups have configs whether they exist or not.
+fn find_group(context: &Context, name: &str) -> Result<(Owner, ConfigResource), Failure> {
+    if !context.authorize(context::Operation::AlterConfigs, Resource::Group(name)) {
+        return Err((ErrorCode::GROUP_AUTHORIZATION_FAILED, "not allowed to change this group's configs".to_owned()));
+    }
+    describe_configs::check_group_id(name).map_err(|reason| (ErrorCode::INVALID_REQUEST, reason.to_owned()))?;
+    Ok((Owner::Group, ConfigResource::Group(Arc::from(name))))
 }

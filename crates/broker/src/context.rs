@@ -106,6 +106,8 @@ pub(crate) struct Connection {
     order_holds: AtomicUsize,
     /// Requested once the peer sends nothing more; it may still read.
     pub(crate) input_ended: Stop,
+    /// Its number for the groups, once it has spoken for a member of one.
+    member_connection: OnceLock<u64>,
 }
 
 impl Connection {
@@ -120,6 +122,15 @@ impl Connection {
             software: OnceLock::new(),
             order_holds: AtomicUsize::new(0),
             input_ended: Stop::default(),
+            member_connection: OnceLock::new(),
+        }
+    }
+
+    /// The peer has closed it, or the network did: members that were heard of over it may be gone. What the broker's own stop ends
+    /// says nothing about them.
+    pub(crate) fn lost(&self) {
+        if let Some(number) = self.member_connection.get().filter(|_| !self.broker.stop.is_requested()) {
+            self.broker.groups.connection_lost(*number);
         }
     }
 
@@ -189,6 +200,12 @@ impl Context {
     /// The address the client connected to.
     pub(crate) fn local(&self) -> SocketAddr {
         self.connection.local
+    }
+
+    /// The connection's number for the groups: it speaks for a member.
+    pub(crate) fn member_connection(&self) -> u64 {
+        let connection = &self.connection;
+        *connection.member_connection.get_or_init(|| connection.broker.groups.number_connection())
     }
 
     /// Requested once the client sends nothing more: it has gone, or at least asks for nothing else.

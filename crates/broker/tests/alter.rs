@@ -18,6 +18,7 @@ use ottla_storage::{ConfigChange, Engine, MetadataError, Pending};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const GROUP: i8 = 32;
 
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -150,7 +151,16 @@ async fn what_cannot_be_is_refused_for_its_resource_alone() {
         (BROKER, "1", ("num.partitions", SET, Some("1")), ErrorCode::INVALID_REQUEST),
         (BROKER, "", ("log.retention.ms", SET, Some("x")), ErrorCode::INVALID_REQUEST),
         (BROKER, "1", ("log.retention.mss", SET, Some("1")), ErrorCode::INVALID_CONFIG),
-        (32, "g", ("consumer.session.timeout.ms", SET, Some("50000")), ErrorCode::INVALID_REQUEST),
+        (GROUP, "", ("consumer.session.timeout.ms", SET, Some("50000")), ErrorCode::INVALID_REQUEST),
+        (GROUP, "g", ("consumer.session.timeout.ms", SET, Some("44999")), ErrorCode::INVALID_CONFIG),
+        (GROUP, "g", ("consumer.session.timeout.ms", SET, Some("60001")), ErrorCode::INVALID_CONFIG),
+        (GROUP, "g", ("consumer.session.timeout.ms", SET, Some("x")), ErrorCode::INVALID_CONFIG),
+        (GROUP, "g", ("consumer.session.timeout.ms", SET, None), ErrorCode::INVALID_REQUEST),
+        (GROUP, "g", ("consumer.session.timeout.ms", APPEND, Some("1")), ErrorCode::INVALID_CONFIG),
+        (GROUP, "g", ("consumer.heartbeat.interval.ms", SET, Some("4999")), ErrorCode::INVALID_CONFIG),
+        (GROUP, "g", ("consumer.assignment.interval.ms", SET, Some("15001")), ErrorCode::INVALID_CONFIG),
+        (GROUP, "g", ("ottla.lost.connection.grace.ms", SET, Some("0")), ErrorCode::INVALID_CONFIG),
+        (GROUP, "g", ("bogus", SET, Some("1")), ErrorCode::INVALID_CONFIG),
         (8, "1", ("root", SET, Some("DEBUG")), ErrorCode::INVALID_REQUEST),
         (99, "x", ("a", SET, Some("b")), ErrorCode::INVALID_REQUEST),
     ];

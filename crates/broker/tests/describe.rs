@@ -131,7 +131,7 @@ async fn other_resources_are_refused() {
         (BROKER, "one", ErrorCode::INVALID_REQUEST),
         (8, "1", ErrorCode::INVALID_REQUEST),
         (16, "m", ErrorCode::INVALID_REQUEST),
-        (32, "g", ErrorCode::INVALID_REQUEST),
+        (32, "", ErrorCode::INVALID_REQUEST),
         (0, "x", ErrorCode::INVALID_REQUEST),
     ];
     for (resource_type, name, expected) in cases {

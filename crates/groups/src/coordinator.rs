@@ -7,6 +7,7 @@ use crate::event::{Action, ClientInfo, Event, GroupEvent, GroupEventKind, LogSta
 use crate::expiry::MOST_AT_ONCE;
 use crate::explain::{ExplainedGroup, picture};
 use crate::group::Group;
+use crate::group_config::GroupConfigs;
 use crate::join::refused;
 use crate::leave::left_nothing;
 use crate::offsets::{fetch, may_fetch};
@@ -39,6 +40,9 @@ pub struct Coordinator {
     groups: BTreeMap<String, Group>,
     parked: Parked,
     topics: Arc<Topics>,
+    configs: Arc<GroupConfigs>,
+    /// Over which connection the request came that is handled.
+    connection: Option<u64>,
     /// When to look at which group; for each group at most one entry, which `queued` repeats.
     wake_ups: BTreeSet<(u64, String)>,
     queued: BTreeMap<String, u64>,
@@ -57,6 +61,8 @@ impl Coordinator {
             groups: BTreeMap::new(),
             parked: Parked::new(),
             topics: Arc::default(),
+            configs: Arc::default(),
+            connection: None,
             wake_ups: BTreeSet::new(),
             queued: BTreeMap::new(),
             last_call_ms: 0,
@@ -121,7 +127,11 @@ impl Coordinator {
             Event::Request { ticket, request, .. } if !self.is_loaded => {
                 actions.push(Action::Reply(ticket, refuse(&request, GroupError::CoordinatorLoadInProgress)));
             }
-            Event::Request { ticket, client, request } => self.request(now, ticket, client, request, actions),
+            Event::Request { ticket, client, request } => {
+                self.connection = client.connection;
+                self.request(now, ticket, client, request, actions);
+                self.connection = None;
+            }
             Event::Tick => self.tick(now, actions),
             Event::Cancelled { ticket } => {
                 if let Some((group_id, member_id)) = self.parked.remove(&ticket) {
@@ -136,6 +146,8 @@ impl Coordinator {
             Event::ExpireOffsets => self.expire_offsets(now, actions),
             Event::LogStartMoved(moved) => self.log_start_moved(now, &moved, actions),
             Event::TopicDeleted { name, topic_id } => self.topic_deleted(now, &name, topic_id, actions),
+            Event::GroupConfigsChanged(configs) => self.group_configs_changed(configs),
+            Event::ConnectionLost { connection } => self.connection_lost(now, connection, actions),
         }
     }
 
@@ -159,6 +171,11 @@ impl Coordinator {
     /// Whether any group has members that the topics matter to: those of the consumer protocol.
     pub fn reads_topics(&self) -> bool {
         self.groups.values().any(Group::is_consumer)
+    }
+
+    /// Whether it may matter to some group that a connection is lost.
+    pub fn looks_at_connections(&self) -> bool {
+        self.configs.look_at_connections(&self.settings)
     }
 
     /// How many groups there are; for the ready line and metrics.
@@ -197,6 +214,8 @@ impl Coordinator {
         act(&mut Step {
             now,
             settings: &self.settings,
+            config: self.configs.of(group_id, &self.settings),
+            connection: self.connection,
             topics: &self.topics,
             group,
             parked: &mut self.parked,
@@ -250,6 +269,22 @@ impl Coordinator {
         }
     }
 
+    fn group_configs_changed(&mut self, configs: Arc<GroupConfigs>) {
+        self.configs = configs;
+        for group in self.groups.values_mut() {
+            if self.configs.of(&group.group_id, &self.settings).lost_connection_grace_ms.is_none() {
+                group.connections.forget_all();
+            }
+        }
+    }
+
+    fn connection_lost(&mut self, now: Now, connection: u64, actions: &mut Vec<Action>) {
+        let concerned = self.groups.values().filter(|group| group.connections.has(connection));
+        for group_id in concerned.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
+            self.step(now, &group_id, actions, |step| step.connection_lost(connection));
+        }
+    }
+
     fn topic_deleted(&mut self, now: Now, name: &str, topic_id: Option<TopicId>, actions: &mut Vec<Action>) {
         let concerned = self.groups.values().filter(|group| group.durable.offsets().contains_key(name));
         for group_id in concerned.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
@@ -277,6 +312,9 @@ impl Coordinator {
     fn request(&mut self, now: Now, ticket: Ticket, client: ClientInfo, request: Request, actions: &mut Vec<Action>) {
         if let Err(error) = check_names(&request) {
             return actions.push(Action::Reply(ticket, refuse(&request, error)));
+        }
+        if let Some((group_id, member_id)) = request.speaker().filter(|_| self.looks_at_connections()) {
+            self.step(now, group_id, actions, |step| step.hear(member_id));
         }
         match request {
             Request::JoinGroup(request) => self.join(now, ticket, client, request, actions),

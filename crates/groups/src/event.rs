@@ -1,5 +1,6 @@
 //! What comes in and what goes out.
 use crate::answer::{Answer, GroupState};
+use crate::group_config::GroupConfigs;
 use crate::request::{Request, TopicId};
 use crate::topics::Topics;
 use crate::waits::Culprit;
@@ -29,6 +30,8 @@ pub struct ClientInfo {
     pub host: String,
     /// Name and version of the client library, if it said so (ApiVersions >= 3).
     pub software: Option<(String, String)>,
+    /// The shell's number of the connection, if it shall count where it is lost ([`Event::ConnectionLost`]).
+    pub connection: Option<u64>,
 }
 
 /// What happened.
@@ -66,6 +69,14 @@ pub enum Event {
     ExpireOffsets,
     /// A partition's log begins later now. Ignored by a coordinator that has not loaded yet: tell it again then.
     LogStartMoved(LogStartMoved),
+    /// Groups have other configs of their own: those of all that have any. To be told before [`crate::Coordinator::loaded`] for the
+    /// first time, and before any request that follows from a change.
+    GroupConfigsChanged(Arc<GroupConfigs>),
+    /// A connection was closed by its peer, or broke. Not to be told of those that the broker itself closes.
+    ConnectionLost {
+        /// Its number ([`ClientInfo::connection`]).
+        connection: u64,
+    },
 }
 
 /// Records at the beginning of a partition's log were removed.

@@ -1,5 +1,6 @@
 //! One group: its durable part, its live part, and the questions that every request asks of it.
 use crate::answer::GroupState;
+use crate::connections::Connections;
 use crate::consumer::ConsumerLive;
 use crate::durable::DurableGroup;
 use crate::event::Now;
@@ -36,6 +37,7 @@ pub(crate) struct Group {
     pub(crate) subscribed: Subscribed,
     /// The live part of a group of the consumer protocol.
     pub(crate) consumer: ConsumerLive,
+    pub(crate) connections: Connections,
     /// Until when a rebalance waits for members to join again (monotonic).
     pub(crate) rejoin_deadline_ms: Option<u64>,
     /// Until when members may be late with their sync (monotonic).
@@ -81,6 +83,7 @@ impl Group {
             pending: BTreeMap::new(),
             subscribed: Subscribed::Nothing,
             consumer: ConsumerLive::default(),
+            connections: Connections::default(),
             rejoin_deadline_ms: None,
             sync_deadline_ms: None,
             hold: None,

@@ -106,6 +106,7 @@ impl Step<'_> {
         }
         let pending = PendingMember { client, deadline_ms, since_ms: self.now.wall_ms };
         self.group.pending.insert(member_id.clone(), pending);
+        self.hear(&member_id);
         self.group.wake_at(deadline_ms);
         self.hold_longer(false);
         self.reply(ticket, refused(GroupError::MemberIdRequired, &member_id));
@@ -151,6 +152,7 @@ impl Step<'_> {
             again: false,
         });
         self.group.roster.add(member);
+        self.hear(&member_id);
         self.group.wake_at(deadline_ms);
         self.park(ticket, &member_id);
         self.hold_longer(true);

@@ -98,4 +98,8 @@ bugs! {
     RevocationTimeoutForgotten,
     /// Members of a loaded group have nothing until they are heard of.
     OwnersLostOnReplay,
+    /// A member that comes back over another connection is removed all the same.
+    ReconnectDoesNotCount,
+    /// A static member is removed because its connection was lost.
+    GraceForStaticMembers,
 }

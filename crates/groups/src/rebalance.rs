@@ -243,6 +243,7 @@ impl Step<'_> {
     /// Removes a member and answers what it waits for. The group does not react yet.
     pub(crate) fn remove_member(&mut self, member_id: &str, how: Departure, cause: &str) -> bool {
         let Some(member) = self.group.roster.remove(member_id) else { return false };
+        self.group.connections.forget(member_id);
         if let Some(ticket) = member.join {
             self.reply(ticket, refused(GroupError::UnknownMemberId, member_id));
         }

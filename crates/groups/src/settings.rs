@@ -27,6 +27,9 @@ pub struct Settings {
     pub consumer_max_group_size: i32,
     /// `group.consumer.assignors`: those that may be asked for, the default first.
     pub consumer_assignors: Vec<Assignor>,
+    /// `ottla.lost.connection.grace.ms`: how long after its connection was lost a dynamic member is removed, unless it is heard
+    /// of again. `None`: not because of that.
+    pub lost_connection_grace_ms: Option<u64>,
     /// The bug that this coordinator shall have.
     #[cfg(feature = "planted-bugs")]
     pub bug: Option<crate::PlantedBug>,
@@ -55,6 +58,7 @@ impl Default for Settings {
             consumer_heartbeat_interval_ms: 5_000,
             consumer_max_group_size: i32::MAX,
             consumer_assignors: Assignor::ALL.to_vec(),
+            lost_connection_grace_ms: None,
             #[cfg(feature = "planted-bugs")]
             bug: None,
         }

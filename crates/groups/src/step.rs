@@ -3,6 +3,7 @@
 use crate::answer::{Answer, GroupError, GroupState};
 use crate::event::{Action, GroupEvent, GroupEventKind, Now, Ticket};
 use crate::group::Group;
+use crate::group_config::GroupConfig;
 use crate::planted::planted;
 use crate::records::StoredRecord;
 use crate::settings::Settings;
@@ -18,6 +19,10 @@ pub(crate) type Parked = BTreeMap<Ticket, (String, String)>;
 pub(crate) struct Step<'a> {
     pub(crate) now: Now,
     pub(crate) settings: &'a Settings,
+    /// What counts for this group.
+    pub(crate) config: GroupConfig,
+    /// Over which connection the request came that is handled.
+    pub(crate) connection: Option<u64>,
     pub(crate) topics: &'a Topics,
     pub(crate) group: &'a mut Group,
     pub(crate) parked: &'a mut Parked,

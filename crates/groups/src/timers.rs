@@ -25,6 +25,8 @@ pub(crate) enum Timer {
     ConsumerSession(String),
     /// A member of the consumer protocol has not given up in time what it was told to.
     Revocation(String),
+    /// A member whose connection was lost was not heard of again for its grace.
+    LostConnection(String),
 }
 
 impl Group {
@@ -41,7 +43,8 @@ impl Group {
             let revocation = member.revocation_deadline_ms.map(|at| (at, Timer::Revocation(id.clone())));
             session.into_iter().chain(revocation)
         });
-        hold.into_iter().chain(rejoin).chain(sync).chain(session).chain(pending).chain(consumers)
+        let lost = self.connections.lost().map(|(id, lost)| (lost.deadline_ms, Timer::LostConnection(id.into())));
+        hold.into_iter().chain(rejoin).chain(sync).chain(session).chain(pending).chain(consumers).chain(lost)
     }
 
     /// The timers that are due, earliest first.
@@ -60,7 +63,8 @@ impl Group {
         let hold =
             self.hold.as_ref().map(|hold| hold.until_ms).filter(|&at| gathering && (self.from_empty || at > now_ms));
         let group = [hold, self.rejoin_deadline_ms, self.sync_deadline_ms];
-        let members = members.chain(self.consumer.deadlines());
+        let lost = self.connections.lost().map(|(_, lost)| lost.deadline_ms);
+        let members = members.chain(self.consumer.deadlines()).chain(lost);
         self.wake_at_ms = members.chain(pending).chain(group.into_iter().flatten()).min().unwrap_or(u64::MAX);
     }
 
@@ -70,6 +74,7 @@ impl Group {
         self.roster.iter_mut().filter_map(|member| member.deadline_ms.as_mut()).for_each(later);
         self.pending.values_mut().for_each(|pending| later(&mut pending.deadline_ms));
         self.consumer.shift_deadlines(stall_ms);
+        self.connections.shift_deadlines(stall_ms);
         self.rejoin_deadline_ms.iter_mut().for_each(later);
         self.sync_deadline_ms.iter_mut().for_each(later);
         if let Some(hold) = &mut self.hold {
@@ -110,6 +115,7 @@ impl Step<'_> {
             }
             Timer::Pending(id) if is_due(self.group.pending.get(&id).map(|pending| pending.deadline_ms)) => {
                 self.group.pending.remove(&id);
+                self.group.connections.forget(&id);
                 self.tell(crate::event::GroupEventKind::MemberIdForgotten { member_id: id.clone() });
                 self.go_on();
             }
@@ -119,8 +125,11 @@ impl Step<'_> {
             Timer::Revocation(id) if is_due(self.consumer_deadlines(&id).1) => {
                 self.evict_consumer(&id, "it did not give up its partitions within its rebalance timeout");
             }
+            Timer::LostConnection(id) if is_due(self.group.connections.lost_of(&id).map(|lost| lost.deadline_ms)) => {
+                self.end_grace(&id);
+            }
             Timer::Rejoin | Timer::Sync | Timer::Session(_) | Timer::Pending(_) => {}
-            Timer::ConsumerSession(_) | Timer::Revocation(_) => {}
+            Timer::ConsumerSession(_) | Timer::Revocation(_) | Timer::LostConnection(_) => {}
         }
     }
 }

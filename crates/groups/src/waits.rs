@@ -41,12 +41,14 @@ pub enum WaitName {
     MemberToRevoke,
     /// A new member's join is parked; its client does not know its id yet.
     NewMemberToBeAnswered,
+    /// A member's connection was lost; it may come back over another one.
+    LostConnection,
 }
 
 impl WaitName {
     /// Whether the group cannot go on before it ends. The others are ordinary.
     pub fn blocks(self) -> bool {
-        !matches!(self, WaitName::Heartbeat | WaitName::NewMemberToBeAnswered)
+        !matches!(self, WaitName::Heartbeat | WaitName::NewMemberToBeAnswered | WaitName::LostConnection)
     }
 
     /// What the awaited shall do.
@@ -60,6 +62,7 @@ impl WaitName {
             WaitName::Heartbeat => "send a heartbeat",
             WaitName::MemberToRevoke => "give up partitions",
             WaitName::NewMemberToBeAnswered => "hear of its id",
+            WaitName::LostConnection => "come back over another connection",
         }
     }
 }
@@ -108,6 +111,7 @@ pub(crate) fn waits(now: Now, group: &Group) -> Vec<Wait> {
     }
     waits.for_pending();
     waits.for_sessions();
+    waits.for_connections();
     waits.found.sort_by_key(|wait| wait.deadline_ms);
     waits.found
 }
@@ -149,12 +153,12 @@ impl Waits<'_> {
 
     fn for_consumers(&mut self) {
         for (member_id, live) in &self.group.consumer.members {
-            let culprit = || self.group.consumer_culprit(member_id);
+            let culprit = Some(self.group.consumer_culprit(member_id));
             let then = WaitOutcome::MemberRemoved;
             if let Some(deadline_ms) = live.revocation_deadline_ms {
-                self.add(WaitName::MemberToRevoke, Some(culprit()), live.revoking_since_ms, deadline_ms, then);
+                self.add(WaitName::MemberToRevoke, culprit.clone(), live.revoking_since_ms, deadline_ms, then);
             }
-            self.add(WaitName::Heartbeat, Some(culprit()), live.last_seen_ms, live.session_deadline_ms, then);
+            self.add(WaitName::Heartbeat, culprit, live.last_seen_ms, live.session_deadline_ms, then);
         }
     }
 
@@ -172,6 +176,18 @@ impl Waits<'_> {
             let name = if member.is_new { WaitName::NewMemberToBeAnswered } else { WaitName::Heartbeat };
             let (culprit, since_ms) = (Some(member.culprit()), member.last_seen_ms);
             self.add(name, culprit, since_ms, deadline_ms, WaitOutcome::MemberRemoved);
+        }
+    }
+
+    fn for_connections(&mut self) {
+        for (member_id, lost) in self.group.connections.lost() {
+            let (culprit, then) = match self.group.pending.get(member_id) {
+                Some(pending) => (Some(pending.culprit(member_id)), WaitOutcome::MemberIdForgotten),
+                None => (self.group.culprit(member_id), WaitOutcome::MemberRemoved),
+            };
+            if culprit.is_some() {
+                self.add(WaitName::LostConnection, culprit, lost.since_ms, lost.deadline_ms, then);
+            }
         }
     }
 }

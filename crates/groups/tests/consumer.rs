@@ -64,7 +64,7 @@ impl Bench {
 
     fn ask(&mut self, request: Request) -> Answer {
         self.tickets += 1;
-        let client = ClientInfo { client_id: "app".into(), host: "/10.0.0.1".into(), software: None };
+        let client = ClientInfo { client_id: "app".into(), host: "/10.0.0.1".into(), software: None, connection: None };
         let event = Event::Request { ticket: Ticket(self.tickets), client, request };
         let actions = self.coordinator.handle(self.now, event);
         let answer = self.act(actions).expect("every request is answered");

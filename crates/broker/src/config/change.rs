@@ -1,4 +1,4 @@
-//! From what is set on a topic or a broker, and what somebody wants to change about it, to what shall be set: no more than a
+//! From what is set on a topic, a broker or a group, and what somebody wants to change about it, to what shall be set: no more than a
 //! function.
 //!
 //! The rules are Kafka's (KIP-339), as observed: what is appended to or subtracted from starts with Kafka's own default where
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::kind::{Kind, split_list};
 use super::nearest::nearest;
 use super::property::{Change, Property};
-use super::{BrokerConfig, Shown, table, topic};
+use super::{BrokerConfig, Shown, group, table, topic};
 
 /// What is set: values by property.
 pub(crate) type Configs = BTreeMap<String, String>;
@@ -21,6 +21,8 @@ pub(crate) enum Owner {
     Topic,
     /// One broker, or all.
     Broker,
+    /// A group.
+    Group,
 }
 
 /// What shall become of one property.
@@ -81,8 +83,10 @@ pub(crate) fn changed(
             }
         }
     }
-    if owner == Owner::Topic {
-        topic::check_together(&configs, config).map_err(Refusal::Config)?;
+    match owner {
+        Owner::Topic => topic::check_together(&configs, config).map_err(Refusal::Config)?,
+        Owner::Group => group::check_together(&configs, config).map_err(Refusal::Config)?,
+        Owner::Broker => {}
     }
     Ok(configs)
 }
@@ -91,6 +95,10 @@ pub(crate) fn changed(
 fn find(owner: Owner, name: &str) -> Result<&'static Property, Refusal> {
     if owner == Owner::Topic {
         let known = topic::table::find(name).ok_or_else(|| Refusal::Config(topic::unknown(name)))?;
+        return Ok(&known.property);
+    }
+    if owner == Owner::Group {
+        let known = group::find(name).ok_or_else(|| Refusal::Config(group::unknown(name)))?;
         return Ok(&known.property);
     }
     let fixed = || {
@@ -121,6 +129,7 @@ fn unknown(name: &str) -> String {
 fn checked(owner: Owner, property: &Property, value: &str) -> Result<String, Refusal> {
     property.kind.check(value).map_err(|reason| match owner {
         Owner::Topic => Refusal::Config(topic::misfit(property.name, value, &reason)),
+        Owner::Group => Refusal::Config(group::misfit(property.name, value, &reason)),
         Owner::Broker => Refusal::Request(format!("{}={} {reason}", property.name, Shown(value))),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::group::GROUP;
 use super::property::{Class, Property};
 use super::topic::table::TOPIC;
 use super::{Change, table};
@@ -37,6 +38,7 @@ pub fn document() -> String {
         rows(&mut page, subject.properties);
     }
     topics(&mut page);
+    groups(&mut page);
     silent(&mut page);
     page
 }
@@ -67,6 +69,19 @@ fn topics(page: &mut String) {
         let broker = config.broker.map_or_else(String::new, |name| format!("`{name}`"));
         debug_assert_eq!(config.property.change, Change::WhileRunning);
         row(page, &config.property, &format!(" {broker} |"));
+    }
+    page.push('\n');
+}
+
+fn groups(page: &mut String) {
+    page.push_str(
+        "## Group configs\n\nOf single groups, which need not exist yet (`kafka-configs.sh --entity-type groups --alter`). They count at once, and stay over restarts. \
+         A name that is not in this table is refused\nwith INVALID_CONFIG, and so is a value outside of the broker's bounds \
+         (`group.consumer.min.session.timeout.ms` and so on). Where a group has no value of its own,\nthe broker's property counts.\n\n\
+         | config | value | default | broker's property | effect | |\n|---|---|---|---|---|---|\n",
+    );
+    for config in GROUP {
+        row(page, &config.property, &format!(" `{}` |", config.broker));
     }
     page.push('\n');
 }

@@ -7,6 +7,7 @@ pub(crate) mod change;
 mod document;
 mod dynamic;
 mod error;
+pub(crate) mod group;
 mod kind;
 mod layers;
 mod listener;
@@ -17,6 +18,7 @@ mod settings;
 pub(crate) mod table;
 pub(crate) mod topic;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ottla_storage::LogConfig;
@@ -104,6 +106,14 @@ impl BrokerConfig {
 
     pub(crate) fn values(&self) -> &Values {
         &self.0.values
+    }
+}
+
+/// What holds for topics or groups without a value of their own, and from where that comes: what their broker property has.
+pub(crate) fn inherited<'a>(property: &Property, broker: Option<&str>, values: &'a Values) -> (Cow<'a, str>, Source) {
+    match broker.and_then(table::find).map(|property| values.effective(property)) {
+        Some(layers::Effective { value: Some(value), source }) => (value, source),
+        _ => (Cow::Borrowed(property.default.unwrap_or_default()), Source::Default),
     }
 }
 

@@ -43,6 +43,8 @@ pub struct GroupSettings {
     pub consumer_max_group_size: i32,
     /// `group.consumer.assignors`.
     pub consumer_assignors: Vec<Assignor>,
+    /// `ottla.lost.connection.grace.ms`; `None`: off.
+    pub lost_connection_grace_ms: Option<u64>,
     /// `offset.metadata.max.bytes`.
     pub max_offset_metadata_bytes: i32,
     /// `offsets.retention.minutes`.
@@ -162,6 +164,7 @@ fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {
         )?,
         consumer_max_group_size: values.get(&g::GROUP_CONSUMER_MAX_SIZE)?,
         consumer_assignors: assignors(values)?,
+        lost_connection_grace_ms: u64::try_from(values.get::<i32>(&g::OTTLA_LOST_CONNECTION_GRACE_MS)?).ok(),
         max_offset_metadata_bytes: values.get(&g::OFFSET_METADATA_MAX_BYTES)?,
         offsets_retention_minutes: values.get(&g::OFFSETS_RETENTION_MINUTES)?,
         offsets_retention_check_interval_ms: values.get(&g::OFFSETS_RETENTION_CHECK_INTERVAL_MS)?,

@@ -146,11 +146,18 @@ pub(crate) async fn serve(stream: TcpStream, connection: Arc<Connection>) {
     tokio::pin!(idle);
     let end = poll_fn(|context| serving.poll(context, idle.as_mut())).await;
     let client = serving.client_id.as_deref().unwrap_or("?");
+    let is_lost = matches!(end, End::ByPeer);
     match end {
         End::ByPeer => tracing::debug!(%peer, client, "connection closed by the client"),
         End::Idle => tracing::debug!(%peer, client, "connection closed: it was silent for too long"),
         End::Stopped => tracing::debug!(%peer, client, "connection closed: the broker stops"),
         End::ByUs(close) => tracing::warn!(%peer, client, "closing the connection: {}", close.reason),
+    }
+    if is_lost {
+        let connection = serving.connection.clone();
+        // What it still waits for is given up first.
+        drop(serving);
+        connection.lost();
     }
 }
 

@@ -3,6 +3,7 @@
 //! The core decides; this shell gives it time, writes what it appends, holds its replies until the appends before them are
 //! durable, wakes it when a deadline comes, and rebuilds it from its log. No rule about groups lives here.
 
+mod configs;
 mod expressions;
 mod log;
 mod moves;
@@ -26,6 +27,7 @@ use crate::config::BrokerConfig;
 use crate::time::Clock;
 use crate::topics::OFFSETS_TOPIC;
 use crate::{Broker, Parts};
+use configs::Configured;
 pub(crate) use moves::Move;
 use moves::Moves;
 use pulse::Pulse;
@@ -61,6 +63,11 @@ struct Surroundings {
     lost: Mutex<LostRecords>,
     topics: Mutex<Seen>,
     timeline: Timeline,
+    /// What was given at the start: nothing of groups in it changes while the broker runs.
+    config: BrokerConfig,
+    configured: Mutex<Configured>,
+    /// The number of the next connection that speaks for members.
+    connections: AtomicU64,
 }
 
 impl Groups {
@@ -80,6 +87,9 @@ impl Groups {
             lost: Mutex::default(),
             topics: Mutex::default(),
             timeline: Timeline::default(),
+            config: config.clone(),
+            configured: Mutex::default(),
+            connections: AtomicU64::new(1),
         });
         let core_settings = core_settings(config);
         let shards = (0..partitions.max(1))
@@ -129,6 +139,24 @@ impl Groups {
     /// Hands a request to the group's coordinator, at once; the answer comes later. Dropping the returned value cancels.
     pub(crate) fn submit(&self, group_id: &str, request: Request) -> Awaited {
         self.shard_of(group_id).submit(ClientInfo::default(), request)
+    }
+
+    /// The same over a connection by which a member may be known.
+    pub(crate) fn submit_over(&self, connection: u64, group_id: &str, request: Request) -> Awaited {
+        let client = ClientInfo { connection: Some(connection), ..ClientInfo::default() };
+        self.shard_of(group_id).submit(client, request)
+    }
+
+    /// A number for a connection that speaks for members.
+    pub(crate) fn number_connection(&self) -> u64 {
+        self.surroundings.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A connection was closed by its peer, or broke.
+    pub(crate) fn connection_lost(&self, connection: u64) {
+        for shard in &self.shards {
+            shard.connection_lost(connection);
+        }
     }
 
     /// The same for a client that shall be remembered: who joins.
@@ -230,6 +258,7 @@ fn core_settings(config: &BrokerConfig) -> ottla_groups::Settings {
         consumer_max_group_size: groups.consumer_max_group_size,
         consumer_assignors: groups.consumer_assignors.clone(),
         max_offset_metadata_bytes: groups.max_offset_metadata_bytes,
+        lost_connection_grace_ms: groups.lost_connection_grace_ms,
         offsets_retention_ms: i64::from(groups.offsets_retention_minutes) * 60_000,
         ..ottla_groups::Settings::default()
     }

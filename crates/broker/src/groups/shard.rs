@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ottla_groups::{
-    Action, Answer, ClientInfo, Coordinator, Event, GroupEvent, GroupEventKind, Record, Request, Settings, Ticket,
-    Topics,
+    Action, Answer, ClientInfo, Coordinator, Event, GroupConfigs, GroupEvent, GroupEventKind, Record, Request,
+    Settings, Ticket, Topics,
 };
 use ottla_storage::{AppendError, Appended, PartitionId, Pending, Unavailable};
 use tokio::sync::{mpsc, oneshot};
@@ -51,6 +51,8 @@ struct Live {
     partition: PartitionId,
     /// The topics that the coordinator knows of.
     topics: Option<Arc<Topics>>,
+    /// The configs of single groups that it knows of.
+    configs: Arc<GroupConfigs>,
     /// Where the next append must land; another end means that another coordinator writes here.
     end_offset: i64,
     /// What was handed to the writer and is not settled yet. While there is any, no reply may overtake it.
@@ -101,6 +103,20 @@ impl Shard {
         let mut state = self.lock();
         if matches!(state.stage, Stage::Live(_)) {
             self.deliver(&mut state, event);
+        }
+    }
+
+    /// A connection was lost. Who is loaded later knows of none.
+    pub(super) fn connection_lost(self: &Arc<Self>, connection: u64) {
+        let mut state = self.lock();
+        let concerns = match &state.stage {
+            Stage::Live(live) => live.coordinator.looks_at_connections(),
+            // What came over it waits as well.
+            Stage::Loading(_) => true,
+            Stage::Unloaded => false,
+        };
+        if concerns {
+            self.deliver(&mut state, Event::ConnectionLost { connection });
         }
     }
 
@@ -160,8 +176,13 @@ impl Shard {
         let Stage::Live(live) = &mut state.stage else { return };
         let mut actions = Vec::new();
         let changed = needs_topics(&event).then(|| self.surroundings.topics_unless(live.topics.as_ref())).flatten();
-        let (now, Live { coordinator, topics, .. }) = (self.surroundings.now(), &mut **live);
+        let configured = self.surroundings.group_configs_unless(&live.configs);
+        let (now, Live { coordinator, topics, configs, .. }) = (self.surroundings.now(), &mut **live);
         let handled = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(changed) = configured {
+                *configs = changed.clone();
+                coordinator.handle_into(now, Event::GroupConfigsChanged(changed), &mut actions);
+            }
             if let Some(changed) = changed {
                 *topics = Some(changed.clone());
                 coordinator.handle_into(now, Event::TopicsChanged(changed), &mut actions);
@@ -252,6 +273,11 @@ impl Shard {
         if let Some(topics) = &topics {
             coordinator.handle(self.surroundings.now(), Event::TopicsChanged(topics.clone()));
         }
+        let mut configs = Arc::default();
+        if let Some(configured) = self.surroundings.group_configs_unless(&configs) {
+            configs = configured.clone();
+            coordinator.handle(self.surroundings.now(), Event::GroupConfigsChanged(configured));
+        }
         let actions = coordinator.loaded(self.surroundings.now());
         let untold = log::untold_deletions(&coordinator, &self.surroundings.engine.metadata());
         let (writer, written) = mpsc::unbounded_channel();
@@ -259,7 +285,7 @@ impl Shard {
         if !matches!(state.stage, Stage::Loading(_)) {
             return;
         }
-        let live = Live { coordinator, partition, topics, end_offset, unwritten: 0, writer };
+        let live = Live { coordinator, partition, topics, configs, end_offset, unwritten: 0, writer };
         let Stage::Loading(waiting) = mem::replace(&mut state.stage, Stage::Live(Box::new(live))) else { return };
         state.writer = Some(tokio::spawn(settle_all(Arc::downgrade(self), written)));
         self.act(&mut state, actions);

@@ -66,6 +66,7 @@ pub(crate) fn client_info(context: &Context) -> ClientInfo {
         client_id: context.client_id().to_owned(),
         host: context.client_host(),
         software: context.software().map(|software| (software.name.clone(), software.version.clone())),
+        connection: Some(context.member_connection()),
     }
 }
 

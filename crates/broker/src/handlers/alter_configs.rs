@@ -1,4 +1,4 @@
-//! AlterConfigs (key 33), versions 0 to 2: replaces all configs of topics and brokers; what is not named is unset (KIP-133).
+//! AlterConfigs (key 33), versions 0 to 2: replaces all configs of topics, brokers and groups; what is not named is unset (KIP-133).
 //!
 //! Version 2 has the flexible encoding. Clients ask with IncrementalAlterConfigs since Kafka 2.3. Not done: as there.
 

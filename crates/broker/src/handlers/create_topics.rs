@@ -19,7 +19,7 @@ use ottla_protocol::messages::{
 use ottla_protocol::{ErrorCode, Uuid};
 use ottla_storage::{Metadata, MetadataError, NewTopic, Topic};
 
-use super::describe_configs::{TopicConfig, topic_configs};
+use super::describe_configs::{OwnConfig, topic_configs};
 use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
@@ -254,7 +254,7 @@ fn created<'a>(context: &Context, name: &'a str, topic: &Topic) -> CreatableTopi
 }
 
 fn shown_configs(context: &Context, configs: &BTreeMap<String, String>) -> Vec<CreatableTopicConfigs<'static>> {
-    let shown = |config: TopicConfig<'_>| CreatableTopicConfigs {
+    let shown = |config: OwnConfig<'_>| CreatableTopicConfigs {
         name: Cow::Borrowed(config.property.name),
         value: Some(Cow::Owned(config.value.into_owned())),
         read_only: false,

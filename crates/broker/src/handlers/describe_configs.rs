@@ -2,12 +2,13 @@
 //!
 //! Version 1 adds sources and synonyms (KIP-226), 3 types and documentation (KIP-569), 4 the flexible encoding.
 //!
-//! Served for topics (type 2) and this broker (type 4). Of the broker it shows what is served, and what else was given; Kafka
+//! Served for topics (type 2), this broker (type 4) and groups (type 32), which need not exist. Of the broker it shows what is served, and what else was given; Kafka
 //! shows all of its some 300 properties. Flags, `--set` and the file are all "static broker config". The empty name shows what is set
-//! for all brokers while they run. Not done: broker loggers, client metrics and groups (INVALID_REQUEST).
+//! for all brokers while they run. Not done: broker loggers and client metrics (INVALID_REQUEST).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{
@@ -15,8 +16,11 @@ use ottla_protocol::messages::{
     DescribeConfigsResult, DescribeConfigsSynonym,
 };
 
-use crate::config::topic::{self, table::TOPIC};
-use crate::config::{BrokerConfig, Change, Class, Property, Source, Values, table};
+use ottla_storage::ConfigResource;
+
+use crate::config::group::GROUP;
+use crate::config::topic::table::TOPIC;
+use crate::config::{BrokerConfig, Change, Class, Property, Source, Values, inherited, table};
 use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
@@ -26,9 +30,16 @@ use crate::topics::check_topic_name;
 pub(crate) const TOPIC_RESOURCE: i8 = 2;
 /// DescribeConfigs' number for brokers.
 pub(crate) const BROKER_RESOURCE: i8 = 4;
+/// DescribeConfigs' number for groups.
+pub(crate) const GROUP_RESOURCE: i8 = 32;
 
 /// The value was set on the topic itself.
 const SOURCE_TOPIC: i8 = 1;
+/// The value was set on the group itself.
+const SOURCE_GROUP: i8 = 8;
+
+/// The longest id of a group: no member could join one with a longer id.
+const MAX_GROUP_ID_BYTES: usize = i16::MAX as usize;
 
 /// Where a broker's value comes from, by DescribeConfigs' numbers.
 const fn source_code(source: Source) -> i8 {
@@ -65,10 +76,8 @@ fn describe<'a>(
     let described = match resource.resource_type {
         TOPIC_RESOURCE => describe_topic(context, resource, wanted),
         BROKER_RESOURCE => describe_broker(context, resource, wanted),
-        other => {
-            let reason = format!("configs of resource type {other} are not served, only of topics (2) and brokers (4)");
-            Err((ErrorCode::INVALID_REQUEST, reason.into()))
-        }
+        GROUP_RESOURCE => describe_group(context, resource, wanted),
+        other => Err((ErrorCode::INVALID_REQUEST, not_served(other).into())),
     };
     let (error_code, error_message, configs) = match described {
         Ok(configs) => (ErrorCode::NONE, Cow::Borrowed(""), configs),
@@ -80,6 +89,23 @@ fn describe<'a>(
         resource_type: resource.resource_type,
         resource_name: Cow::Borrowed(&resource.resource_name),
         configs,
+    }
+}
+
+/// Why configs of a resource of this type are refused.
+pub(crate) fn not_served(resource_type: i8) -> String {
+    format!("configs of resource type {resource_type} are not served, only of topics (2), brokers (4) and groups (32)")
+}
+
+/// That a group may be called so.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn check_group_id(group_id: &str) -> Result<(), &'static str> {
+    match group_id.len() {
+        0 => Err("there are no configs of all groups; name a group, or set the broker's (group.*) instead"),
+        1..=MAX_GROUP_ID_BYTES => Ok(()),
+        _ => Err("the id of a group has at most 32767 bytes"),
     }
 }
 
@@ -104,6 +130,26 @@ fn describe_topic(
     let topic = metadata.by_name(name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "no such topic".into()))?;
     let config = broker.config();
     let described = topic_configs(&topic.configs, &config)
+        .filter(|config| is_asked_for(resource, config.property.name))
+        .map(|config| config.described(wanted));
+    Ok(described.collect())
+}
+
+fn describe_group(
+    context: &Context,
+    resource: &DescribeConfigsResource<'_>,
+    wanted: Wanted,
+) -> Result<Configs, Failure> {
+    let group_id = &*resource.resource_name;
+    if !context.authorize(Operation::DescribeConfigs, Resource::Group(group_id)) {
+        return Err((ErrorCode::GROUP_AUTHORIZATION_FAILED, "not allowed to see this group's configs".into()));
+    }
+    check_group_id(group_id).map_err(|reason| (ErrorCode::INVALID_REQUEST, reason.into()))?;
+    let broker = context.broker();
+    let (metadata, config) = (broker.engine().metadata(), broker.config());
+    let own = metadata.configs(&ConfigResource::Group(Arc::from(group_id))).cloned().unwrap_or_default();
+    let known = GROUP.iter().map(|known| (&known.property, Some(known.broker)));
+    let described = own_configs(known, &own, SOURCE_GROUP, &config)
         .filter(|config| is_asked_for(resource, config.property.name))
         .map(|config| config.described(wanted));
     Ok(described.collect())
@@ -199,8 +245,8 @@ fn described(
     }
 }
 
-/// One config of a topic as it counts.
-pub(super) struct TopicConfig<'a> {
+/// One config of a topic or a group as it counts.
+pub(super) struct OwnConfig<'a> {
     /// Its declaration.
     pub(super) property: &'static Property,
     /// What counts.
@@ -208,6 +254,7 @@ pub(super) struct TopicConfig<'a> {
     /// Where that comes from, by DescribeConfigs' numbers.
     pub(super) source: i8,
     own: Option<&'a String>,
+    own_source: i8,
     broker: Option<&'static str>,
     config: &'a BrokerConfig,
 }
@@ -216,30 +263,39 @@ pub(super) struct TopicConfig<'a> {
 pub(super) fn topic_configs<'a>(
     configs: &'a BTreeMap<String, String>,
     config: &'a BrokerConfig,
-) -> impl Iterator<Item = TopicConfig<'a>> {
-    TOPIC.iter().map(move |known| {
-        let property = &known.property;
+) -> impl Iterator<Item = OwnConfig<'a>> {
+    own_configs(TOPIC.iter().map(|known| (&known.property, known.broker)), configs, SOURCE_TOPIC, config)
+}
+
+/// Every config out of a table, each with its broker property, of what has these own values.
+fn own_configs<'a>(
+    known: impl Iterator<Item = (&'static Property, Option<&'static str>)>,
+    configs: &'a BTreeMap<String, String>,
+    own_source: i8,
+    config: &'a BrokerConfig,
+) -> impl Iterator<Item = OwnConfig<'a>> {
+    known.map(move |(property, broker)| {
         let own = configs.get(property.name).filter(|own| property.kind.check(own).is_ok());
         let (value, source) = match own {
-            Some(own) => (Cow::Borrowed(own.as_str()), SOURCE_TOPIC),
+            Some(own) => (Cow::Borrowed(own.as_str()), own_source),
             None => {
-                let (inherited, source) = topic::inherited(known, config.values());
+                let (inherited, source) = inherited(property, broker, config.values());
                 (inherited, source_code(source))
             }
         };
-        TopicConfig { property, value, source, own, broker: known.broker, config }
+        OwnConfig { property, value, source, own, own_source, broker, config }
     })
 }
 
-impl TopicConfig<'_> {
+impl OwnConfig<'_> {
     fn described(self, wanted: Wanted) -> DescribeConfigsResourceResult<'static> {
         let synonyms = if wanted.synonyms { self.synonyms() } else { Vec::new() };
         described(self.property, Some(Cow::Owned(self.value.into_owned())), self.source, synonyms, wanted)
     }
 
-    /// The topic's own value, then what the broker's property has.
+    /// The own value, then what the broker's property has.
     fn synonyms(&self) -> Vec<DescribeConfigsSynonym<'static>> {
-        let own = self.own.map(|own| synonym(self.property.name, own, SOURCE_TOPIC));
+        let own = self.own.map(|own| synonym(self.property.name, own, self.own_source));
         let broker = self.broker.and_then(table::find).map(|property| broker_synonyms(property, self.config.values()));
         own.into_iter().chain(broker.into_iter().flatten()).collect()
     }

@@ -27,6 +27,7 @@ async fn beat(context: &Context, message: HeartbeatRequest<'_>) -> Result<(), Er
         group_instance_id: message.group_instance_id.map(|id| id.into_owned()),
     };
     let group_id = heartbeat.group_id.clone();
-    let awaited = context.broker().groups.submit(&group_id, Asked::Heartbeat(heartbeat));
+    let awaited =
+        context.broker().groups.submit_over(context.member_connection(), &group_id, Asked::Heartbeat(heartbeat));
     expect_answer!(awaited, Heartbeat).and_then(outcome)
 }

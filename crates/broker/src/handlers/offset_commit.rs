@@ -158,7 +158,7 @@ async fn committed(
         topics,
     };
     let groups = &context.broker().groups;
-    let awaited = groups.submit(&message.group_id, Asked::CommitOffsets(commit));
+    let awaited = groups.submit_over(context.member_connection(), &message.group_id, Asked::CommitOffsets(commit));
     match expect_answer!(awaited, CommitOffsets).and_then(outcome) {
         Ok(topics) => {
             let partitions = topics.into_iter().flat_map(|topic| topic.partitions);

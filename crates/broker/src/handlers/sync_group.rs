@@ -28,7 +28,7 @@ pub(crate) async fn handle(context: Context, mut request: Request) -> Handled {
     // A sync may wait for minutes; its bytes need not.
     request.body = Default::default();
     let group_id = sync.group_id.clone();
-    let awaited = context.broker().groups.submit(&group_id, Asked::SyncGroup(sync));
+    let awaited = context.broker().groups.submit_over(context.member_connection(), &group_id, Asked::SyncGroup(sync));
     match expect_answer!(awaited, SyncGroup).and_then(outcome) {
         Ok(member) => request.respond(&SyncGroupResponse {
             protocol_type: member.protocol_type.map(Into::into),

@@ -8,6 +8,7 @@ mod asking;
 mod consumer_protocol;
 mod explaining;
 mod finding;
+mod group_configs;
 mod log;
 mod losing;
 mod lost;

@@ -148,6 +148,7 @@ impl Step<'_> {
         self.record(StoredRecord::ConsumerMember(self.group.group_id.clone(), member_id.into(), Some(metadata)));
         let member = Culprit { software: client.software.clone(), ..self.group.consumer_culprit(member_id) };
         self.tell(GroupEventKind::MemberJoined { member, reason: None, again: false });
+        self.hear(member_id);
         self.next_epoch(&format!("member {member_id} joins"));
     }
 
@@ -213,6 +214,7 @@ impl Step<'_> {
     pub(super) fn forget_consumer(&mut self, member_id: &str) -> Option<DurableMember> {
         let member = self.group.durable.consumer_member(member_id)?.clone();
         self.group.consumer.remove(member_id, &member);
+        self.group.connections.forget(member_id);
         let (group_id, member_id) = (self.group.group_id.clone(), String::from(member_id));
         self.record(StoredRecord::Current(group_id.clone(), member_id.clone(), None));
         self.record(StoredRecord::Target(group_id.clone(), member_id.clone(), None));

@@ -52,7 +52,7 @@ impl Step<'_> {
         Ok(ConsumerHeartbeatAnswer {
             member_epoch: current.member_epoch,
             member_id,
-            heartbeat_interval_ms: self.settings.consumer_heartbeat_interval_ms,
+            heartbeat_interval_ms: self.config.consumer_heartbeat_interval_ms,
             assignment,
         })
     }
@@ -119,7 +119,7 @@ impl Step<'_> {
 
     pub(super) fn renew_consumer_session(&mut self, member_id: &str) {
         let Some(member) = self.group.consumer.members.get_mut(member_id) else { return };
-        let timeout_ms = u64::try_from(self.settings.consumer_session_timeout_ms).unwrap_or(0);
+        let timeout_ms = u64::try_from(self.config.consumer_session_timeout_ms).unwrap_or(0);
         member.session_timeout_ms = timeout_ms;
         member.session_deadline_ms = self.now.monotonic_ms.saturating_add(timeout_ms);
         member.last_seen_ms = self.now.wall_ms;

@@ -83,7 +83,8 @@ impl Bench {
     fn send(&mut self, client_id: &str, request: Request) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let client = ClientInfo { client_id: client_id.into(), host: "/127.0.0.1".into(), software: None };
+        let client =
+            ClientInfo { client_id: client_id.into(), host: "/127.0.0.1".into(), software: None, connection: None };
         let actions = self.coordinator.handle(self.now, Event::Request { ticket, client, request });
         self.act(actions);
         self.check_replay();

@@ -296,7 +296,7 @@ impl Teller {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.tickets.insert(ticket, who.clone());
-        let client = ClientInfo { client_id: who, host: "/127.0.0.1".into(), software: None };
+        let client = ClientInfo { client_id: who, host: "/127.0.0.1".into(), software: None, connection: None };
         self.event(Event::Request { ticket, client, request })
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Waiting {
     /// `None` for an administrator whose answer nobody reads.
     pub(super) client: Option<usize>,
     pub(super) rpc: u64,
+    /// Over which connection it asked; an administrator's does not count.
+    pub(super) connection: Option<u64>,
 }
 
 /// The broker.

@@ -1,6 +1,7 @@
 //! What must always be true, checked after every event. Nothing here looks at a planted bug.
 use super::broker::now;
 use super::client::{Client, PARTITIONS, Phase, TOPIC, partitions};
+use super::connections::HeardOver;
 use ottla_groups::records::{CommittedOffset, CurrentAssignment, GroupMetadata, OffsetKey, StoredRecord};
 use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
 use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
@@ -24,6 +25,7 @@ struct Facts {
 /// A request that the coordinator has not answered yet.
 struct Open {
     request: Request,
+    connection: Option<u64>,
     answer_by_ms: u64,
 }
 
@@ -58,6 +60,8 @@ pub(super) struct Checks {
     judged: BTreeMap<String, Option<(GroupState, i32)>>,
     /// Epochs that members of the consumer protocol were told since the last crash: group, member, epoch.
     pub(super) epochs: Vec<(String, String, i32)>,
+    /// Over which connections members were heard, and which were lost.
+    pub(super) connections: HeardOver,
     /// What members of the consumer protocol have, by group and member id, as the log says.
     pub(super) consumers: BTreeMap<String, BTreeMap<String, CurrentAssignment>>,
 }
@@ -83,6 +87,7 @@ impl Checks {
             steps: 0,
             judged: BTreeMap::new(),
             epochs: Vec::new(),
+            connections: HeardOver::default(),
             consumers: BTreeMap::new(),
         }
     }
@@ -96,10 +101,11 @@ impl Checks {
     }
 
     /// A request reaches the coordinator.
-    pub(super) fn asked(&mut self, at_ms: u64, ticket: Ticket, request: &Request) {
+    pub(super) fn asked(&mut self, at_ms: u64, ticket: Ticket, request: &Request, connection: Option<u64>) {
+        self.hear_over(request, connection);
         let may_park = matches!(request, Request::JoinGroup(_) | Request::SyncGroup(_));
         let answer_by_ms = if may_park { at_ms + LONGEST_PARK_MS } else { at_ms };
-        self.open.insert(ticket, Open { request: request.clone(), answer_by_ms });
+        self.open.insert(ticket, Open { request: request.clone(), connection, answer_by_ms });
     }
 
     pub(super) fn cancelled(&mut self, ticket: Ticket) {
@@ -140,7 +146,8 @@ impl Checks {
     fn answered(&mut self, at_ms: u64, ticket: Ticket, answer: &Answer) {
         let Some(open) = self.open.get_mut(&ticket) else { return };
         open.answer_by_ms = u64::MAX;
-        let request = open.request.clone();
+        let (request, connection) = (open.request.clone(), open.connection);
+        self.hear_joined_over(&request, answer, connection);
         self.refuse_stale(&request, answer);
         self.hear(at_ms, &request, answer);
         if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (&request, answer) {
@@ -228,9 +235,18 @@ impl Checks {
         self.heard.insert((group_id.clone(), member_id.clone()), at_ms - self.stood_still_ms);
     }
 
+    /// Time that the broker was running.
+    pub(super) fn running_ms(&self, at_ms: u64) -> u64 {
+        at_ms - self.stood_still_ms
+    }
+
     fn happened(&mut self, at_ms: u64, group_id: &str, kind: &GroupEventKind) {
         let (member_id, cause) = match kind {
-            GroupEventKind::MemberRemoved { member, cause, .. } => (&member.member_id, cause),
+            GroupEventKind::MemberRemoved { member, cause, .. } => {
+                let instance = member.group_instance_id.as_deref();
+                self.removed_for_its_connection(at_ms, group_id, &member.member_id, instance, cause);
+                (&member.member_id, cause)
+            }
             GroupEventKind::OffsetsExpired { partitions, .. } => {
                 return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, partition));
             }
@@ -239,7 +255,8 @@ impl Checks {
         self.changed = true;
         let heard = self.heard.remove(&(group_id.to_string(), member_id.clone()));
         let silent_ms = heard.map(|heard_ms| (at_ms - self.stood_still_ms).saturating_sub(heard_ms));
-        if cause.contains("session") && silent_ms.is_some_and(|silent_ms| silent_ms < self.session_timeout_ms) {
+        let session_ms = self.session_timeout_of(group_id, member_id).unwrap_or(self.session_timeout_ms);
+        if cause.contains("session") && silent_ms.is_some_and(|silent_ms| silent_ms < session_ms) {
             self.fail(format!("{member_id} was evicted after a silence of only {silent_ms:?} ms"));
         }
     }
@@ -382,6 +399,7 @@ impl Checks {
         }
         self.epochs_survive();
         self.open.clear();
+        self.connections.heard.clear();
         self.heard.clear();
         self.speakers.clear();
     }

@@ -83,6 +83,8 @@ pub(super) struct Client {
     /// The join or sync under way.
     pub(super) current_rpc: Option<u64>,
     pub(super) last_heard_ms: u64,
+    /// Over which connection it speaks now.
+    pub(super) connection: u64,
     next_rpc: u64,
 }
 
@@ -108,6 +110,7 @@ impl Client {
             epoch: 0,
             current_rpc: None,
             last_heard_ms: 0,
+            connection: 0,
             next_rpc: 1,
         }
     }

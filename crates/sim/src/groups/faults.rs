@@ -35,11 +35,15 @@ pub(super) enum Fault {
     DeleteTopic,
     /// Expired commits are looked for.
     Expire,
+    /// A consumer's connection breaks; it goes on over another one.
+    Break,
+    /// Groups begin to look at lost connections, or do so no more.
+    Configure,
 }
 
 impl Fault {
     pub(super) fn choose(rng: &mut Prng) -> Fault {
-        match rng.between(0, 36) {
+        match rng.between(0, 45) {
             0..=4 => Fault::Crash,
             5..=7 => Fault::Stall,
             8..=11 => Fault::Kill,
@@ -52,6 +56,8 @@ impl Fault {
             28 => Fault::DeleteOffsets,
             29..=32 => Fault::PrepareCrash,
             33..=35 => Fault::Expire,
+            36..=42 => Fault::Break,
+            43..=44 => Fault::Configure,
             _ => Fault::DeleteTopic,
         }
     }
@@ -95,6 +101,8 @@ impl Fault {
             Fault::DeleteTopic if world.broker.stalled_since_ms.is_none() => {
                 world.tell(Event::TopicDeleted { name: TOPIC.into(), topic_id: None });
             }
+            Fault::Break if lives => world.break_connection(chosen),
+            Fault::Configure => world.configure_anew(),
             Fault::Expire if world.broker.stalled_since_ms.is_none() => world.tell(Event::ExpireOffsets),
             _ => {}
         }
@@ -103,7 +111,7 @@ impl Fault {
 
 /// An administrator does not wait for answers.
 fn nobody() -> Waiting {
-    Waiting { client: None, rpc: 0 }
+    Waiting { client: None, rpc: 0, connection: None }
 }
 
 fn perhaps_restart(world: &mut World, client: usize) {

@@ -4,6 +4,7 @@
 mod broker;
 mod checks;
 mod client;
+mod connections;
 mod consumer_checks;
 mod consumer_client;
 mod faults;

@@ -3,6 +3,7 @@ use super::Plan;
 use super::broker::{Broker, Waiting, now};
 use super::checks::Checks;
 use super::client::{Client, Phase, TOPIC, Wake, Wish};
+use super::connections::Connections;
 use super::consumer_client::{ConsumerPart, TOPIC_ID, all_partitions};
 use super::faults::Fault;
 use crate::hunt::Outcome;
@@ -41,6 +42,11 @@ pub(super) enum Happening {
         client: usize,
         rpc: u64,
         answer: Answer,
+    },
+    /// The broker hears that a client's connection is lost.
+    Lose {
+        life: u64,
+        connection: u64,
     },
     /// A client's own clock.
     Wake {
@@ -86,6 +92,7 @@ pub(super) struct World {
     pub(super) trace: Trace,
     pub(super) quiet: bool,
     pub(super) settings: Settings,
+    pub(super) connections: Connections,
     /// The broker will die right after the next change of a group, before that can be durable everywhere.
     pub(super) crash_prepared: bool,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -114,6 +121,7 @@ impl World {
             checks: Checks::new(settings.clone(), session_timeout_ms),
             trace: Trace::new(plan.readable),
             quiet: false,
+            connections: Connections::default(),
             crash_prepared: false,
             settings,
             queue: BTreeMap::new(),
@@ -131,6 +139,7 @@ impl World {
         self.plan(0, Happening::Start);
         let groups = self.rng.between(1, 2);
         for group in 0..groups {
+            self.configure(&format!("g{group}"));
             let are_consumers = self.rng.once_in(2);
             for member in 0..self.rng.between(2, 4) {
                 let instance = self.rng.once_in(3).then(|| format!("i{member}"));
@@ -162,7 +171,8 @@ impl World {
         client.consumer = Some(ConsumerPart { stops_in_ms, by_regex, ..ConsumerPart::default() });
     }
 
-    pub(super) fn add_client(&mut self, client: Client) {
+    pub(super) fn add_client(&mut self, mut client: Client) {
+        client.connection = self.connections.open();
         let after_ms = self.rng.between(0, 300);
         let (index, epoch) = (self.clients.len(), client.epoch);
         self.clients.push(client);
@@ -202,6 +212,7 @@ impl World {
                 self.checks.cancelled(ticket);
                 self.tell(Event::Cancelled { ticket });
             }
+            Happening::Lose { life, connection } if life == self.broker.life => self.lose(connection),
             Happening::Deliver { life, client, rpc, answer } => {
                 // What was answered in an earlier life: see `Client::connection_lost`.
                 self.clients[client].lazy &= life == self.broker.life;
@@ -234,7 +245,7 @@ impl World {
                 self.checks.judge(now(self.at_ms), coordinator, &self.clients, again);
             }
             // Of an earlier life.
-            Happening::Cancel { .. } | Happening::Wake { .. } | Happening::Tick { .. } => {}
+            Happening::Cancel { .. } | Happening::Lose { .. } | Happening::Wake { .. } | Happening::Tick { .. } => {}
             Happening::Flush { .. } | Happening::StallEnds { .. } | Happening::Crash { .. } => {}
         }
     }
@@ -243,7 +254,9 @@ impl World {
         if self.broker.coordinator.is_some() {
             return;
         }
+        let configs = self.connections.configs();
         let coordinator = self.broker.start(self.settings.clone());
+        coordinator.handle(now(self.at_ms), Event::GroupConfigsChanged(configs));
         coordinator.handle(now(self.at_ms), Event::TopicsChanged(topics()));
         let actions = coordinator.loaded(now(self.at_ms));
         self.trace.note(self.at_ms, || "the broker starts".into());
@@ -299,10 +312,14 @@ impl World {
     fn wake(&mut self, client: usize, what: Wake) {
         self.next_offset += 1;
         let before = self.clients[client].owned.clone();
+        let gives_up = self.clients[client].current_rpc.is_some_and(|rpc| what == Wake::GiveUp(rpc));
         let wishes = self.clients[client].woken(self.at_ms, what, self.next_offset);
         self.checks.works(&self.clients, client, &before);
         if let Wake::GiveUp(rpc) = what {
             self.close_connection(client, |waiting| waiting.rpc == rpc);
+        }
+        if gives_up {
+            self.break_connection(client);
         }
         self.fulfil(client, wishes);
     }
@@ -334,7 +351,8 @@ impl World {
             match wish {
                 Wish::Wake { after_ms, what } => self.plan(after_ms, Happening::Wake { client, epoch, what }),
                 Wish::Send { rpc, request, patience_ms } => {
-                    self.send(Waiting { client: Some(client), rpc }, request);
+                    let connection = Some(self.clients[client].connection);
+                    self.send(Waiting { client: Some(client), rpc, connection }, request);
                     if patience_ms > 0 {
                         self.plan(patience_ms, Happening::Wake { client, epoch, what: Wake::GiveUp(rpc) });
                     }
@@ -369,6 +387,9 @@ impl World {
     }
 
     fn arrive(&mut self, from: Waiting, name: String, mut request: Request) {
+        if from.connection.is_some_and(|connection| self.connections.is_lost(connection)) {
+            return;
+        }
         if self.broker.coordinator.is_none() {
             return;
         }
@@ -385,9 +406,10 @@ impl World {
             request.random = [self.rng.next(), self.rng.next()];
         }
         self.trace.note(self.at_ms, || format!("{name} asks {request:?}"));
+        let connection = from.connection;
         let ticket = self.broker.ticket(from);
-        let client = ClientInfo { client_id: name, host: "/10.0.0.1".into(), software: None };
-        self.checks.asked(self.at_ms, ticket, &request);
+        let client = ClientInfo { client_id: name, host: "/10.0.0.1".into(), software: None, connection };
+        self.checks.asked(self.at_ms, ticket, &request, connection);
         let event = Event::Request { ticket, client, request };
         let Some(coordinator) = self.broker.coordinator.as_mut() else { return };
         let actions = coordinator.handle(now(self.at_ms), event);
@@ -439,7 +461,7 @@ impl World {
     fn send_replies(&mut self) {
         while let Some((ticket, answer)) = self.broker.release() {
             self.checks.released(ticket, &answer);
-            let Some(Waiting { client: Some(client), rpc }) = self.broker.waiting.remove(&ticket) else { continue };
+            let Some(Waiting { client: Some(client), rpc, .. }) = self.broker.waiting.remove(&ticket) else { continue };
             if let Some(delay_ms) = self.network() {
                 let life = self.broker.life;
                 self.plan(delay_ms, Happening::Deliver { life, client, rpc, answer });
@@ -478,7 +500,7 @@ impl World {
         self.deferred.clear();
         let waiting = self.broker.crash(surviving);
         self.checks.crashed(&self.broker.log);
-        for Waiting { client, rpc } in waiting {
+        for Waiting { client, rpc, .. } in waiting {
             if let (Some(client), false) = (client, self.rng.once_in(3)) {
                 let epoch = self.clients[client].epoch;
                 self.plan(1, Happening::Wake { client, epoch, what: Wake::GiveUp(rpc) });
@@ -508,6 +530,7 @@ impl World {
         self.trace.note(self.at_ms, || format!("{} dies", self.clients[client].name));
         self.clients[client].stop();
         self.close_connection(client, |_| true);
+        self.break_connection(client);
     }
 
     /// The requests of a lost connection are cancelled, if the broker hears of it.
@@ -537,6 +560,6 @@ pub(super) fn topics() -> Arc<Topics> {
 
 /// Things that wait while the broker stands still.
 fn is_the_brokers(happening: &Happening) -> bool {
-    use Happening::{Arrive, Cancel, Flush, Tick};
-    matches!(happening, Arrive { .. } | Cancel { .. } | Tick { .. } | Flush { .. })
+    use Happening::{Arrive, Cancel, Flush, Lose, Tick};
+    matches!(happening, Arrive { .. } | Lose { .. } | Cancel { .. } | Tick { .. } | Flush { .. })
 }

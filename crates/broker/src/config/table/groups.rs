@@ -84,6 +84,17 @@ declare! { GROUPS:
         "uniform,range",
         "the assignors that members of the consumer protocol may ask for, the default first",
     );
+    OTTLA_LOST_CONNECTION_GRACE_MS = Property::served(
+        "ottla.lost.connection.grace.ms",
+        Kind::IntOr { min: 1, max: i32::MAX, or: -1 },
+        "-1",
+        "how long a dynamic member may be away once its connection is lost, in milliseconds; -1: for its session",
+    )
+    .more(
+        "When the connection over which a member was heard of last is closed by its peer or breaks, and no request of that member comes over \
+         another one in this time, it is removed as at the end of its session: others take over from a process that was killed. Give it \
+         more than the heartbeat interval of the clients, who may come back no sooner. Static members keep their session.",
+    );
     OFFSET_METADATA_MAX_BYTES = Property::served(
         "offset.metadata.max.bytes",
         Kind::INT,

@@ -11,9 +11,9 @@ pub(crate) use log::log_config;
 pub(super) use log::{durability, inherited_log_config};
 pub use settings::{TimestampType, TopicSettings, TopicSettingsCache};
 
-use super::layers::{Effective, Source};
+use super::layers::Source;
 use super::nearest::nearest;
-use super::{BrokerConfig, Shown, Values, table as broker_table};
+use super::{BrokerConfig, Shown, Values};
 use table::{TOPIC, TopicProperty, find};
 
 /// Checks the configs of a new topic and answers them as they are stored.
@@ -74,16 +74,14 @@ pub(crate) fn effective<'a>(
 
 /// What holds for topics without a value of their own, and from where that comes.
 pub(crate) fn inherited<'a>(known: &TopicProperty, values: &'a Values) -> (Cow<'a, str>, Source) {
-    match known.broker.and_then(broker_table::find).map(|property| values.effective(property)) {
-        Some(Effective { value: Some(value), source }) => (value, source),
-        _ => (Cow::Borrowed(known.property.default.unwrap_or_default()), Source::Default),
-    }
+    super::inherited(&known.property, known.broker, values)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Class;
+    use crate::config::table as broker_table;
 
     #[track_caller]
     fn check_error(configs: &[(&str, Option<&str>)], expected: &str) {
