@@ -96,4 +96,12 @@ bugs! {
     RevocationTimeoutForgotten,
     /// Members of a loaded group have nothing until they are heard of.
     OwnersLostOnReplay,
+    /// A group takes up the consumer protocol, and what its members had is free.
+    UpgradeForgetsAssignments,
+    /// A group goes back to the classic protocol without one of its members.
+    DowngradeForgetsAMember,
+    /// A member of the classic protocol that joins again in a consumer group is believed to have given up all it had.
+    ClassicMemberGivesUpUnasked,
+    /// A coordinator that loads half a migration goes on with it.
+    HalfAMigrationCounts,
 }

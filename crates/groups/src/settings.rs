@@ -1,5 +1,6 @@
 //! What the operator may choose; plain data.
 use crate::assignors::Assignor;
+use crate::consumer::MigrationPolicy;
 use alloc::vec::Vec;
 
 /// Settings of a coordinator. The shell may replace them while running ([`crate::Coordinator::configure`]).
@@ -27,6 +28,8 @@ pub struct Settings {
     pub consumer_max_group_size: i32,
     /// `group.consumer.assignors`: those that may be asked for, the default first.
     pub consumer_assignors: Vec<Assignor>,
+    /// `group.consumer.migration.policy`: which ways a group with members may go.
+    pub migration_policy: MigrationPolicy,
     /// The bug that this coordinator shall have.
     #[cfg(feature = "planted-bugs")]
     pub bug: Option<crate::PlantedBug>,
@@ -55,6 +58,7 @@ impl Default for Settings {
             consumer_heartbeat_interval_ms: 5_000,
             consumer_max_group_size: i32::MAX,
             consumer_assignors: Assignor::ALL.to_vec(),
+            migration_policy: MigrationPolicy::Bidirectional,
             #[cfg(feature = "planted-bugs")]
             bug: None,
         }
