@@ -84,6 +84,16 @@ declare! { GROUPS:
         "uniform,range",
         "the assignors that members of the consumer protocol may ask for, the default first",
     );
+    GROUP_CONSUMER_MIGRATION_POLICY = Property::served(
+        "group.consumer.migration.policy",
+        Kind::ChoiceAnyCase(&["BIDIRECTIONAL", "UPGRADE", "DOWNGRADE", "DISABLED"]),
+        "bidirectional",
+        "which ways groups with members may change between the classic and the consumer protocol",
+    )
+    .more(
+        "upgrade: the first member of the consumer protocol takes a classic group along. downgrade: when the last one leaves, those \
+         of the classic protocol go on with theirs. disabled: members of the two do not come together in a group.",
+    );
     OFFSET_METADATA_MAX_BYTES = Property::served(
         "offset.metadata.max.bytes",
         Kind::INT,
