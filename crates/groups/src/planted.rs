@@ -100,8 +100,8 @@ bugs! {
     UpgradeForgetsAssignments,
     /// A group goes back to the classic protocol without one of its members.
     DowngradeForgetsAMember,
-    /// A member of the classic protocol that joins again in a consumer group is believed to have given up all it had.
-    ClassicMemberGivesUpUnasked,
+    /// A member of the classic protocol in a consumer group is given what it shall have, whoever has it still.
+    ClassicSyncGivesTheTarget,
     /// A coordinator that loads half a migration goes on with it.
     HalfAMigrationCounts,
 }

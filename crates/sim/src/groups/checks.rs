@@ -1,6 +1,7 @@
 //! What must always be true, checked after every event. Nothing here looks at a planted bug.
 use super::broker::now;
-use super::client::{Client, PARTITIONS, Phase, TOPIC, partitions};
+use super::client::{Client, PARTITIONS, Phase, TOPIC};
+use super::embedded::partitions;
 use ottla_groups::records::{CommittedOffset, CurrentAssignment, GroupMetadata, OffsetKey, StoredRecord};
 use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
 use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
@@ -25,6 +26,8 @@ struct Facts {
 struct Open {
     request: Request,
     answer_by_ms: u64,
+    /// Answered by a group of the consumer protocol.
+    by_consumers: bool,
 }
 
 type Generation = (String, i32);
@@ -99,7 +102,7 @@ impl Checks {
     pub(super) fn asked(&mut self, at_ms: u64, ticket: Ticket, request: &Request) {
         let may_park = matches!(request, Request::JoinGroup(_) | Request::SyncGroup(_));
         let answer_by_ms = if may_park { at_ms + LONGEST_PARK_MS } else { at_ms };
-        self.open.insert(ticket, Open { request: request.clone(), answer_by_ms });
+        self.open.insert(ticket, Open { request: request.clone(), answer_by_ms, by_consumers: false });
     }
 
     pub(super) fn cancelled(&mut self, ticket: Ticket) {
@@ -141,6 +144,10 @@ impl Checks {
         let Some(open) = self.open.get_mut(&ticket) else { return };
         open.answer_by_ms = u64::MAX;
         let request = open.request.clone();
+        let by_consumers = self.is_by_consumers(&request, answer);
+        if let Some(open) = self.open.get_mut(&ticket) {
+            open.by_consumers = by_consumers;
+        }
         self.refuse_stale(&request, answer);
         self.hear(at_ms, &request, answer);
         if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (&request, answer) {
@@ -180,6 +187,12 @@ impl Checks {
             (Request::ConsumerHeartbeat(r), Answer::ConsumerHeartbeat(Ok(_))) => return self.refuse_stale_epoch(r),
             (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) if r.knows_epochs => {
                 return self.refuse_stale_commit(r);
+            }
+            (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_)))
+                if r.generation_id >= 0 && self.consumers(&r.group_id).contains_key(&r.member_id) =>
+            {
+                self.refuse_stale_commit(r);
+                (&r.group_id, &r.member_id, &r.group_instance_id)
             }
             (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) if r.generation_id >= 0 => {
                 let current = self.generation(&r.group_id).map(|metadata| metadata.generation_id);
@@ -274,8 +287,14 @@ impl Checks {
 
     /// A group of the same name counts its generations from the beginning, for members that nobody knew before.
     fn group_forgotten(&mut self, group_id: &str) {
-        if self.generation(group_id).is_some_and(|metadata| !metadata.members.is_empty()) {
-            self.fail(format!("{group_id} is forgotten, and had members"));
+        let before = self.generation(group_id).map(|metadata| metadata.members).unwrap_or_default();
+        let now = self.consumers(group_id);
+        if let Some(lost) = before.iter().find(|member| !now.contains_key(&member.member_id)) {
+            self.fail(format!("{group_id} is forgotten, and had the member {}", lost.member_id));
+        }
+        if !now.is_empty() {
+            // It goes on with the consumer protocol, and counts on.
+            return;
         }
         *self.lives.entry(group_id.to_string()).or_default() += 1;
     }
@@ -287,14 +306,14 @@ impl Checks {
 
     fn generation_recorded(&mut self, group_id: &str, metadata: &GroupMetadata) {
         let generation = self.name(group_id, metadata.generation_id);
-        let mut dealt: Vec<u8> = metadata.members.iter().flat_map(|m| partitions(&m.assignment).to_vec()).collect();
+        let mut dealt: Vec<u8> = metadata.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
         dealt.sort_unstable();
         if let Some(before) = self.generation(group_id) {
             if metadata.generation_id < before.generation_id {
                 self.fail(format!("{group_id} goes back from generation {}", before.generation_id));
             }
             let same = metadata.generation_id == before.generation_id && !before.is_unassigned();
-            let mut earlier: Vec<u8> = before.members.iter().flat_map(|m| partitions(&m.assignment).to_vec()).collect();
+            let mut earlier: Vec<u8> = before.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
             earlier.sort_unstable();
             if same && !before.members.is_empty() && dealt != earlier {
                 self.fail(format!("{generation:?} was dealt {earlier:?} and is dealt {dealt:?} now"));
@@ -316,8 +335,14 @@ impl Checks {
 
     /// An answer leaves the broker.
     pub(super) fn released(&mut self, ticket: Ticket, answer: &Answer) {
-        let Some(Open { request, .. }) = self.open.remove(&ticket) else { return };
+        let Some(Open { request, by_consumers, .. }) = self.open.remove(&ticket) else { return };
         match (request, answer) {
+            (Request::JoinGroup(request), Answer::JoinGroup(joined)) if by_consumers => {
+                self.epochs.push((request.group_id, joined.member_id.clone(), joined.generation_id));
+            }
+            (Request::SyncGroup(request), Answer::SyncGroup(Ok(_))) if by_consumers => {
+                self.epochs.push((request.group_id, request.member_id, request.generation_id));
+            }
             (Request::JoinGroup(request), Answer::JoinGroup(joined)) if joined.error.is_none() => {
                 let generation = self.name(&request.group_id, joined.generation_id);
                 match self.recorded.get(&generation) {
@@ -328,7 +353,7 @@ impl Checks {
             (Request::SyncGroup(request), Answer::SyncGroup(Ok(synced))) => {
                 let generation = self.name(&request.group_id, request.generation_id);
                 let owner = request.group_instance_id.unwrap_or(request.member_id.clone());
-                for &partition in partitions(&synced.assignment) {
+                for partition in partitions(&synced.assignment) {
                     let before = self.owners.insert((generation.clone(), partition), owner.clone());
                     if before.as_ref().is_some_and(|before| *before != owner) {
                         self.fail(format!("partition {partition} in {generation:?}: {before:?} and {owner:?}"));

@@ -45,10 +45,7 @@ impl Step<'_> {
         }
         let member_id = self.admit_classic(client, &request, seat, &said);
         self.make_target();
-        let mut owned = self.ids_of(&said.owned);
-        if planted!(self.settings, ClassicMemberGivesUpUnasked) {
-            owned = Default::default();
-        }
+        let owned = self.ids_of(&said.owned);
         self.reconcile(&member_id, Some(&owned));
         self.expect_classic_sync(&member_id);
         let answer = self.joined_consumers(&member_id);
@@ -221,7 +218,9 @@ impl Step<'_> {
             return Err(GroupError::RebalanceInProgress);
         }
         let member = self.group.durable.consumer_member(member_id).ok_or(GroupError::UnknownMemberId)?;
-        let assignment = self.embedded(classic(member), &member.current.assigned);
+        let greedy = planted!(self.settings, ClassicSyncGivesTheTarget);
+        let has = if greedy { &member.target } else { &member.current.assigned };
+        let assignment = self.embedded(classic(member), has);
         Ok(SyncedMember { protocol_type: Some(CONSUMER.into()), protocol_name, assignment })
     }
 
