@@ -68,7 +68,12 @@ impl Step<'_> {
         if request.generation_id < 0 && members.is_none_or(|members| members.is_empty()) {
             return Ok(());
         }
-        let member = members.and_then(|members| members.get(&request.member_id)).ok_or(GroupError::UnknownMemberId)?;
+        let Some(member) = members.and_then(|members| members.get(&request.member_id)) else {
+            // A client that is only unknown joins again, and would put out the one that has put it out.
+            let instance = request.group_instance_id.as_deref();
+            let is_fenced = instance.is_some_and(|instance| self.group.consumer.instances.contains_key(instance));
+            return Err(if is_fenced { GroupError::FencedInstanceId } else { GroupError::UnknownMemberId });
+        };
         let is_classic = member.metadata.as_ref().is_some_and(|metadata| metadata.classic.is_some());
         if !request.knows_epochs && !is_classic {
             return Err(GroupError::UnsupportedVersion);

@@ -55,6 +55,10 @@ pub(super) struct Checks {
     /// When a member was last heard, in time that the broker was running.
     heard: BTreeMap<(String, String), u64>,
     stood_still_ms: u64,
+    /// Members that were removed since the last crash.
+    removed: BTreeSet<(String, String)>,
+    /// What a crash has left of the log is looked through.
+    is_replaying: bool,
     changed: bool,
     steps: u64,
     /// State at the first judgement.
@@ -82,6 +86,8 @@ impl Checks {
             assigned: Vec::new(),
             heard: BTreeMap::new(),
             stood_still_ms: 0,
+            removed: BTreeSet::new(),
+            is_replaying: false,
             changed: false,
             steps: 0,
             judged: BTreeMap::new(),
@@ -244,12 +250,17 @@ impl Checks {
     fn happened(&mut self, at_ms: u64, group_id: &str, kind: &GroupEventKind) {
         let (member_id, cause) = match kind {
             GroupEventKind::MemberRemoved { member_id, cause, .. } => (member_id, cause),
+            GroupEventKind::StaticMemberReplaced { old_member_id, .. } => {
+                self.removed.insert((group_id.to_string(), old_member_id.clone()));
+                return;
+            }
             GroupEventKind::OffsetsExpired { partitions, .. } => {
                 return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, partition));
             }
             _ => return,
         };
         self.changed = true;
+        self.removed.insert((group_id.to_string(), member_id.clone()));
         let heard = self.heard.remove(&(group_id.to_string(), member_id.clone()));
         let silent_ms = heard.map(|heard_ms| (at_ms - self.stood_still_ms).saturating_sub(heard_ms));
         if cause.contains("session") && silent_ms.is_some_and(|silent_ms| silent_ms < self.session_timeout_ms) {
@@ -279,6 +290,7 @@ impl Checks {
         match StoredRecord::decode(record) {
             Ok(StoredRecord::Group(group_id, Some(metadata))) => self.generation_recorded(&group_id, &metadata),
             Ok(StoredRecord::Group(group_id, None)) => self.group_forgotten(&group_id),
+            Ok(StoredRecord::GroupEpoch(group_id, None)) => self.epochs_forgotten(&group_id),
             Ok(other) => self.consumer_recorded(other),
             Err(_) => {}
         }
@@ -289,14 +301,27 @@ impl Checks {
     fn group_forgotten(&mut self, group_id: &str) {
         let before = self.generation(group_id).map(|metadata| metadata.members).unwrap_or_default();
         let now = self.consumers(group_id);
-        if let Some(lost) = before.iter().find(|member| !now.contains_key(&member.member_id)) {
-            self.fail(format!("{group_id} is forgotten, and had the member {}", lost.member_id));
+        let is_lost = |member_id: &String| {
+            !now.contains_key(member_id) && !self.removed.contains(&(group_id.to_string(), member_id.clone()))
+        };
+        // After a crash nobody knows any more who was removed before.
+        let lost =
+            before.iter().map(|member| &member.member_id).find(|member_id| !self.is_replaying && is_lost(member_id));
+        if let Some(lost) = lost {
+            self.fail(format!("{group_id} is forgotten, and had the member {lost}"));
         }
         if !now.is_empty() {
             // It goes on with the consumer protocol, and counts on.
             return;
         }
         *self.lives.entry(group_id.to_string()).or_default() += 1;
+    }
+
+    /// A group of the consumer protocol is gone, unless it goes on with the classic one.
+    fn epochs_forgotten(&mut self, group_id: &str) {
+        if self.generation(group_id).is_none_or(|metadata| metadata.members.is_empty()) {
+            *self.lives.entry(group_id.to_string()).or_default() += 1;
+        }
     }
 
     /// A generation by a name that no other generation has.
@@ -321,6 +346,10 @@ impl Checks {
         }
         if metadata.members.is_empty() {
             return;
+        }
+        let comes_along = |member_id: &String| metadata.member(member_id).is_some();
+        if let Some(lost) = self.consumers(group_id).keys().find(|member_id| !comes_along(member_id)) {
+            self.fail(format!("{generation:?} comes from a consumer group with the member {lost}, which it has not"));
         }
         let participant =
             |m: &ottla_groups::records::StoredMember| m.group_instance_id.clone().unwrap_or(m.member_id.clone());
@@ -381,6 +410,8 @@ impl Checks {
     pub(super) fn crashed(&mut self, log: &[Record]) {
         let (mut commits, mut assignments) = (BTreeSet::new(), BTreeSet::new());
         self.consumers.clear();
+        self.removed.clear();
+        self.is_replaying = true;
         (self.compacted, self.recorded, self.lives) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for record in log {
             match StoredRecord::decode(record) {
@@ -395,6 +426,7 @@ impl Checks {
             }
             self.appended(record);
         }
+        self.is_replaying = false;
         for commit in core::mem::take(&mut self.acknowledged) {
             if !commits.contains(&commit) {
                 self.fail(format!("an acknowledged commit is lost: {commit:?}"));
