@@ -503,3 +503,23 @@ fn a_log_that_ends_in_the_middle_of_a_migration_has_a_whole_group() {
         assert_eq!(bench.member(&m).assigned[0].2, [0, 1], "{surviving}");
     }
 }
+
+#[test]
+fn two_processes_of_one_instance_do_not_put_each_other_out_for_ever() {
+    let mut bench = Bench::new();
+    bench.beat(consumer("a")).unwrap();
+    let taking = JoinGroup { group_instance_id: Some("i".into()), ..classic("", &[]) };
+    let first = bench.join(taking.clone()).member_id;
+    bench.join(taking);
+    let partition = CommitPartition { partition: 0, offset: 5, leader_epoch: -1, metadata: String::new() };
+    let answer = bench.ask(Request::CommitOffsets(CommitOffsets {
+        group_id: "g".into(),
+        member_id: first,
+        group_instance_id: Some("i".into()),
+        generation_id: 3,
+        knows_epochs: true,
+        retention_time_ms: None,
+        topics: vec![CommitTopic { name: "t4".into(), topic_id: None, partitions: vec![partition] }],
+    }));
+    assert_eq!(answer, Answer::CommitOffsets(Err(GroupError::FencedInstanceId)));
+}
