@@ -218,7 +218,7 @@ fn subscription(owned: &[i32]) -> Vec<u8> {
 /// The partitions of t4 in an assignment.
 fn partitions(assignment: &[u8]) -> Vec<i32> {
     let Some(numbers) = assignment.get(14..assignment.len() - 4) else { return Vec::new() };
-    numbers.chunks(4).map(|number| i32::from_be_bytes(number.try_into().unwrap())).collect()
+    numbers.chunks(4).map(|number| i32::from_be_bytes([number[0], number[1], number[2], number[3]])).collect()
 }
 
 fn classic(member_id: &str, owned: &[i32]) -> JoinGroup {

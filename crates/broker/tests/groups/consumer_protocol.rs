@@ -141,7 +141,7 @@ async fn commits_and_fetches_need_the_members_epoch() {
 
 #[tokio::test]
 async fn a_group_changes_its_protocol_while_nobody_is_in_it_and_keeps_its_commits() {
-    let broker = TestBroker::start(&[]).await;
+    let broker = TestBroker::start(&[("group.consumer.migration.policy", "disabled")]).await;
     let topic = broker.topic("t", 1, &[]).await;
     let mut client = broker.connect().await;
     let committed = client.call(&commit_request("g", &topic, 0, 5), 9).await;
