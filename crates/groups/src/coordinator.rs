@@ -104,6 +104,7 @@ impl Coordinator {
         }
         for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
             self.step(now, &group_id, &mut actions, |step| {
+                step.undo_half_a_migration();
                 step.revive();
                 step.revive_consumer();
             });
@@ -357,6 +358,7 @@ impl Coordinator {
                 step.reply(ticket, Answer::DescribeConsumerGroup(described));
             }
             Request::LeaveGroup(request) if step.group.is_consumer() => step.leave_consumers(ticket, request),
+            Request::SyncGroup(request) if step.group.is_consumer() => step.sync_consumers(ticket, &request),
             Request::SyncGroup(request) => step.sync(ticket, request),
             Request::Heartbeat(request) => step.heartbeat(ticket, &request),
             Request::LeaveGroup(request) => step.leave(ticket, request),

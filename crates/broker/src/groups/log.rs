@@ -157,5 +157,9 @@ pub(super) fn tell(partition: i32, event: &GroupEvent) {
         GroupEventKind::RecordSkipped { problem } => {
             tracing::warn!(partition, "a record of __consumer_offsets was skipped: {problem}");
         }
+        GroupEventKind::ProtocolMigrated { from, to, cause } => {
+            let cause = cause.as_str();
+            tracing::info!(group, from, to, cause, "the group changes its protocol");
+        }
     }
 }
