@@ -19,4 +19,6 @@ pub use admin::{
 };
 pub use connection::{Answer, Connection};
 pub use error::ClientError;
+pub use ottla_protocol::messages::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
+pub use ottla_protocol::{ApiKey, ErrorCode};
 pub use settings::Settings;
