@@ -29,12 +29,11 @@ pub(crate) fn count(number: u64, what: &str) -> String {
 pub(crate) fn duration(ms: i64) -> String {
     let (ms, seconds) = (ms.max(0), ms.max(0) / 1000);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match ms {
-        0 => "0s".to_owned(),
-        1..10_000 if ms % 1000 != 0 => format!("{}.{}s", seconds, (ms % 1000) / 100),
-        ..60_000 => format!("{seconds}s"),
-        ..3_600_000 => format!("{minutes}m {:02}s", seconds % 60),
-        ..86_400_000 => format!("{hours}h {:02}m", minutes % 60),
+    match seconds {
+        0..10 if ms % 1000 != 0 => format!("{seconds}.{}s", ms % 1000 / 100),
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{minutes}m {:02}s", seconds % 60),
+        3_600..86_400 => format!("{hours}h {:02}m", minutes % 60),
         _ => format!("{}d {:02}h", grouped(days.unsigned_abs()), hours % 24),
     }
 }
@@ -83,6 +82,8 @@ pub(crate) enum Side {
 /// Rows in aligned columns.
 pub(crate) struct Table {
     sides: Vec<Side>,
+    /// Columns that are left out where nothing in them is known.
+    optional: Vec<&'static str>,
     rows: Vec<Vec<String>>,
 }
 
@@ -90,7 +91,14 @@ impl Table {
     /// With these headings.
     pub(crate) fn new(columns: &[(&str, Side)]) -> Table {
         let headings = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-        Table { sides: columns.iter().map(|(_, side)| *side).collect(), rows: vec![headings] }
+        let sides = columns.iter().map(|(_, side)| *side).collect();
+        Table { sides, optional: Vec::new(), rows: vec![headings] }
+    }
+
+    /// Leaves these columns out where all that stands in them are dashes.
+    pub(crate) fn without_unknown(mut self, optional: &[&'static str]) -> Table {
+        self.optional = optional.to_vec();
+        self
     }
 
     /// One more row; a cell for each column.
@@ -100,7 +108,11 @@ impl Table {
 
     /// The lines. A column without a word below its heading is left out.
     pub(crate) fn text(&self) -> String {
-        let used = |column: usize| self.rows.iter().skip(1).any(|row| !row[column].is_empty());
+        let used = |column: usize| {
+            let optional = self.optional.contains(&self.rows[0][column].as_str());
+            let says_nothing = |cell: &str| cell.is_empty() || (optional && cell == "-");
+            self.rows.iter().skip(1).any(|row| !says_nothing(&row[column]))
+        };
         let width = |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let columns: Vec<(usize, usize)> =
             (0..self.sides.len()).filter(|column| used(*column)).map(|column| (column, width(column))).collect();
@@ -172,9 +184,11 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_and_empty_ones_left_out() {
-        let mut table = Table::new(&[("NAME", Side::Left), ("NOTHING", Side::Left), ("LAG", Side::Right)]);
-        table.row(vec!["a".into(), String::new(), "48,210".into()]);
-        table.row(vec!["longer".into(), String::new(), "-".into()]);
+        let columns = ["NAME", "NOTHING", "BYTES", "LAG"].map(|name| (name, Side::Left));
+        let mut table = Table::new(&columns).without_unknown(&["BYTES", "LAG"]);
+        table.sides[3] = Side::Right;
+        table.row(vec!["a".into(), String::new(), "-".into(), "48,210".into()]);
+        table.row(vec!["longer".into(), String::new(), "-".into(), "-".into()]);
         assert_eq!(table.text(), "NAME       LAG\na       48,210\nlonger       -\n");
     }
 }

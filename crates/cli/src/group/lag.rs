@@ -57,7 +57,8 @@ pub(super) fn table(partitions: &[Value], time: &LocalTime) -> String {
         ("BYTES", Side::Right),
         ("LAST COMMIT", Side::Left),
         ("MEMBER", Side::Left),
-    ]);
+    ])
+    .without_unknown(&["BEHIND", "BYTES", "LAST COMMIT", "MEMBER"]);
     for one in partitions {
         let size = number(one, "bytes").map(|amount| bytes(amount.max(0).unsigned_abs()));
         let at = number(one, "committed_at_ms").map(|ms| time.text(ms));

@@ -38,7 +38,8 @@ pub(super) fn render(status: &Value, filtered: bool) -> String {
         ("BEHIND", Side::Right),
         ("TREND", Side::Left),
         ("NOTE", Side::Left),
-    ]);
+    ])
+    .without_unknown(&["STATUS", "BEHIND"]);
     for group in groups {
         table.row(row(group));
     }
