@@ -30,7 +30,7 @@ pub(crate) fn duration(ms: i64) -> String {
     let (ms, seconds) = (ms.max(0), ms.max(0) / 1000);
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     match seconds {
-        0..10 if ms % 1000 != 0 => format!("{seconds}.{}s", ms % 1000 / 100),
+        0..10 if ms % 1000 >= 100 => format!("{seconds}.{}s", ms % 1000 / 100),
         0..60 => format!("{seconds}s"),
         60..3_600 => format!("{minutes}m {:02}s", seconds % 60),
         3_600..86_400 => format!("{hours}h {:02}m", minutes % 60),
@@ -147,6 +147,7 @@ mod tests {
         let cases = [
             (-5, "0s"),
             (0, "0s"),
+            (30, "0s"),
             (200, "0.2s"),
             (4_000, "4s"),
             (9_999, "9.9s"),

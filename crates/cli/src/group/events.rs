@@ -2,11 +2,8 @@
 
 use serde_json::Value;
 
-use super::document::{list, name, partitions, text};
+use super::document::{list, text};
 use crate::local_time::LocalTime;
-
-/// How many members of an assignment are shown.
-const MEMBERS_SHOWN: usize = 8;
 
 /// For people.
 pub(super) fn render(events: &Value, time: &LocalTime) -> String {
@@ -23,7 +20,6 @@ pub(super) fn render(events: &Value, time: &LocalTime) -> String {
     for ((event, moment), label) in happened.iter().zip(&moments).zip(&labels) {
         let inferred = if event["certainty"] == "inferred" { " (inferred)" } else { "" };
         said.push_str(&format!("{moment:<width$}  {label:<labels_width$}  {}{inferred}\n", text(event, "text")));
-        said.push_str(&assignment(event, width + labels_width + 4));
     }
     said
 }
@@ -46,24 +42,4 @@ fn label(event: &Value) -> String {
         _ => return text(event, "event").replace('_', " "),
     };
     known.to_owned()
-}
-
-/// Who has what since an assignment: those that changed.
-fn assignment(event: &Value, indent: usize) -> String {
-    if event["event"] != "assigned" {
-        return String::new();
-    }
-    let members = list(event, "members");
-    let has =
-        |value: &Value| Some(partitions(value)).filter(|text| !text.is_empty()).unwrap_or_else(|| "none".to_owned());
-    let mut said = String::new();
-    for member in members.iter().take(MEMBERS_SHOWN) {
-        let name = name(member).unwrap_or_default();
-        said.push_str(&format!("{:indent$}{name}: {} → {}\n", "", has(&member["before"]), has(&member["after"])));
-    }
-    let left_out = members.len().saturating_sub(MEMBERS_SHOWN) as u64 + event["left_out"].as_u64().unwrap_or(0);
-    if left_out > 0 {
-        said.push_str(&format!("{:indent$}and {} more (-o json)\n", "", crate::text::grouped(left_out)));
-    }
-    said
 }

@@ -281,7 +281,7 @@ fn a_reset_that_cannot_be_is_refused_before_it_is_asked_for() {
 #[test]
 fn a_reset_under_members_and_an_undo_without_a_reset_say_what_to_do() {
     let (address, _) = ottla(ErrorCode::NON_EMPTY_GROUP);
-    group(&address, "reset billing --to earliest").check(1, &["were not changed: NON_EMPTY_GROUP", "add --online"]);
+    group(&address, "reset billing --to earliest").check(1, &["were not changed: it has members", "add --online"]);
     let refused = group(&address, "reset billing --to earliest -o json");
     assert_eq!(refused.code, Some(1));
     assert!(refused.stdout.contains("\"applied\":false") && refused.stdout.contains("\"error\":\"NON_EMPTY_GROUP\""));
@@ -321,7 +321,7 @@ fn kafka_brokers_set_offsets_of_groups_without_members() {
     assert_eq!(kept(), ["0 10", "1 10"]);
     says(&group(&address, "reset billing --to uncommitted"), &["commit taken away"]);
     assert_eq!(kept(), ["delete 0"]);
-    group(&address, "reset emails --to latest").check(1, &["NON_EMPTY_GROUP", "stop its members first"]);
+    group(&address, "reset emails --to latest").check(1, &["it has members", "stop its members first"]);
     assert!(kept().is_empty());
 }
 

@@ -42,6 +42,10 @@ impl Report<'_> {
         format!("{}\n{}{}\n", self.headline(changed), self.table(), self.next_step(changed))
     }
 
+    fn under_members(&self) -> bool {
+        self.reset.online && self.state != "Empty"
+    }
+
     fn headline(&self, changed: usize) -> String {
         let group = harmless(&self.reset.group);
         let all = self.outcome.partitions.len();
@@ -51,7 +55,7 @@ impl Report<'_> {
             (false, _) if changed == all => "its offsets are set".to_owned(),
             (false, _) => format!("its offsets are set: {changed} of {all} partitions changed"),
         };
-        match (self.reset.validate_only, self.reset.online && self.state != "Empty") {
+        match (self.reset.validate_only, self.under_members()) {
             (true, _) => format!("{group} is {}; nothing was changed (dry run).", self.state),
             (false, true) => format!("{group} was {}; {set}, and its members go on from there.", self.state),
             (false, false) => format!("{group} is {}; {set}.", self.state),
@@ -90,7 +94,7 @@ impl Report<'_> {
 
     fn next_step(&self, changed: usize) -> String {
         let group = harmless(&self.reset.group);
-        let online = if self.reset.online { " --online" } else { "" };
+        let online = if self.under_members() { " --online" } else { "" };
         match (self.reset.validate_only, self.keeps_former) {
             _ if changed == 0 => "There is nothing to do.".to_owned(),
             (true, _) if self.reset.undo => "Run it without --dry-run to apply.".to_owned(),
@@ -112,6 +116,7 @@ impl Report<'_> {
     pub(crate) fn refusal(&self) -> String {
         let (group, outcome) = (harmless(&self.reset.group), self.outcome);
         let why = match &outcome.message {
+            _ if outcome.code == ErrorCode::NON_EMPTY_GROUP => ": it has members".to_owned(),
             Some(message) => format!(": {}", harmless(message)),
             None if outcome.code.is_none() => String::new(),
             None => format!(": {}", outcome.code),
