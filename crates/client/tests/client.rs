@@ -80,7 +80,7 @@ fn a_coordinator_that_loads_is_asked_again_and_a_refusal_is_not() {
 #[test]
 fn trying_again_ends_with_the_requests_time() {
     let address = broker(|_| true, |asked| asked.answer(&explained(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS, "")));
-    let settings = Settings { request_timeout: Duration::from_millis(50), ..quick() };
+    let settings = Settings { request_timeout: Duration::from_millis(500), ..quick() };
     let error = with(&address, settings, async |admin| admin.explain("billing", "why", -1).await);
     assert_eq!(error.expect_err("a refusal").code(), Some(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS));
 }
