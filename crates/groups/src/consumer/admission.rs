@@ -181,6 +181,7 @@ impl Step<'_> {
             last_seen_ms: self.now.wall_ms,
             revoking_since_ms: 0,
             software: None,
+            reason: None,
             classic: LiveClassic::of(metadata),
         };
         self.group.consumer.add(member_id, live, metadata.group_instance_id.as_deref(), self.topics);

@@ -36,6 +36,8 @@ pub(crate) struct LiveMember {
     pub(crate) revoking_since_ms: i64,
     /// Name and version of the client library.
     pub(crate) software: Option<(String, String)>,
+    /// The client's own reason for its last JoinGroup (KIP-800), of a member of the classic protocol.
+    pub(crate) reason: Option<String>,
     /// Set for a member of the classic protocol.
     pub(crate) classic: Option<LiveClassic>,
 }

@@ -3,6 +3,7 @@ use super::broker::now;
 use super::client::{Client, PARTITIONS, Phase, TOPIC};
 use super::connections::HeardOver;
 use super::embedded::partitions;
+use super::reset_checks::Resets;
 use ottla_groups::records::{CommittedOffset, CurrentAssignment, GroupMetadata, OffsetKey, StoredRecord};
 use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
 use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
@@ -52,7 +53,7 @@ pub(super) struct Checks {
     /// Who speaks for an instance, by group and instance.
     speakers: BTreeMap<(String, String), String>,
     /// Acknowledged since the last crash: commits, and assignments that members were told.
-    acknowledged: Vec<(OffsetKey, i64)>,
+    pub(super) acknowledged: Vec<(OffsetKey, i64)>,
     assigned: Vec<(Generation, String, Vec<u8>)>,
     /// When a member was last heard, in time that the broker was running.
     heard: BTreeMap<(String, String), u64>,
@@ -69,6 +70,8 @@ pub(super) struct Checks {
     pub(super) epochs: Vec<(String, String, i32)>,
     /// Over which connections members were heard, and which were lost.
     pub(super) connections: HeardOver,
+    /// Resets of offsets.
+    pub(super) resets: Resets,
     /// What members of the consumer protocol have, by group and member id, as the log says.
     pub(super) consumers: BTreeMap<String, BTreeMap<String, CurrentAssignment>>,
 }
@@ -97,6 +100,7 @@ impl Checks {
             judged: BTreeMap::new(),
             epochs: Vec::new(),
             connections: HeardOver::default(),
+            resets: Resets::default(),
             consumers: BTreeMap::new(),
         }
     }
@@ -161,6 +165,7 @@ impl Checks {
         if let Some(open) = self.open.get_mut(&ticket) {
             open.by_consumers = by_consumers;
         }
+        self.reset_decided(ticket, &request, answer);
         self.refuse_stale(&request, answer);
         self.hear(at_ms, &request, answer);
         if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (&request, answer) {
@@ -196,6 +201,11 @@ impl Checks {
 
     /// Nobody may act for a generation that is over, or for an instance that somebody else has taken.
     fn refuse_stale(&mut self, request: &Request, answer: &Answer) {
+        if let (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) = (request, answer)
+            && r.generation_id >= 0
+        {
+            self.refuse_commit_of_before_a_reset(r);
+        }
         let (group_id, member_id, instance) = match (request, answer) {
             (Request::ConsumerHeartbeat(r), Answer::ConsumerHeartbeat(Ok(_))) => return self.refuse_stale_epoch(r),
             (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) if r.knows_epochs => {
@@ -331,13 +341,28 @@ impl Checks {
             // It goes on with the consumer protocol, and counts on.
             return;
         }
+        self.begins_anew(group_id);
+    }
+
+    fn begins_anew(&mut self, group_id: &str) {
         *self.lives.entry(group_id.to_string()).or_default() += 1;
+        self.resets.forget(group_id);
+    }
+
+    /// The generation of the classic protocol, or the group's epoch.
+    pub(super) fn generation_or_epoch(&self, group_id: &str) -> i32 {
+        let record = self.compacted.get(&StoredRecord::GroupEpoch(group_id.into(), None).encode().key);
+        let epoch = match record.map(StoredRecord::decode) {
+            Some(Ok(StoredRecord::GroupEpoch(_, Some(epoch)))) => epoch.epoch,
+            _ => 0,
+        };
+        self.generation(group_id).map_or(epoch, |metadata| metadata.generation_id.max(epoch))
     }
 
     /// A group of the consumer protocol is gone, unless it goes on with the classic one.
     fn epochs_forgotten(&mut self, group_id: &str) {
         if self.generation(group_id).is_none_or(|metadata| metadata.members.is_empty()) {
-            *self.lives.entry(group_id.to_string()).or_default() += 1;
+            self.begins_anew(group_id);
         }
     }
 
@@ -406,6 +431,9 @@ impl Checks {
                     }
                 }
                 self.assigned.push((generation, request.member_id, synced.assignment.clone()));
+            }
+            (Request::ResetOffsets(request), Answer::ResetOffsets(Ok(results))) => {
+                self.reset_released(ticket, &request, results);
             }
             (Request::ConsumerHeartbeat(request), Answer::ConsumerHeartbeat(Ok(answer))) => {
                 self.epochs.push((request.group_id, request.member_id, answer.member_epoch));

@@ -117,7 +117,8 @@ impl Checks {
             let lost = match self.compacted.get(&key).map(StoredRecord::decode) {
                 None => told >= 0,
                 Some(Ok(StoredRecord::Current(_, _, Some(current)))) => {
-                    told >= 0 && (0..told).contains(&current.member_epoch)
+                    // 0 is the epoch of one that was put out by a reset, or whose place another process has taken.
+                    told >= 0 && (1..told).contains(&current.member_epoch)
                 }
                 _ => false,
             };

@@ -9,6 +9,7 @@ mod consumer_checks;
 mod consumer_client;
 mod embedded;
 mod faults;
+mod reset_checks;
 mod world;
 
 use crate::hunt::{Outcome, Subject};

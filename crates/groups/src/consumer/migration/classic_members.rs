@@ -6,7 +6,7 @@ use super::embedded::Subscription;
 use crate::answer::{Answer, GroupError, JoinGroupAnswer, SyncedMember};
 use crate::consumer::admission::new_member_id;
 use crate::consumer::live::{LiveClassic, Subscription as Reads};
-use crate::event::{ClientInfo, Ticket};
+use crate::event::{ClientInfo, GroupEventKind, Ticket};
 use crate::join::{because, refused};
 use crate::planted::planted;
 use crate::records::{ClassicMember, ConsumerMemberMetadata, MemberState, StoredRecord};
@@ -123,9 +123,17 @@ impl Step<'_> {
         }
         if let Some(live) = self.group.consumer.members.get_mut(&member_id) {
             live.classic = LiveClassic::of(&after);
+            live.software.clone_from(&client.software);
+            live.reason = request.reason.clone().filter(|reason| !reason.is_empty());
         }
         if after != before {
             self.record(StoredRecord::ConsumerMember(self.group.group_id.clone(), member_id.clone(), Some(after)));
+        }
+        self.hear(&member_id);
+        if is_new {
+            let (member, reason) = (self.group.consumer_culprit(&member_id), request.reason.clone());
+            let reason = reason.filter(|reason| !reason.is_empty());
+            self.tell(GroupEventKind::MemberJoined { member, reason, again: false });
         }
         if reads_other {
             let what = if is_new { "joins" } else { "reads other topics" };
