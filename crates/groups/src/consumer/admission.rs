@@ -219,6 +219,8 @@ impl Step<'_> {
     /// A static member comes back under another member id: it gets the place of the old one, which is gone.
     pub(super) fn replace_consumer(&mut self, old: &str, new: &str) {
         let Some(member) = self.forget_consumer(old) else { return };
+        // What the old one should have had is not free.
+        self.group.consumer.balance = None;
         let metadata = member.metadata.unwrap_or_default();
         self.seat_live(new, &metadata);
         let (group_id, new) = (self.group.group_id.clone(), String::from(new));
@@ -265,7 +267,11 @@ fn unknown_member(group_id: &str, member_id: &str) -> Refusal {
 }
 
 /// Most heartbeats say nothing but that the member lives.
-fn says_nothing_new(before: &ConsumerMemberMetadata, client: &ClientInfo, request: &ConsumerHeartbeat) -> bool {
+pub(super) fn says_nothing_new(
+    before: &ConsumerMemberMetadata,
+    client: &ClientInfo,
+    request: &ConsumerHeartbeat,
+) -> bool {
     let silent = request.subscribed_topic_names.is_none()
         && request.subscribed_topic_regex.is_none()
         && request.rebalance_timeout_ms.is_none()
