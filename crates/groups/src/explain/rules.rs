@@ -65,7 +65,8 @@ impl Case<'_> {
 
     /// Where somebody can look at the next record.
     fn look(&self, offset: i64) -> String {
-        format!("ottla consume {} --partition {} --from {offset} --count 1", self.topic, self.partition)
+        let (topic, partition) = (self.topic, self.partition);
+        format!("kafka-console-consumer.sh --topic {topic} --partition {partition} --offset {offset} --max-messages 1")
     }
 }
 
@@ -135,8 +136,9 @@ fn stalled(case: &Case<'_>) -> Option<Finding> {
     let progress = offset.progress.as_ref()?;
     let since_ms = progress.unchanged_since_ms;
     let stays_ms = case.now_ms.saturating_sub(since_ms);
+    let again_ms = offset.committed_at_ms.saturating_sub(since_ms);
     let behind = progress.points().all(|point| point.lag().is_none_or(|lag| lag > 0)) && case.lag().unwrap_or(0) > 0;
-    if !behind || progress.unchanged_commits < STALLED_COMMITS || stays_ms < STALLED_AFTER_MS {
+    if !behind || progress.unchanged_commits < STALLED_COMMITS || again_ms < STALLED_AFTER_MS {
         return None;
     }
     let text = format!("{} commits but does not advance for {}", case.name(), duration(stays_ms));
@@ -145,9 +147,7 @@ fn stalled(case: &Case<'_>) -> Option<Finding> {
     finding.evidence.push(format!("offset {} was committed {commits} times", count(offset.offset)));
     if let Some((reader, _)) = case.reader() {
         let ago = duration(case.now_ms.saturating_sub(reader.last_fetch_ms));
-        finding
-            .evidence
-            .push(format!("its owner fetches, last {ago} ago, and has records up to {}", count(reader.position)));
+        finding.evidence.push(format!("its owner fetched {ago} ago, and has records up to {}", count(reader.position)));
     }
     finding.evidence.push(case.records_wait());
     let (at, name) = (offset.offset, case.name());
