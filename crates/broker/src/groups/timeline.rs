@@ -3,7 +3,7 @@
 //! They lie in an internal topic of Ottla's own, which is not told to clients. An event's key is its group and a number that
 //! comes round after [`KEPT`] events, so that compaction keeps as many and retention does the rest. An event is written once what it tells is durable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ottla_groups::GroupEvent;
@@ -20,6 +20,8 @@ const KEPT: u32 = 10_000;
 const READ_BYTES: usize = 1 << 20;
 /// How large a stored batch may become when it is opened, in bytes.
 const OPEN_MAX_BYTES: usize = 64 << 20;
+/// How much of a group's events is answered, in bytes: the newest.
+const ANSWER_BYTES: usize = 8 << 20;
 /// How much one batch of events may take, roughly, in bytes.
 const BATCH_BYTES: usize = 256 << 10;
 
@@ -103,7 +105,9 @@ impl Writer {
                 Message::Told { index, events } => told.entry(index).or_default().extend(events),
                 Message::Asked { index, group_id, since_ms, answer } => {
                     self.write(broker, std::mem::take(&mut told)).await;
-                    let _ = answer.send(read(broker, index, &group_id, since_ms).await);
+                    let broker = broker.clone();
+                    // Whoever asks waits for what was told before, and nobody who tells waits for whoever asks.
+                    tokio::spawn(async move { answer.send(read(&broker, index, &group_id, since_ms).await) });
                 }
             }
         }
@@ -187,17 +191,18 @@ async fn last_numbers(engine: &dyn Engine, partition: PartitionId) -> Result<Has
 async fn read(broker: &Arc<Broker>, index: i32, group_id: &str, since_ms: i64) -> Result<Vec<String>, String> {
     let metadata = broker.engine().metadata();
     let Some(topic) = metadata.by_name(crate::topics::EVENTS_TOPIC) else { return Ok(Vec::new()) };
-    let mut events = Vec::new();
+    let (mut events, mut bytes) = (VecDeque::new(), 0);
     each_record(&**broker.engine(), PartitionId { topic: topic.id, index }, |at_ms, key, value| {
         let is_its = split_key(key).is_some_and(|(_, id)| id == group_id.as_bytes());
-        if is_its && at_ms >= since_ms {
-            events.extend(value.map(|value| String::from_utf8_lossy(value).into_owned()));
+        let Some(value) = value.filter(|_| is_its && at_ms >= since_ms) else { return };
+        bytes += value.len();
+        events.push_back(String::from_utf8_lossy(value).into_owned());
+        while bytes > ANSWER_BYTES || events.len() > KEPT as usize {
+            bytes -= events.pop_front().map_or(bytes, |oldest| oldest.len());
         }
     })
     .await?;
-    let too_many = events.len().saturating_sub(KEPT as usize);
-    events.drain(..too_many);
-    Ok(events)
+    Ok(events.into())
 }
 
 /// Calls `look` with the time, key and value of every record that there is.

@@ -35,8 +35,12 @@ fn moved(before: Option<i64>, to: i64, was_seen: bool, seen: &Seen) -> Option<(O
     if let Some(from) = before.filter(|&from| to < from) {
         return Some((Some(from), to, 0, false));
     }
-    let is_known = was_seen || before.is_none();
-    let read = seen.read.as_deref().filter(|_| is_known)?;
+    let read = seen.read.as_deref()?;
+    // What was read before the watch began is not known: of an earlier process, over another name, or before the broker started.
+    let begins = read.first().map_or(i64::MAX, |(start, _)| *start);
+    if before.is_some_and(|before| !was_seen || begins > before) {
+        return None;
+    }
     let from = before.or(seen.log_start)?;
     let (first, last, not_read) = gaps(from, to, read)?;
     // Only the first commit of all says nothing of where it was before.

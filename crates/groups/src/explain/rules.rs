@@ -93,7 +93,7 @@ fn starved(case: &Case<'_>) -> Option<Finding> {
     };
     let waiting = case.facts.end.saturating_sub(position.max(case.facts.log_start));
     let silent_ms = case.now_ms.saturating_sub(last_ms.max(case.group.since_ms));
-    if waiting <= 0 || silent_ms < STARVED_AFTER_MS {
+    if waiting <= 0 || silent_ms < STARVED_AFTER_MS || has_work(case, position) {
         return None;
     }
     let text = format!("{} is assigned but not fetched for {}", case.name(), duration(silent_ms));
@@ -109,15 +109,28 @@ fn starved(case: &Case<'_>) -> Option<Finding> {
     Some(finding)
 }
 
+/// It was given records that it has not committed yet: it may be busy with them, and clients fetch no more meanwhile. Whether it gets on
+/// with them is what its commits say.
+fn has_work(case: &Case<'_>, position: i64) -> bool {
+    case.reader().is_some() && case.offset.map_or(case.facts.log_start, |offset| offset.offset) < position
+}
+
 /// It committed regularly and does not any more, though there is more to read.
 fn stopped(case: &Case<'_>) -> Option<Finding> {
     let progress = case.offset?.progress.as_ref()?;
     let (first, last) = (progress.points().next()?, progress.points().next_back()?);
     case.owner.filter(|_| case.lag().unwrap_or(0) > 0)?;
     let span_ms = last.at_ms.saturating_sub(first.at_ms);
-    let patience_ms = if progress.points().len() > 1 { span_ms.max(STOPPED_AFTER_MS) } else { STOPPED_AFTER_ONE_MS };
+    let times: Vec<i64> = progress.points().map(|point| point.at_ms).collect();
+    let longest_ms = times.windows(2).map(|pair| pair.iter().rev().copied().reduce(|b, a| b - a).unwrap_or(0)).max();
+    let patience_ms = match longest_ms {
+        Some(longest_ms) => span_ms.max(longest_ms.saturating_mul(2)).max(STOPPED_AFTER_MS),
+        None => STOPPED_AFTER_ONE_MS,
+    };
     let last_ms = case.offset?.committed_at_ms;
-    let silent_ms = case.now_ms.saturating_sub(last_ms);
+    // It cannot commit what has only just come.
+    let waits_since_ms = case.facts.unread_since_ms.unwrap_or(last_ms).max(last_ms);
+    let silent_ms = case.now_ms.saturating_sub(waits_since_ms);
     if silent_ms <= patience_ms {
         return None;
     }
