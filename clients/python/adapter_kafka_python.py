@@ -44,6 +44,8 @@ class Consumer:
         more = {}
         if options["cooperative"]:
             more["partition_assignment_strategy"] = [_cooperative()]
+        if options["instance"]:
+            more["group_instance_id"] = options["instance"]
         self.consumer = kafka.KafkaConsumer(
             bootstrap_servers=[bootstrap],
             group_id=options["group"],
@@ -86,6 +88,12 @@ class Consumer:
     def seek(self, partition, offset):
         self.consumer.seek(TopicPartition(*partition), offset)
 
+    def pause(self, partition):
+        self.consumer.pause(TopicPartition(*partition))
+
+    def resume(self, partition):
+        self.consumer.resume(TopicPartition(*partition))
+
     def close(self):
         self.consumer.close()
 
@@ -124,8 +132,8 @@ class Producer:
         self.producer = kafka.KafkaProducer(bootstrap_servers=[bootstrap], compression_type=codec, acks="all", linger_ms=5000,
                                             batch_size=1 << 20)
 
-    def send(self, topic, partition, values, keys):
-        sent = [self.producer.send(topic, value, key, partition=partition) for key, value in zip(keys, values)]
+    def send(self, topic, partition, values, keys, timestamp_ms):
+        sent = [self.producer.send(topic, value, key, partition=partition, timestamp_ms=timestamp_ms) for key, value in zip(keys, values)]
         self.producer.flush()
         return [future.get(30).offset for future in sent]
 
