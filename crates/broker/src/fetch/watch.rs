@@ -31,17 +31,15 @@ pub(crate) struct Reader {
     pub(crate) who: Arc<ReaderIdentity>,
     /// Wall time of the last fetch that brought something or asked anew, in milliseconds.
     pub(crate) last_ms: i64,
+    /// Up to where it was given records the last time; it may have been further before.
+    pub(crate) position: i64,
     /// What it was given: from the first offset to that after the last, ascending.
     pub(crate) ranges: Vec<(i64, i64)>,
 }
 
 impl Reader {
-    /// Up to where it was given records.
-    pub(crate) fn position(&self) -> i64 {
-        self.ranges.last().map_or(0, |(_, end)| *end)
-    }
-
     fn note(&mut self, from: i64, to: i64) {
+        self.position = to;
         let at = self.ranges.partition_point(|(_, end)| *end < from);
         let overlapping = self.ranges.iter().skip(at).take_while(|(start, _)| *start <= to).count();
         let merged = self.ranges.drain(at..at + overlapping).fold((from, to), |(a, b), (c, d)| (a.min(c), b.max(d)));
@@ -75,7 +73,7 @@ impl FetchWatch {
             reader.last_ms = now_ms;
             return reader.note(from, to);
         }
-        readers.push(Reader { who: who.clone(), last_ms: now_ms, ranges: vec![(from, to)] });
+        readers.push(Reader { who: who.clone(), last_ms: now_ms, position: to, ranges: vec![(from, to)] });
         all.count += 1;
         if all.count > all.look_at.max(MANY_READERS) {
             all.forget_silent(now_ms);
@@ -132,6 +130,17 @@ mod tests {
         assert_eq!(watch.ranges(partition, &who), Some(vec![(0, 25), (50, 70)]));
         watch.note(partition, &who, 20, 55, 1);
         assert_eq!(watch.ranges(partition, &who), Some(vec![(0, 70)]));
+    }
+
+    #[test]
+    fn who_went_back_is_where_it_went() {
+        let (watch, who) = (FetchWatch::default(), reader());
+        let partition = PartitionId { topic: TopicId([1; 16]), index: 0 };
+        for (from, to) in [(0, 50), (10, 20)] {
+            watch.note(partition, &who, from, to, 1);
+        }
+        let positions: Vec<i64> = watch.readers(partition, 1).iter().map(|reader| reader.position).collect();
+        assert_eq!(positions, [20]);
     }
 
     #[test]
