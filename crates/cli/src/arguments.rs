@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::group::arguments::GroupArguments;
+
 /// Kafka's consumer model in one small broker.
 #[derive(Parser, Debug)]
 #[command(name = "ottla", version, arg_required_else_help = true, disable_help_subcommand = true)]
@@ -19,6 +21,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run a broker until it is told to stop (Ctrl-C).
     Serve(ServeArguments),
+    /// Ask a broker about consumer groups: what they wait for, what happened, how far behind they are; and set their offsets
+    Group(GroupArguments),
     /// Look at a data folder while no broker runs on it; nothing is changed
     #[command(subcommand)]
     Storage(StorageCommand),

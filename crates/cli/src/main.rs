@@ -3,10 +3,13 @@
 mod arguments;
 mod data_folder;
 mod exit;
+mod group;
+mod local_time;
 mod logging;
 mod machine;
 mod serve;
 mod storage;
+mod text;
 
 use std::process::ExitCode;
 
@@ -21,6 +24,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = logging::start().and_then(|()| match &arguments.command {
         Command::Serve(serve) => serve::run(serve, clock).map(|()| ExitCode::SUCCESS),
+        Command::Group(group) => group::run(group, clock),
         Command::Storage(command) => storage::run(command),
     });
     match done {

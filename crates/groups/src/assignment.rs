@@ -46,6 +46,14 @@ impl Assignment {
         topic.is_some_and(|(_, partitions)| partitions.binary_search(&partition).is_ok())
     }
 
+    /// Where in their order a partition comes.
+    pub(crate) fn position(&self, topic_id: TopicId, partition: i32) -> Option<usize> {
+        let topic = self.0.binary_search_by_key(&topic_id, |(id, _)| *id).ok()?;
+        let before: usize = self.0.iter().take(topic).map(|(_, partitions)| partitions.len()).sum();
+        let (_, partitions) = self.0.get(topic)?;
+        partitions.binary_search(&partition).ok().map(|at| before + at)
+    }
+
     /// Whether all of them are among those of `other`.
     pub fn is_subset_of(&self, other: &Assignment) -> bool {
         self.iter().all(|(topic_id, partition)| other.contains(topic_id, partition))
@@ -96,6 +104,7 @@ mod tests {
         let all = Assignment::of([(B, 1), (A, 2), (A, 0), (B, 1)]);
         assert_eq!(all.topics(), [(A, alloc::vec![0, 2]), (B, alloc::vec![1])]);
         assert_eq!(all.len(), 3);
+        assert_eq!((all.position(A, 2), all.position(B, 1), all.position(B, 0)), (Some(1), Some(2), None));
         assert!(all.contains(A, 2) && !all.contains(A, 1) && !all.contains([3; 16], 0));
         let some = all.filter(|topic_id, _| topic_id == A);
         assert!(some.is_subset_of(&all) && !all.is_subset_of(&some));

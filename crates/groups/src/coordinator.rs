@@ -104,6 +104,7 @@ impl Coordinator {
         }
         for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
             self.step(now, &group_id, &mut actions, |step| {
+                step.undo_half_a_migration();
                 step.revive();
                 step.revive_consumer();
             });
@@ -204,8 +205,12 @@ impl Coordinator {
         let queued = core::mem::take(&mut self.queued);
         self.queued = queued.into_iter().map(|(group_id, at)| (group_id, at.saturating_add(late_ms))).collect();
         self.wake_ups = self.queued.iter().map(|(group_id, at)| (*at, group_id.clone())).collect();
-        let kind = GroupEventKind::Stalled { stall_ms: late_ms };
-        actions.push(Action::Event(GroupEvent { group_id: String::new(), at_ms: now.wall_ms, kind }));
+        let used = self.groups.values().filter(|group| group.state != GroupState::Empty);
+        // Once for whoever looks at the broker, and once for each group that it concerns.
+        for group_id in core::iter::once(String::new()).chain(used.map(|group| group.group_id.clone())) {
+            let kind = GroupEventKind::Stalled { stall_ms: late_ms };
+            actions.push(Action::Event(GroupEvent { group_id, at_ms: now.wall_ms, kind }));
+        }
     }
 
     /// Lets one group take a step, then sees to its next timer, or forgets it if nothing is left of it.
@@ -357,6 +362,7 @@ impl Coordinator {
                 step.reply(ticket, Answer::DescribeConsumerGroup(described));
             }
             Request::LeaveGroup(request) if step.group.is_consumer() => step.leave_consumers(ticket, request),
+            Request::SyncGroup(request) if step.group.is_consumer() => step.sync_consumers(ticket, &request),
             Request::SyncGroup(request) => step.sync(ticket, request),
             Request::Heartbeat(request) => step.heartbeat(ticket, &request),
             Request::LeaveGroup(request) => step.leave(ticket, request),

@@ -260,6 +260,15 @@ pub enum GroupEventKind {
         /// What was wrong, in words.
         problem: String,
     },
+    /// The group goes on with the other protocol, with its members.
+    ProtocolMigrated {
+        /// `classic` or `consumer`.
+        from: &'static str,
+        /// The other one.
+        to: &'static str,
+        /// Why, in words: who joined or left.
+        cause: String,
+    },
 }
 
 /// Whether a member went by itself.

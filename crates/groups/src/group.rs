@@ -121,9 +121,9 @@ impl Group {
         self.durable.consumer().is_some()
     }
 
-    /// It could use either protocol.
-    pub(crate) fn is_memberless_classic(&self) -> bool {
-        !self.is_consumer() && self.roster.is_empty()
+    /// It uses the classic protocol and has members.
+    pub(crate) fn has_classic_members(&self) -> bool {
+        !self.is_consumer() && !self.roster.is_empty()
     }
 
     /// Whether its members read that topic, or may.

@@ -12,6 +12,9 @@ impl Step<'_> {
     }
 
     fn beat(&mut self, request: &Heartbeat) -> Result<(), GroupError> {
+        if self.group.is_consumer() {
+            return self.beat_classic(request);
+        }
         let instance = request.group_instance_id.as_deref();
         self.check_generation(&request.member_id, instance, request.generation_id)?;
         if matches!(self.group.state, GroupState::Empty | GroupState::Dead) {

@@ -1,10 +1,11 @@
 //! Who has which partitions, in names, for events and explanations.
 use crate::assignment::Assignment;
+use crate::consumer::read_assignment;
 use crate::event::{Assigned, GroupEventKind, Held};
 use crate::group::Group;
 use crate::member::Member;
 use crate::step::Step;
-use crate::subscription::{CONSUMER, assigned_partitions};
+use crate::subscription::CONSUMER;
 use crate::topics::Topics;
 use crate::waits::Culprit;
 use alloc::string::String;
@@ -29,7 +30,8 @@ impl Group {
 
     fn readable(&self, assignment: &[u8]) -> Held {
         let are_consumers = self.protocol_type.as_deref() == Some(CONSUMER);
-        if are_consumers { assigned_partitions(assignment).unwrap_or_default() } else { Held::new() }
+        let partitions = if are_consumers { read_assignment(assignment).unwrap_or_default() } else { Vec::new() };
+        by_topic(partitions)
     }
 
     /// What a member of the consumer protocol has or has not given up yet.
@@ -124,6 +126,19 @@ fn cut(held: &mut Held, left: &mut usize) {
         *left -= partitions.len();
     }
     held.retain(|(_, partitions)| !partitions.is_empty());
+}
+
+fn by_topic(mut partitions: Vec<(String, i32)>) -> Held {
+    partitions.sort_unstable();
+    partitions.dedup();
+    let mut held = Held::new();
+    for (topic, partition) in partitions {
+        match held.last_mut() {
+            Some((last, partitions)) if *last == topic => partitions.push(partition),
+            _ => held.push((topic, alloc::vec![partition])),
+        }
+    }
+    held
 }
 
 /// With names, without topics that are gone.

@@ -44,6 +44,9 @@ fn new_member_id(request: &JoinGroup, client: &ClientInfo) -> String {
 
 impl Step<'_> {
     pub(crate) fn join(&mut self, ticket: Ticket, client: ClientInfo, mut request: JoinGroup) {
+        if !self.group.consumer.members.is_empty() {
+            return self.join_consumers(ticket, &client, request);
+        }
         if let Err(error) = self.make_room_for_classic(&request) {
             return self.reply(ticket, refused(error, &request.member_id));
         }

@@ -65,6 +65,7 @@ mod waits;
 pub use answer::*;
 pub use assignment::Assignment;
 pub use assignors::Assignor;
+pub use consumer::MigrationPolicy;
 pub use coordinator::{Coordinator, PULSE_MS};
 pub use durable::{DurableConsumer, DurableGroup, DurableMember};
 pub use event::*;

@@ -1,6 +1,6 @@
 //! Committed offsets: commit and fetch.
 use crate::answer::{Answer, FetchedPartition, FetchedTopic, GroupError, GroupState, PartitionResult, TopicResults};
-use crate::durable::DurableGroup;
+use crate::durable::{DurableGroup, DurableMember};
 use crate::event::Ticket;
 use crate::explain::Commit;
 use crate::planted::planted;
@@ -69,15 +69,36 @@ impl Step<'_> {
         if request.generation_id < 0 && members.is_none_or(|members| members.is_empty()) {
             return Ok(());
         }
-        let member = members.and_then(|members| members.get(&request.member_id)).ok_or(GroupError::UnknownMemberId)?;
-        if !request.knows_epochs {
+        let Some(member) = members.and_then(|members| members.get(&request.member_id)) else {
+            // A client that is only unknown joins again, and would put out the one that has put it out.
+            let instance = request.group_instance_id.as_deref();
+            let is_fenced = instance.is_some_and(|instance| self.group.consumer.instances.contains_key(instance));
+            return Err(if is_fenced { GroupError::FencedInstanceId } else { GroupError::UnknownMemberId });
+        };
+        let is_classic = member.metadata.as_ref().is_some_and(|metadata| metadata.classic.is_some());
+        if !request.knows_epochs && !is_classic {
             return Err(GroupError::UnsupportedVersion);
         }
         let is_current = request.generation_id == member.current.member_epoch;
-        if is_current || planted!(self.settings, StaleGenerationCommits) {
+        let is_known = || request.generation_id < member.current.member_epoch && self.had_all_by_then(member, request);
+        if is_current || is_known() || planted!(self.settings, StaleGenerationCommits) {
             return Ok(());
         }
-        Err(GroupError::StaleMemberEpoch)
+        Err(if is_classic { GroupError::IllegalGeneration } else { GroupError::StaleMemberEpoch })
+    }
+
+    /// Whether all that is committed has been the member's own since the epoch that it names (KIP-1251): it may not have heard of
+    /// the next one yet.
+    fn had_all_by_then(&self, member: &DurableMember, request: &CommitOffsets) -> bool {
+        request.topics.iter().all(|topic| {
+            let topic_id = topic.topic_id.or_else(|| self.topics.by_name(&topic.name).map(|shape| shape.topic_id));
+            let since =
+                |partition: &CommitPartition| topic_id.and_then(|id| member.current.epoch_of(id, partition.partition));
+            topic
+                .partitions
+                .iter()
+                .all(|partition| since(partition).is_some_and(|epoch| epoch <= request.generation_id))
+        })
     }
 
     fn commit_topic(&mut self, topic: CommitTopic, expire_timestamp_ms: Option<i64>, member_id: &str) -> TopicResults {
@@ -114,7 +135,12 @@ pub(crate) fn may_fetch(group: Option<&DurableGroup>, request: &FetchOffsets) ->
     let Some((member_id, epoch)) = &request.member else { return Ok(()) };
     let Some(consumer) = group.and_then(DurableGroup::consumer) else { return Ok(()) };
     let member = consumer.members.get(member_id).ok_or(GroupError::UnknownMemberId)?;
-    if member.current.member_epoch == *epoch { Ok(()) } else { Err(GroupError::StaleMemberEpoch) }
+    let is_classic = member.metadata.as_ref().is_some_and(|metadata| metadata.classic.is_some());
+    match member.current.member_epoch == *epoch {
+        true => Ok(()),
+        false if is_classic => Err(GroupError::IllegalGeneration),
+        false => Err(GroupError::StaleMemberEpoch),
+    }
 }
 
 /// Committed offsets of a group, which need not exist: what has no commit is answered with -1 and no error.

@@ -102,4 +102,12 @@ bugs! {
     ReconnectDoesNotCount,
     /// A static member is removed because its connection was lost.
     GraceForStaticMembers,
+    /// A group takes up the consumer protocol, and what its members had is free.
+    UpgradeForgetsAssignments,
+    /// A group goes back to the classic protocol without one of its members.
+    DowngradeForgetsAMember,
+    /// A member of the classic protocol in a consumer group is given what it shall have, whoever has it still.
+    ClassicSyncGivesTheTarget,
+    /// A coordinator that loads half a migration goes on with it.
+    HalfAMigrationCounts,
 }

@@ -19,6 +19,7 @@ impl Step<'_> {
             return;
         }
         let unassigned = metadata.is_unassigned();
+        let comes_from_consumers = metadata.leader.is_none();
         self.group.leader = metadata.leader;
         let protocol = metadata.protocol.unwrap_or_default();
         let lost = planted!(self.settings, MemberLostOnReplay) && metadata.members.len() > 1;
@@ -31,6 +32,8 @@ impl Step<'_> {
         self.tell(GroupEventKind::Loaded { members: self.group.roster.len() });
         if unassigned {
             self.begin_rebalance("the coordinator was loaded before the generation was assigned");
+        } else if comes_from_consumers {
+            self.begin_rebalance("the coordinator was loaded while the group went back to the classic protocol");
         } else if self.group.roster.len() > usize::try_from(self.settings.max_group_size).unwrap_or(0) {
             self.begin_rebalance("the loaded group has more members than it may have");
         }

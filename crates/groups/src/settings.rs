@@ -1,5 +1,6 @@
 //! What the operator may choose; plain data.
 use crate::assignors::Assignor;
+use crate::consumer::MigrationPolicy;
 use alloc::vec::Vec;
 
 /// Settings of a coordinator. The shell may replace them while running ([`crate::Coordinator::configure`]).
@@ -30,6 +31,8 @@ pub struct Settings {
     /// `ottla.lost.connection.grace.ms`: how long after its connection was lost a dynamic member is removed, unless it is heard
     /// of again. `None`: not because of that.
     pub lost_connection_grace_ms: Option<u64>,
+    /// `group.consumer.migration.policy`: which ways a group with members may go.
+    pub migration_policy: MigrationPolicy,
     /// The bug that this coordinator shall have.
     #[cfg(feature = "planted-bugs")]
     pub bug: Option<crate::PlantedBug>,
@@ -59,6 +62,7 @@ impl Default for Settings {
             consumer_max_group_size: i32::MAX,
             consumer_assignors: Assignor::ALL.to_vec(),
             lost_connection_grace_ms: None,
+            migration_policy: MigrationPolicy::Bidirectional,
             #[cfg(feature = "planted-bugs")]
             bug: None,
         }

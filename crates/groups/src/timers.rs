@@ -27,6 +27,10 @@ pub(crate) enum Timer {
     Revocation(String),
     /// A member whose connection was lost was not heard of again for its grace.
     LostConnection(String),
+    /// A member of the classic protocol in such a group has not joined again in time.
+    ClassicRejoin(String),
+    /// It has not asked for its assignment in time.
+    ClassicSync(String),
 }
 
 impl Group {
@@ -41,7 +45,11 @@ impl Group {
         let consumers = self.consumer.members.iter().flat_map(|(id, member)| {
             let session = Some((member.session_deadline_ms, Timer::ConsumerSession(id.clone())));
             let revocation = member.revocation_deadline_ms.map(|at| (at, Timer::Revocation(id.clone())));
-            session.into_iter().chain(revocation)
+            let rejoin = member.classic.and_then(|classic| classic.rejoin_deadline_ms);
+            let sync = member.classic.and_then(|classic| classic.sync_deadline_ms);
+            let rejoin = rejoin.map(|at| (at, Timer::ClassicRejoin(id.clone())));
+            let sync = sync.map(|at| (at, Timer::ClassicSync(id.clone())));
+            session.into_iter().chain(revocation).chain(rejoin).chain(sync)
         });
         let lost = self.connections.lost().map(|(id, lost)| (lost.deadline_ms, Timer::LostConnection(id.into())));
         hold.into_iter().chain(rejoin).chain(sync).chain(session).chain(pending).chain(consumers).chain(lost)
@@ -101,6 +109,12 @@ impl Step<'_> {
         member.map_or((None, None), |member| (Some(member.session_deadline_ms), member.revocation_deadline_ms))
     }
 
+    /// Until when a member of the classic protocol in such a group must join again, and ask for its assignment.
+    fn classic_deadlines(&self, member_id: &str) -> (Option<u64>, Option<u64>) {
+        let member = self.group.consumer.members.get(member_id).and_then(|member| member.classic);
+        member.map_or((None, None), |member| (member.rejoin_deadline_ms, member.sync_deadline_ms))
+    }
+
     fn fire(&mut self, timer: Timer) {
         let now_ms = self.now.monotonic_ms;
         let is_due = |deadline: Option<u64>| deadline.is_some_and(|at| at <= now_ms);
@@ -128,8 +142,15 @@ impl Step<'_> {
             Timer::LostConnection(id) if is_due(self.group.connections.lost_of(&id).map(|lost| lost.deadline_ms)) => {
                 self.end_grace(&id);
             }
+            Timer::ClassicRejoin(id) if is_due(self.classic_deadlines(&id).0) => {
+                self.evict_consumer(&id, "it did not join again within its rebalance timeout");
+            }
+            Timer::ClassicSync(id) if is_due(self.classic_deadlines(&id).1) => {
+                self.evict_consumer(&id, "it did not ask for its assignment within its rebalance timeout");
+            }
             Timer::Rejoin | Timer::Sync | Timer::Session(_) | Timer::Pending(_) => {}
             Timer::ConsumerSession(_) | Timer::Revocation(_) | Timer::LostConnection(_) => {}
+            Timer::ClassicRejoin(_) | Timer::ClassicSync(_) => {}
         }
     }
 }

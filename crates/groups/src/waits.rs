@@ -158,6 +158,13 @@ impl Waits<'_> {
             if let Some(deadline_ms) = live.revocation_deadline_ms {
                 self.add(WaitName::MemberToRevoke, culprit.clone(), live.revoking_since_ms, deadline_ms, then);
             }
+            if let Some(classic) = &live.classic {
+                let rejoin = classic.rejoin_deadline_ms.map(|at| (WaitName::MemberToRejoin, at));
+                let sync = classic.sync_deadline_ms.map(|at| (WaitName::MemberToSync, at));
+                for (name, deadline_ms) in rejoin.into_iter().chain(sync) {
+                    self.add(name, culprit.clone(), classic.asked_since_ms, deadline_ms, then);
+                }
+            }
             self.add(WaitName::Heartbeat, culprit, live.last_seen_ms, live.session_deadline_ms, then);
         }
     }

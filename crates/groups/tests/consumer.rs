@@ -424,6 +424,7 @@ fn members_say_who_they_are() {
         subscribed_topic_regex: None,
         rebalance_timeout_ms: 10_000,
         server_assignor: Some("range".into()),
+        classic: None,
     };
     assert_eq!(described.members[0].metadata, expected);
 }

@@ -32,6 +32,7 @@ pub use kind::Kind;
 pub use layers::{Given, Layers, Origin};
 pub(crate) use layers::{Source, Values};
 pub use listener::{Listener, parse_address};
+pub use nearest::nearest_by;
 pub use property::{Change, Class, Coarser, Property, Subject};
 pub use settings::{BrokerSettings, GroupSettings, StorageKind};
 pub use topic::{TimestampType, TopicSettings, TopicSettingsCache};

@@ -1,21 +1,27 @@
-//! The nearest valid name to one that is not.
+//! The nearest valid name to one that is not: of properties, and of whatever else has names.
 
 use super::property::Property;
 
-/// The property whose name is nearest to `name`, where one is near enough to have been meant: at most a third of the
-/// letters differ. Names longer than any real one are not compared.
+/// The property whose name is nearest to `name`, where one is near enough to have been meant.
 pub(crate) fn nearest<'a>(name: &str, properties: impl Iterator<Item = &'a Property>) -> Option<&'a Property> {
+    nearest_by(name, properties, |property| property.name)
+}
+
+/// What has the name nearest to `name`, where one is near enough to have been meant: at most a third of the letters differ, in
+/// either case. Names that are very long are not compared.
+pub fn nearest_by<T>(name: &str, named: impl Iterator<Item = T>, name_of: impl Fn(&T) -> &str) -> Option<T> {
     const LONGEST: usize = 128;
     if name.len() > LONGEST {
         return None;
     }
     let name = name.to_ascii_lowercase();
     let bound = (name.len() / 3).max(1);
-    properties
-        .map(|property| (distance(&name, property.name), property))
+    named
+        .filter(|one| name_of(one).len() <= LONGEST)
+        .map(|one| (distance(&name, &name_of(&one).to_ascii_lowercase()), one))
         .filter(|(distance, _)| *distance <= bound)
-        .min_by_key(|(distance, property)| (*distance, property.name))
-        .map(|(_, property)| property)
+        .min_by(|(left, one), (right, other)| (left, name_of(one)).cmp(&(right, name_of(other))))
+        .map(|(_, one)| one)
 }
 
 /// How many letters must be inserted, removed, replaced or swapped with their neighbour to make `left` into `right`.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use ottla_groups::Assignor;
+use ottla_groups::{Assignor, MigrationPolicy};
 use ottla_storage::{CleanerConfig, Durability};
 
 use super::error::ConfigError;
@@ -45,6 +45,8 @@ pub struct GroupSettings {
     pub consumer_assignors: Vec<Assignor>,
     /// `ottla.lost.connection.grace.ms`; `None`: off.
     pub lost_connection_grace_ms: Option<u64>,
+    /// `group.consumer.migration.policy`.
+    pub migration_policy: MigrationPolicy,
     /// `offset.metadata.max.bytes`.
     pub max_offset_metadata_bytes: i32,
     /// `offsets.retention.minutes`.
@@ -165,6 +167,8 @@ fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {
         consumer_max_group_size: values.get(&g::GROUP_CONSUMER_MAX_SIZE)?,
         consumer_assignors: assignors(values)?,
         lost_connection_grace_ms: u64::try_from(values.get::<i32>(&g::OTTLA_LOST_CONNECTION_GRACE_MS)?).ok(),
+        migration_policy: MigrationPolicy::of(&values.get::<String>(&g::GROUP_CONSUMER_MIGRATION_POLICY)?)
+            .unwrap_or_default(),
         max_offset_metadata_bytes: values.get(&g::OFFSET_METADATA_MAX_BYTES)?,
         offsets_retention_minutes: values.get(&g::OFFSETS_RETENTION_MINUTES)?,
         offsets_retention_check_interval_ms: values.get(&g::OFFSETS_RETENTION_CHECK_INTERVAL_MS)?,

@@ -151,11 +151,16 @@ pub(super) fn tell(partition: i32, event: &GroupEvent) {
         GroupEventKind::MemberIdForgotten { member_id } => {
             tracing::debug!(group, member_id, "a member id that was given to a client was never used");
         }
+        GroupEventKind::Stalled { .. } if !group.is_empty() => {}
         GroupEventKind::Stalled { stall_ms } => {
             tracing::warn!(partition, stall_ms, "the broker stood still; the deadlines of all members were moved");
         }
         GroupEventKind::RecordSkipped { problem } => {
             tracing::warn!(partition, "a record of __consumer_offsets was skipped: {problem}");
+        }
+        GroupEventKind::ProtocolMigrated { from, to, cause } => {
+            let cause = cause.as_str();
+            tracing::info!(group, from, to, cause, "the group changes its protocol");
         }
     }
 }

@@ -257,6 +257,7 @@ fn core_settings(config: &BrokerConfig) -> ottla_groups::Settings {
         consumer_heartbeat_interval_ms: groups.consumer_heartbeat_interval_ms,
         consumer_max_group_size: groups.consumer_max_group_size,
         consumer_assignors: groups.consumer_assignors.clone(),
+        migration_policy: groups.migration_policy,
         max_offset_metadata_bytes: groups.max_offset_metadata_bytes,
         lost_connection_grace_ms: groups.lost_connection_grace_ms,
         offsets_retention_ms: i64::from(groups.offsets_retention_minutes) * 60_000,

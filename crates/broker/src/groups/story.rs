@@ -146,6 +146,10 @@ fn told_of_offsets(kind: &GroupEventKind) -> (&'static str, String, Value) {
             });
             ("records_lost", text, fields)
         }
+        GroupEventKind::ProtocolMigrated { from, to, cause } => {
+            let text = format!("the group went from the {from} to the {to} protocol: {cause}");
+            ("migrated", text, json!({"from": from, "to": to, "cause": cause}))
+        }
         GroupEventKind::Stalled { stall_ms } => {
             let length = duration(i64::try_from(*stall_ms).unwrap_or(i64::MAX));
             let text = format!("the broker stood still for {length}; every deadline was moved");

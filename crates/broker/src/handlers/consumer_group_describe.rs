@@ -15,7 +15,8 @@ use crate::context::Context;
 use crate::groups::wire::{ask_about_each, decode_question, error_code, expect_answer};
 use crate::request::{Handled, Request};
 
-/// The type of a member that uses the consumer protocol.
+/// The types of members, by the protocol that they use.
+const CLASSIC: i8 = 0;
 const CONSUMER: i8 = 1;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
@@ -73,7 +74,7 @@ fn member<'a>(member: DescribedConsumer) -> ConsumerGroupDescribeMember<'a> {
         subscribed_topic_regex: Some(metadata.subscribed_topic_regex.unwrap_or_default().into()),
         assignment: assignment(member.assigned),
         target_assignment: assignment(member.target),
-        member_type: CONSUMER,
+        member_type: if metadata.classic.is_some() { CLASSIC } else { CONSUMER },
     }
 }
 

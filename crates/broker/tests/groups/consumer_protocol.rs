@@ -141,7 +141,7 @@ async fn commits_and_fetches_need_the_members_epoch() {
 
 #[tokio::test]
 async fn a_group_changes_its_protocol_while_nobody_is_in_it_and_keeps_its_commits() {
-    let broker = TestBroker::start(&[]).await;
+    let broker = TestBroker::start(&[("group.consumer.migration.policy", "disabled")]).await;
     let topic = broker.topic("t", 1, &[]).await;
     let mut client = broker.connect().await;
     let committed = client.call(&commit_request("g", &topic, 0, 5), 9).await;
@@ -189,4 +189,57 @@ async fn a_topic_that_appears_is_heard_of_with_the_next_heartbeat() {
     broker.topic("t1", 2, &[]).await;
     broker.topic("other", 2, &[]).await;
     assert_eq!(beat(&mut client, &living("g", "a", 2)).await, (3, Some(vec![0, 1])));
+}
+
+/// The assignment of these partitions of a topic, as leaders write it.
+fn embedded(topic: &str, partitions: &[i32]) -> Vec<u8> {
+    let mut bytes = vec![0, 1, 0, 0, 0, 1, 0, topic.len() as u8];
+    bytes.extend_from_slice(topic.as_bytes());
+    bytes.extend((partitions.len() as i32).to_be_bytes());
+    bytes.extend(partitions.iter().flat_map(|partition| partition.to_be_bytes()));
+    bytes.extend([0xff; 4]);
+    bytes
+}
+
+/// Of a member of the classic protocol: what it is given.
+async fn fetch_assignment(client: &mut Client, joined: &JoinGroupResponse<'_>, given: &[u8]) -> Vec<u8> {
+    let assignment = SyncGroupRequestAssignment { member_id: joined.member_id.clone(), assignment: given.into() };
+    let request = SyncGroupRequest {
+        group_id: "g".into(),
+        generation_id: joined.generation_id,
+        member_id: joined.member_id.clone(),
+        protocol_type: Some("consumer".into()),
+        protocol_name: Some("range".into()),
+        assignments: if given.is_empty() { Vec::new() } else { vec![assignment] },
+        ..Default::default()
+    };
+    let synced = client.call(&request, SYNC_MAX).await;
+    assert_eq!(synced.error_code, ErrorCode::NONE);
+    synced.assignment.to_vec()
+}
+
+#[tokio::test]
+async fn a_group_with_members_changes_its_protocol_and_back() {
+    let broker = TestBroker::start(&[]).await;
+    broker.topic("t", 4, &[]).await;
+    let mut client = broker.connect().await;
+    let joined = join(&mut client, "g", 9).await;
+    let all = embedded("t", &[0, 1, 2, 3]);
+    assert_eq!(fetch_assignment(&mut client, &joined, &all).await, all);
+    // The first member of the consumer protocol takes it along.
+    assert_eq!(beat(&mut client, &joining("g", "a", "t")).await, (2, Some(vec![])));
+    let types = |described: &ConsumerGroupDescribeGroup<'_>| {
+        let types = described.members.iter().map(|member| (member.member_id.to_string(), member.member_type));
+        types.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let described = describe_consumers(&mut client, "g").await;
+    assert_eq!(types(&described), [("a".to_string(), 1), (joined.member_id.to_string(), 0)].into());
+    let again = client.call(&join_request("g", &joined.member_id), 9).await;
+    assert_eq!((again.error_code, again.generation_id, again.leader.as_ref()), (ErrorCode::NONE, 2, ""));
+    assert_eq!(fetch_assignment(&mut client, &again, &[]).await, embedded("t", &[0, 1]));
+    assert_eq!(beat(&mut client, &living("g", "a", 2)).await, (2, Some(vec![2, 3])));
+    // The last one leaves it to the classic protocol.
+    assert_eq!(beat(&mut client, &living("g", "a", -1)).await.0, -1);
+    let last = client.call(&join_request("g", &joined.member_id), 9).await;
+    assert_eq!((last.error_code, last.generation_id, &last.leader), (ErrorCode::NONE, 3, &joined.member_id));
 }

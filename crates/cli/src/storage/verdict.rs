@@ -7,6 +7,8 @@ use std::path::Path;
 use ottla_storage::local::inspect::{CheckReport, Damage, Lost, PartitionFacts};
 use serde_json::{Value, json};
 
+use crate::text::{grouped, signed};
+
 /// How many partitions, files or the like are named before the rest is only counted.
 const NAMED: usize = 20;
 
@@ -187,36 +189,4 @@ pub(super) fn json(folder: &Path, report: &CheckReport) -> Value {
         "damage": report.damage.iter().map(damage).collect::<Vec<_>>(),
         "strangers": report.strangers.iter().map(|stranger| json!({"file": stranger.path.to_string_lossy(), "what": stranger.what})).collect::<Vec<_>>(),
     })
-}
-
-/// A number as people read it.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-fn signed(number: i64) -> String {
-    let sign = if number < 0 { "-" } else { "" };
-    format!("{sign}{}", grouped(number.unsigned_abs()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        let cases = [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")];
-        for (number, text) in cases {
-            assert_eq!(grouped(number), text);
-        }
-        assert_eq!(signed(-1_000), "-1,000");
-    }
 }

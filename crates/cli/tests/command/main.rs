@@ -3,6 +3,9 @@
 mod configuration;
 mod descriptors;
 mod ends;
+#[path = "../../../client/tests/fake/mod.rs"]
+mod fake;
+mod group;
 mod hostile;
 mod neighbour;
 mod process;

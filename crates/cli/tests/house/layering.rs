@@ -14,7 +14,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ottla-groups", &[]),
     ("ottla-storage", &["ottla-protocol"]),
     ("ottla-broker", &["ottla-groups", "ottla-protocol", "ottla-storage"]),
-    ("ottla", &["ottla-broker", "ottla-storage"]),
+    ("ottla-client", &["ottla-protocol"]),
+    ("ottla", &["ottla-broker", "ottla-client", "ottla-storage"]),
 ];
 
 /// Test only: it may import anything, and nobody may import it.

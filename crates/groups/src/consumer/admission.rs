@@ -1,6 +1,7 @@
 //! Who may speak as which member, who becomes one, and what members say of themselves.
 use super::LEAVE_AND_RETURN;
-use super::live::{LiveMember, Subscription};
+use super::live::{LiveClassic, LiveMember, Subscription};
+use super::migration::MigrationPolicy;
 use crate::answer::{GroupError, Refusal};
 use crate::durable::DurableMember;
 use crate::event::{ClientInfo, Departure, GroupEventKind};
@@ -33,6 +34,13 @@ impl Step<'_> {
             member_id => member_id.to_string(),
         };
         match seat {
+            Seat::Known | Seat::New if self.group.has_classic_members() => {
+                self.upgrade(&format!("member {member_id} of the consumer protocol joins"));
+                match seat {
+                    Seat::Known => self.update(client, request, &member_id),
+                    _ => self.add_consumer(client, request, &member_id),
+                }
+            }
             Seat::Known => self.update(client, request, &member_id),
             Seat::New => {
                 self.make_room_for_consumers();
@@ -63,9 +71,11 @@ impl Step<'_> {
     fn seat(&self, request: &ConsumerHeartbeat) -> Result<Seat, Refusal> {
         let (group_id, member_id) = (&self.group.group_id, request.member_id.as_str());
         let is_joining = request.member_epoch == 0;
-        let may_become_one = is_joining && self.group.is_memberless_classic();
-        if !self.group.is_consumer() && !may_become_one {
-            return Err(if is_joining { has_classic_members(group_id) } else { no_consumer_group(group_id) });
+        if !self.group.is_consumer() && !is_joining {
+            return Err(no_consumer_group(group_id));
+        }
+        if self.group.has_classic_members() {
+            return self.seat_among_classic_members(request);
         }
         let is_known = self.group.consumer.members.contains_key(member_id);
         if let Some(instance) = request.group_instance_id.as_deref() {
@@ -95,6 +105,19 @@ impl Step<'_> {
         }
     }
 
+    /// The group will become one of the consumer protocol, with its members.
+    fn seat_among_classic_members(&self, request: &ConsumerHeartbeat) -> Result<Seat, Refusal> {
+        self.may_upgrade()?;
+        let (roster, member_id) = (&self.group.roster, request.member_id.as_str());
+        let owner = request.group_instance_id.as_deref().and_then(|instance| roster.instance(instance));
+        if let Some(owner) = owner.filter(|owner| *owner != member_id) {
+            let instance = request.group_instance_id.as_deref().unwrap_or_default();
+            let message = format!("Static member with instance id {instance} is still here, as {owner}.");
+            return Err(Refusal::new(GroupError::UnreleasedInstanceId, &message));
+        }
+        if roster.contains(member_id) { Ok(Seat::Known) } else { self.check_size().map(|()| Seat::New) }
+    }
+
     /// A member must be in its own epoch. One that may have missed the last answer may be in the epoch before, if it has nothing
     /// that is not its own any more.
     fn check_epoch(&self, request: &ConsumerHeartbeat) -> Result<(), Refusal> {
@@ -114,7 +137,7 @@ impl Step<'_> {
 
     fn check_size(&self) -> Result<(), Refusal> {
         let limit = usize::try_from(self.settings.consumer_max_group_size).unwrap_or(0);
-        if self.group.consumer.members.len() < limit {
+        if self.group.consumer.members.len().max(self.group.roster.len()) < limit {
             return Ok(());
         }
         let message = format!("The consumer group has reached its maximum capacity of {limit} members.");
@@ -129,11 +152,7 @@ impl Step<'_> {
         if self.group.durable.metadata().is_some() {
             self.record(StoredRecord::Group(self.group.group_id.clone(), None));
         }
-        // Who has been given a member id for the classic protocol will be told that it is the wrong one.
-        self.group.pending.clear();
-        self.group.leader = None;
-        self.group.subscribed = Default::default();
-        self.group.protocol_type = Some(crate::subscription::CONSUMER.into());
+        self.forget_classic_ways();
     }
 
     fn add_consumer(&mut self, client: &ClientInfo, request: &ConsumerHeartbeat, member_id: &str) {
@@ -162,6 +181,8 @@ impl Step<'_> {
             last_seen_ms: self.now.wall_ms,
             revoking_since_ms: 0,
             software: None,
+            reason: None,
+            classic: LiveClassic::of(metadata),
         };
         self.group.consumer.add(member_id, live, metadata.group_instance_id.as_deref(), self.topics);
         self.renew_consumer_session(member_id);
@@ -178,6 +199,9 @@ impl Step<'_> {
         if after == before {
             return;
         }
+        if let Some(live) = self.group.consumer.members.get_mut(member_id) {
+            live.classic = None;
+        }
         let subscription = Subscription::of(&after);
         let reads_other = subscription != Subscription::of(&before);
         if reads_other {
@@ -193,7 +217,7 @@ impl Step<'_> {
     }
 
     /// A static member comes back under another member id: it gets the place of the old one, which is gone.
-    fn replace_consumer(&mut self, old: &str, new: &str) {
+    pub(super) fn replace_consumer(&mut self, old: &str, new: &str) {
         let Some(member) = self.forget_consumer(old) else { return };
         let metadata = member.metadata.unwrap_or_default();
         self.seat_live(new, &metadata);
@@ -227,8 +251,12 @@ pub(super) fn no_consumer_group(group_id: &str) -> Refusal {
     Refusal::new(GroupError::GroupIdNotFound, &format!("Group {group_id} is not a consumer group."))
 }
 
-fn has_classic_members(group_id: &str) -> Refusal {
-    let message = format!("Group {group_id} has members of the classic protocol; stop them all before others join.");
+pub(super) fn has_classic_members(group_id: &str, policy: MigrationPolicy) -> Refusal {
+    let message = format!(
+        "Group {group_id} has members of the classic protocol, and group.consumer.migration.policy={} keeps them: stop them all \
+         before others join.",
+        policy.name()
+    );
     Refusal::new(GroupError::GroupIdNotFound, &message)
 }
 
@@ -244,6 +272,7 @@ fn says_nothing_new(before: &ConsumerMemberMetadata, client: &ClientInfo, reques
         && request.server_assignor.is_none()
         && request.rack_id.is_none();
     silent
+        && before.classic.is_none()
         && before.client_id == client.client_id
         && before.client_host == client.host
         && (request.group_instance_id.is_none() || before.group_instance_id == request.group_instance_id)
@@ -267,11 +296,12 @@ fn said(mut known: ConsumerMemberMetadata, client: &ClientInfo, request: &Consum
     known.group_instance_id = request.group_instance_id.clone().or(known.group_instance_id);
     known.client_id.clone_from(&client.client_id);
     known.client_host.clone_from(&client.host);
+    known.classic = None;
     known
 }
 
 /// An id for a member that brings none (version 0): 128 random bits as clients write them, in 22 characters.
-fn new_member_id(random: [u64; 2]) -> String {
+pub(super) fn new_member_id(random: [u64; 2]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let bits = (u128::from(random[0]) << 64) | u128::from(random[1]);
     let digit = |at: u32| DIGITS.get((bits >> (at * 6)) as usize & 0x3f).copied().unwrap_or(b'A');

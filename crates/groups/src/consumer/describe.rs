@@ -30,7 +30,7 @@ impl Step<'_> {
     }
 
     /// With names, without topics that are gone.
-    fn named(&self, partitions: &Assignment) -> Vec<(crate::request::TopicId, String, Vec<i32>)> {
+    pub(super) fn named(&self, partitions: &Assignment) -> Vec<(crate::request::TopicId, String, Vec<i32>)> {
         let topics = partitions.topics().iter();
         let named = topics.filter_map(|(topic_id, partitions)| {
             Some((*topic_id, String::from(self.topics.name(*topic_id)?), partitions.clone()))

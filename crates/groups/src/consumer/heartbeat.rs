@@ -64,7 +64,7 @@ impl Step<'_> {
     }
 
     /// Lets a member go a step towards what it shall have; answers whether it may read something else by that.
-    fn reconcile(&mut self, member_id: &str, owned: Option<&Assignment>) -> bool {
+    pub(super) fn reconcile(&mut self, member_id: &str, owned: Option<&Assignment>) -> bool {
         let Some(consumer) = self.group.durable.consumer() else { return false };
         let Some(member) = consumer.members.get(member_id) else { return false };
         let goal = Goal { epoch: consumer.target_epoch, target: &member.target };
@@ -120,6 +120,8 @@ impl Step<'_> {
     pub(super) fn renew_consumer_session(&mut self, member_id: &str) {
         let Some(member) = self.group.consumer.members.get_mut(member_id) else { return };
         let timeout_ms = u64::try_from(self.config.consumer_session_timeout_ms).unwrap_or(0);
+        // One of the classic protocol brings its own.
+        let timeout_ms = member.classic.map_or(timeout_ms, |classic| classic.session_timeout_ms);
         member.session_timeout_ms = timeout_ms;
         member.session_deadline_ms = self.now.monotonic_ms.saturating_add(timeout_ms);
         member.last_seen_ms = self.now.wall_ms;

@@ -2,7 +2,6 @@
 use super::LEAVE_AND_RETURN;
 use super::admission::no_consumer_group;
 use crate::answer::{Answer, ConsumerHeartbeatAnswer, GroupError, LeftMember, Refusal};
-use crate::assignment::Assignment;
 use crate::event::{Departure, GroupEventKind, Ticket};
 use crate::planted::planted;
 use crate::records::{CurrentAssignment, GroupMetadata, MemberState, StoredRecord};
@@ -28,7 +27,7 @@ impl Step<'_> {
         } else {
             self.remove_consumer(&member_id, Departure::Left, "it left");
             if !planted!(self.settings, LeaveDoesNotRebalance) {
-                self.next_epoch(&format!("member {member_id} left"));
+                self.go_on_without(&format!("member {member_id} left"));
             }
         }
         Ok(ConsumerHeartbeatAnswer {
@@ -58,7 +57,8 @@ impl Step<'_> {
             previous_member_epoch: current.member_epoch,
             state: MemberState::Stable,
             assigned: current.assigned.clone(),
-            pending_revocation: Assignment::none(),
+            assigned_epochs: current.assigned_epochs.clone(),
+            ..CurrentAssignment::nothing()
         };
         self.set_current(member_id, away);
         let member = self.group.consumer_culprit(member_id);
@@ -98,7 +98,7 @@ impl Step<'_> {
             left.push(LeftMember { member_id, group_instance_id, error });
         }
         if !gone.is_empty() {
-            self.next_epoch(&format!("{} removed", gone.join(", ")));
+            self.go_on_without(&format!("{} removed", gone.join(", ")));
         }
         self.reply(ticket, Answer::LeaveGroup(Ok(left)));
     }
@@ -106,7 +106,7 @@ impl Step<'_> {
     /// A member's session is over, or it did not give up in time what it was told to.
     pub(crate) fn evict_consumer(&mut self, member_id: &str, cause: &str) {
         self.remove_consumer(member_id, Departure::Removed, cause);
-        self.next_epoch(&format!("member {member_id} was removed: {cause}"));
+        self.go_on_without(&format!("member {member_id} was removed: {cause}"));
     }
 
     /// A group of this protocol that has no members may be used with the classic one, by somebody who could join that: it is one
@@ -118,8 +118,7 @@ impl Step<'_> {
         if !self.group.is_consumer() {
             return Ok(());
         }
-        let is_used = !self.group.consumer.members.is_empty();
-        if is_used || request.protocol_type.is_empty() || request.protocols.is_empty() {
+        if request.protocol_type.is_empty() || request.protocols.is_empty() {
             return Err(GroupError::InconsistentGroupProtocol);
         }
         if !request.member_id.is_empty() {

@@ -36,6 +36,29 @@ pub(crate) struct LiveMember {
     pub(crate) revoking_since_ms: i64,
     /// Name and version of the client library.
     pub(crate) software: Option<(String, String)>,
+    /// The client's own reason for its last JoinGroup (KIP-800), of a member of the classic protocol.
+    pub(crate) reason: Option<String>,
+    /// Set for a member of the classic protocol.
+    pub(crate) classic: Option<LiveClassic>,
+}
+
+/// What only a member of the classic protocol is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LiveClassic {
+    pub(crate) session_timeout_ms: u64,
+    /// Until when it must join again.
+    pub(crate) rejoin_deadline_ms: Option<u64>,
+    /// Until when it must ask for its assignment.
+    pub(crate) sync_deadline_ms: Option<u64>,
+    /// Since when one of the two is waited for, in wall time.
+    pub(crate) asked_since_ms: i64,
+}
+
+impl LiveClassic {
+    pub(crate) fn of(metadata: &ConsumerMemberMetadata) -> Option<Self> {
+        let session_timeout_ms = u64::try_from(metadata.classic.as_ref()?.session_timeout_ms).unwrap_or(0);
+        Some(LiveClassic { session_timeout_ms, rejoin_deadline_ms: None, sync_deadline_ms: None, asked_since_ms: 0 })
+    }
 }
 
 /// What a member reads.
@@ -171,7 +194,12 @@ impl ConsumerLive {
     pub(crate) fn deadlines(&self) -> impl Iterator<Item = u64> {
         self.members
             .values()
-            .flat_map(|member| [Some(member.session_deadline_ms), member.revocation_deadline_ms])
+            .flat_map(|member| {
+                let classic = member.classic.as_ref();
+                let rejoin = classic.and_then(|classic| classic.rejoin_deadline_ms);
+                let sync = classic.and_then(|classic| classic.sync_deadline_ms);
+                [Some(member.session_deadline_ms), member.revocation_deadline_ms, rejoin, sync]
+            })
             .flatten()
     }
 
@@ -179,6 +207,10 @@ impl ConsumerLive {
         for member in self.members.values_mut() {
             member.session_deadline_ms = member.session_deadline_ms.saturating_add(by_ms);
             member.revocation_deadline_ms = member.revocation_deadline_ms.map(|at| at.saturating_add(by_ms));
+            if let Some(classic) = &mut member.classic {
+                classic.rejoin_deadline_ms = classic.rejoin_deadline_ms.map(|at| at.saturating_add(by_ms));
+                classic.sync_deadline_ms = classic.sync_deadline_ms.map(|at| at.saturating_add(by_ms));
+            }
         }
     }
 }

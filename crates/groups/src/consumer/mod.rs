@@ -4,12 +4,15 @@ mod describe;
 mod heartbeat;
 mod leave;
 mod live;
+mod migration;
 mod reconcile;
 mod revival;
 mod target;
 mod validate;
 
 pub(crate) use live::ConsumerLive;
+pub use migration::MigrationPolicy;
+pub(crate) use migration::read_assignment;
 pub(crate) use validate::validate;
 
 /// Sent by a member that leaves for good.

@@ -3,6 +3,7 @@
 use crate::assignment::Assignment;
 use crate::records::{CurrentAssignment, MemberState};
 use crate::request::TopicId;
+use alloc::vec::Vec;
 
 /// Where a member shall come.
 pub(super) struct Goal<'a> {
@@ -41,6 +42,8 @@ fn towards(
             member_epoch: current.member_epoch,
             previous_member_epoch: current.previous_member_epoch,
             state: MemberState::UnrevokedPartitions,
+            assigned_epochs: current.epochs_of(&kept, current.member_epoch),
+            pending_epochs: current.epochs_of(&revoked, current.member_epoch),
             assigned: kept,
             pending_revocation: revoked,
         };
@@ -50,18 +53,22 @@ fn towards(
     let is_complete = granted.len() == missing.len();
     let previous_member_epoch =
         if current.member_epoch == goal.epoch { current.previous_member_epoch } else { current.member_epoch };
+    let assigned = kept.union(&granted);
     CurrentAssignment {
         member_epoch: goal.epoch,
         previous_member_epoch,
         state: if is_complete { MemberState::Stable } else { MemberState::UnreleasedPartitions },
-        assigned: kept.union(&granted),
+        assigned_epochs: current.epochs_of(&assigned, goal.epoch),
+        assigned,
         pending_revocation: Assignment::none(),
+        pending_epochs: Vec::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     const T: TopicId = [7; 16];
 
@@ -74,18 +81,30 @@ mod tests {
         CurrentAssignment { member_epoch, previous_member_epoch: member_epoch - 1, assigned, ..Default::default() }
     }
 
-    /// What the member has after the step.
+    /// What the member has after the step; since when is another matter.
     fn next(
         current: &CurrentAssignment,
         goal: &Goal<'_>,
         owned: Option<&Assignment>,
         is_free: impl Fn(TopicId, i32) -> bool,
     ) -> CurrentAssignment {
-        super::next(current, goal, owned, is_free).unwrap_or_else(|| current.clone())
+        let after = super::next(current, goal, owned, is_free).unwrap_or_else(|| current.clone());
+        CurrentAssignment { assigned_epochs: Vec::new(), pending_epochs: Vec::new(), ..after }
     }
 
     fn goal(epoch: i32, target: &Assignment) -> Goal<'_> {
         Goal { epoch, target }
+    }
+
+    #[test]
+    fn what_it_keeps_is_as_old_as_before() {
+        let epochs = |current: &CurrentAssignment| (0..3).map(|at| current.epoch_of(T, at)).collect::<Vec<_>>();
+        let before = super::next(&stable(1, &[0, 1]), &goal(2, &some(&[0, 1, 2])), None, |_, _| true).unwrap();
+        assert_eq!(epochs(&before), [Some(1), Some(1), Some(2)]);
+        let told = super::next(&before, &goal(3, &some(&[0])), None, |_, _| true).unwrap();
+        assert_eq!((told.state, epochs(&told)), (MemberState::UnrevokedPartitions, vec![Some(1), Some(1), Some(2)]));
+        let done = super::next(&told, &goal(3, &some(&[0])), Some(&some(&[0])), |_, _| true).unwrap();
+        assert_eq!((done.member_epoch, epochs(&done)), (3, vec![Some(1), None, None]));
     }
 
     #[test]

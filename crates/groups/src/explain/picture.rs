@@ -122,7 +122,7 @@ fn members(group: &Group, topics: &Topics) -> Vec<ExplainedMember> {
         session_timeout_ms: live.session_timeout_ms,
         last_seen_ms: live.last_seen_ms,
         is_waiting: false,
-        reason: None,
+        reason: live.reason.clone(),
     });
     classic.chain(consumers).collect()
 }

@@ -9,39 +9,39 @@ use alloc::vec::Vec;
 const MAX_STRING_BYTES: usize = i16::MAX as usize;
 
 /// Takes primitive types from the front of a slice.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Reader { rest: bytes }
     }
 
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], RecordError> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], RecordError> {
         let (head, rest) = self.rest.split_at_checked(length).ok_or(RecordError::Truncated)?;
         self.rest = rest;
         Ok(head)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
         self.take(N)?.try_into().map_err(|_| RecordError::Truncated)
     }
 
-    pub(super) fn i16(&mut self) -> Result<i16, RecordError> {
+    pub(crate) fn i16(&mut self) -> Result<i16, RecordError> {
         self.array().map(i16::from_be_bytes)
     }
 
-    pub(super) fn i32(&mut self) -> Result<i32, RecordError> {
+    pub(crate) fn i32(&mut self) -> Result<i32, RecordError> {
         self.array().map(i32::from_be_bytes)
     }
 
-    pub(super) fn i64(&mut self) -> Result<i64, RecordError> {
+    pub(crate) fn i64(&mut self) -> Result<i64, RecordError> {
         self.array().map(i64::from_be_bytes)
     }
 
     /// An unsigned varint of at most 32 bits.
-    pub(super) fn uvarint(&mut self) -> Result<u32, RecordError> {
+    pub(crate) fn uvarint(&mut self) -> Result<u32, RecordError> {
         let mut value = 0u32;
         for shift in [0, 7, 14, 21, 28] {
             let [byte] = self.array::<1>()?;
@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A string, in the two-byte or (`flexible`) the compact form; `None` for null.
-    pub(super) fn nullable_string(&mut self, flexible: bool) -> Result<Option<String>, RecordError> {
+    pub(crate) fn nullable_string(&mut self, flexible: bool) -> Result<Option<String>, RecordError> {
         let length = if flexible { i64::from(self.uvarint()?) - 1 } else { i64::from(self.i16()?) };
         match length {
             -1 => Ok(None),
@@ -70,17 +70,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn string(&mut self, flexible: bool) -> Result<String, RecordError> {
+    pub(crate) fn string(&mut self, flexible: bool) -> Result<String, RecordError> {
         self.nullable_string(flexible)?.ok_or(RecordError::BadLength)
     }
 
-    pub(super) fn bytes(&mut self, flexible: bool) -> Result<Vec<u8>, RecordError> {
+    pub(crate) fn bytes(&mut self, flexible: bool) -> Result<Vec<u8>, RecordError> {
         let length = if flexible { i64::from(self.uvarint()?) - 1 } else { i64::from(self.i32()?) };
         Ok(self.take(usize::try_from(length).map_err(|_| RecordError::BadLength)?)?.to_vec())
     }
 
     /// A count of items of which each takes at least `least_bytes`.
-    pub(super) fn count(&mut self, flexible: bool, least_bytes: usize) -> Result<usize, RecordError> {
+    pub(crate) fn count(&mut self, flexible: bool, least_bytes: usize) -> Result<usize, RecordError> {
         let count = if flexible { i64::from(self.uvarint()?) - 1 } else { i64::from(self.i32()?) };
         let count = usize::try_from(count).map_err(|_| RecordError::BadLength)?;
         if count > self.rest.len() / least_bytes.max(1) {
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The tagged fields at the end of a flexible structure: each is handed to `field` with its tag.
-    pub(super) fn tags(
+    pub(crate) fn tags(
         &mut self,
         mut field: impl FnMut(u32, &'a [u8]) -> Result<(), RecordError>,
     ) -> Result<(), RecordError> {
@@ -103,31 +103,31 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses bytes that nobody has asked for.
-    pub(super) fn finish(self) -> Result<(), RecordError> {
+    pub(crate) fn finish(self) -> Result<(), RecordError> {
         if self.rest.is_empty() { Ok(()) } else { Err(RecordError::TrailingBytes) }
     }
 }
 
 /// Puts primitive types at the end of a buffer.
 #[derive(Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     bytes: Vec<u8>,
 }
 
 impl Writer {
-    pub(super) fn with_version(version: i16) -> Self {
+    pub(crate) fn with_version(version: i16) -> Self {
         Writer { bytes: version.to_be_bytes().to_vec() }
     }
 
-    pub(super) fn i32(&mut self, value: i32) {
+    pub(crate) fn i32(&mut self, value: i32) {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
-    pub(super) fn i64(&mut self, value: i64) {
+    pub(crate) fn i64(&mut self, value: i64) {
         self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
-    pub(super) fn uvarint(&mut self, mut value: u32) {
+    pub(crate) fn uvarint(&mut self, mut value: u32) {
         while value >= 0x80 {
             self.bytes.push((value as u8 & 0x7f) | 0x80);
             value >>= 7;
@@ -135,13 +135,13 @@ impl Writer {
         self.bytes.push(value as u8);
     }
 
-    pub(super) fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// A string with a two-byte length. The coordinator refuses longer names before it records them; should one come
     /// through, it is cut, because a record that cannot be read back would be worse.
-    pub(super) fn string(&mut self, value: &str) {
+    pub(crate) fn string(&mut self, value: &str) {
         let mut length = value.len().min(MAX_STRING_BYTES);
         while !value.is_char_boundary(length) {
             length -= 1;
@@ -150,19 +150,19 @@ impl Writer {
         self.bytes.extend(value.bytes().take(length));
     }
 
-    pub(super) fn nullable_string(&mut self, value: Option<&str>) {
+    pub(crate) fn nullable_string(&mut self, value: Option<&str>) {
         match value {
             Some(value) => self.string(value),
             None => self.raw(&(-1i16).to_be_bytes()),
         }
     }
 
-    pub(super) fn compact_string(&mut self, value: &str) {
+    pub(crate) fn compact_string(&mut self, value: &str) {
         self.uvarint(u32::try_from(value.len() + 1).unwrap_or(u32::MAX));
         self.raw(value.as_bytes());
     }
 
-    pub(super) fn nullable_compact_string(&mut self, value: Option<&str>) {
+    pub(crate) fn nullable_compact_string(&mut self, value: Option<&str>) {
         match value {
             Some(value) => self.compact_string(value),
             None => self.uvarint(0),
@@ -170,16 +170,30 @@ impl Writer {
     }
 
     /// How many items follow, in the compact form.
-    pub(super) fn compact_count(&mut self, count: usize) {
+    pub(crate) fn compact_count(&mut self, count: usize) {
         self.uvarint(u32::try_from(count + 1).unwrap_or(u32::MAX));
     }
 
-    pub(super) fn byte_string(&mut self, value: &[u8]) {
+    pub(crate) fn byte_string(&mut self, value: &[u8]) {
         self.i32(i32::try_from(value.len()).unwrap_or(i32::MAX));
         self.raw(value);
     }
 
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    /// Bytes with their length, in the compact form.
+    pub(crate) fn compact_bytes(&mut self, value: &[u8]) {
+        self.uvarint(u32::try_from(value.len() + 1).unwrap_or(u32::MAX));
+        self.raw(value);
+    }
+
+    /// The end of a flexible structure with one tagged field.
+    pub(crate) fn tagged(&mut self, tag: u32, field: Vec<u8>) {
+        self.uvarint(1);
+        self.uvarint(tag);
+        self.uvarint(u32::try_from(field.len()).unwrap_or(u32::MAX));
+        self.raw(&field);
+    }
+
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 }

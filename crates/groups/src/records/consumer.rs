@@ -3,13 +3,15 @@
 //! | key version | key | value, version 0, flexible |
 //! |---|---|---|
 //! | 3 | group | the group's epoch; tag 0: a hash of what it is subscribed to |
-//! | 5 | group, member | what the member says of itself |
+//! | 5 | group, member | what the member says of itself; tag 0: what only one of the classic protocol says |
 //! | 6 | group | the epoch of the target assignment |
 //! | 7 | group, member | what the member shall have |
-//! | 8 | group, member | what the member has, and in which epoch |
+//! | 8 | group, member | what the member has, and in which epoch; tag 0 of each topic: since which epoch it has each partition |
 use super::bytes::{Reader, Writer};
 use super::{RecordError, StoredRecord};
 use crate::assignment::Assignment;
+use crate::request::{Protocol, TopicId};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -21,11 +23,15 @@ pub(super) const CURRENT_KEY: i16 = 8;
 
 const VERSION: i16 = 0;
 const HASH_TAG: u32 = 0;
+const CLASSIC_TAG: u32 = 0;
+const EPOCHS_TAG: u32 = 0;
 const TOPIC_ID_BYTES: usize = 16;
 /// What a topic takes at least in an assignment: its id, a count, and tags.
 const LEAST_TOPIC_BYTES: usize = TOPIC_ID_BYTES + 2;
 /// What a partition takes.
 const PARTITION_BYTES: usize = 4;
+/// What a protocol takes at least: an empty name, no bytes, and tags.
+const LEAST_PROTOCOL_BYTES: usize = 3;
 
 /// The epoch of a group, and what it was made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +61,17 @@ pub struct ConsumerMemberMetadata {
     pub rebalance_timeout_ms: i32,
     /// The assignor that it prefers (`group.remote.assignor`).
     pub server_assignor: Option<String>,
+    /// Set for a member that speaks the classic protocol.
+    pub classic: Option<ClassicMember>,
+}
+
+/// What only a member of the classic protocol says that is in a group of the consumer protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClassicMember {
+    /// After how long without a heartbeat it is evicted.
+    pub session_timeout_ms: i32,
+    /// Its assignors, in its order, with what it says under each.
+    pub protocols: Vec<Protocol>,
 }
 
 /// How far a member is on its way to what it shall have.
@@ -101,6 +118,10 @@ pub struct CurrentAssignment {
     pub assigned: Assignment,
     /// What it must give up before anybody else gets it.
     pub pending_revocation: Assignment,
+    /// The epoch in which each partition of `assigned` came to it, in their order (KIP-1251).
+    pub assigned_epochs: Vec<i32>,
+    /// The same of `pending_revocation`.
+    pub pending_epochs: Vec<i32>,
 }
 
 impl CurrentAssignment {
@@ -112,7 +133,28 @@ impl CurrentAssignment {
             state: MemberState::Stable,
             assigned: Assignment::none(),
             pending_revocation: Assignment::none(),
+            assigned_epochs: Vec::new(),
+            pending_epochs: Vec::new(),
         }
+    }
+
+    /// The epoch in which a partition came to it; `None` if it is not its own, or not any more.
+    pub fn epoch_of(&self, topic_id: TopicId, partition: i32) -> Option<i32> {
+        let among = |partitions: &Assignment, epochs: &[i32]| {
+            let at = partitions.position(topic_id, partition)?;
+            Some(epochs.get(at).copied().unwrap_or(self.member_epoch))
+        };
+        among(&self.assigned, &self.assigned_epochs).or_else(|| among(&self.pending_revocation, &self.pending_epochs))
+    }
+
+    /// The epochs of these partitions, `new` for those that it has not had so far.
+    pub(crate) fn epochs_of(&self, partitions: &Assignment, new: i32) -> Vec<i32> {
+        let known = |epochs: &[i32], at: usize| epochs.get(at).copied().unwrap_or(self.member_epoch);
+        let assigned = self.assigned.iter().enumerate().map(|(at, place)| (place, known(&self.assigned_epochs, at)));
+        let pending = self.pending_revocation.iter().enumerate();
+        let pending = pending.map(|(at, place)| (place, known(&self.pending_epochs, at)));
+        let epochs: BTreeMap<_, _> = assigned.chain(pending).collect();
+        partitions.iter().map(|place| epochs.get(&place).copied().unwrap_or(new)).collect()
     }
 }
 
@@ -205,7 +247,10 @@ impl ConsumerMemberMetadata {
         writer.nullable_compact_string(self.subscribed_topic_regex.as_deref());
         writer.i32(self.rebalance_timeout_ms);
         writer.nullable_compact_string(self.server_assignor.as_deref());
-        writer.uvarint(0);
+        match &self.classic {
+            Some(classic) => writer.tagged(CLASSIC_TAG, classic.encode()),
+            None => writer.uvarint(0),
+        }
         writer.into_bytes()
     }
 
@@ -224,7 +269,14 @@ impl ConsumerMemberMetadata {
         let subscribed_topic_regex = reader.nullable_string(true)?.filter(|regex| !regex.is_empty());
         let rebalance_timeout_ms = reader.i32()?;
         let server_assignor = reader.nullable_string(true)?;
-        finish(reader)?;
+        let mut classic = None;
+        reader.tags(|tag, field| {
+            if tag == CLASSIC_TAG {
+                classic = ClassicMember::decode(field)?;
+            }
+            Ok(())
+        })?;
+        reader.finish()?;
         Ok(ConsumerMemberMetadata {
             group_instance_id,
             rack_id,
@@ -234,7 +286,42 @@ impl ConsumerMemberMetadata {
             subscribed_topic_regex,
             rebalance_timeout_ms,
             server_assignor,
+            classic,
         })
+    }
+}
+
+impl ClassicMember {
+    /// The tagged field: a structure that may be missing.
+    fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.uvarint(1);
+        writer.i32(self.session_timeout_ms);
+        writer.compact_count(self.protocols.len());
+        for protocol in &self.protocols {
+            writer.compact_string(&protocol.name);
+            writer.compact_bytes(&protocol.metadata);
+            writer.uvarint(0);
+        }
+        writer.uvarint(0);
+        writer.into_bytes()
+    }
+
+    fn decode(field: &[u8]) -> Result<Option<Self>, RecordError> {
+        let mut reader = Reader::new(field);
+        if reader.uvarint()? == 0 {
+            return reader.finish().map(|()| None);
+        }
+        let session_timeout_ms = reader.i32()?;
+        let count = reader.count(true, LEAST_PROTOCOL_BYTES)?;
+        let mut protocols = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (name, metadata) = (reader.string(true)?, reader.bytes(true)?);
+            reader.tags(|_, _| Ok(()))?;
+            protocols.push(Protocol { name, metadata });
+        }
+        finish(reader)?;
+        Ok(Some(ClassicMember { session_timeout_ms, protocols }))
     }
 }
 
@@ -254,14 +341,14 @@ fn decode_target_epoch(bytes: &[u8]) -> Result<i32, RecordError> {
 
 pub(super) fn encode_target(target: &Assignment) -> Vec<u8> {
     let mut writer = Writer::with_version(VERSION);
-    put_assignment(&mut writer, target);
+    put_assignment(&mut writer, target, &[]);
     writer.uvarint(0);
     writer.into_bytes()
 }
 
 fn decode_target(bytes: &[u8]) -> Result<Assignment, RecordError> {
     let mut reader = reader_of(bytes)?;
-    let target = take_assignment(&mut reader)?;
+    let (target, _) = take_assignment(&mut reader, 0)?;
     finish(reader)?;
     Ok(target)
 }
@@ -272,8 +359,8 @@ impl CurrentAssignment {
         writer.i32(self.member_epoch);
         writer.i32(self.previous_member_epoch);
         writer.raw(&[self.state.number()]);
-        put_assignment(&mut writer, &self.assigned);
-        put_assignment(&mut writer, &self.pending_revocation);
+        put_assignment(&mut writer, &self.assigned, &self.assigned_epochs);
+        put_assignment(&mut writer, &self.pending_revocation, &self.pending_epochs);
         writer.uvarint(0);
         writer.into_bytes()
     }
@@ -284,14 +371,24 @@ impl CurrentAssignment {
         let previous_member_epoch = reader.i32()?;
         let [state] = reader.array()?;
         let state = MemberState::of(state)?;
-        let assigned = take_assignment(&mut reader)?;
-        let pending_revocation = take_assignment(&mut reader)?;
+        let (assigned, assigned_epochs) = take_assignment(&mut reader, member_epoch)?;
+        let (pending_revocation, pending_epochs) = take_assignment(&mut reader, member_epoch)?;
         finish(reader)?;
-        Ok(CurrentAssignment { member_epoch, previous_member_epoch, state, assigned, pending_revocation })
+        Ok(CurrentAssignment {
+            member_epoch,
+            previous_member_epoch,
+            state,
+            assigned,
+            pending_revocation,
+            assigned_epochs,
+            pending_epochs,
+        })
     }
 }
 
-fn put_assignment(writer: &mut Writer, assignment: &Assignment) {
+/// Partitions, with the epoch of each in their order; without epochs where there are not as many.
+fn put_assignment(writer: &mut Writer, assignment: &Assignment, epochs: &[i32]) {
+    let mut epochs = epochs.iter().filter(|_| epochs.len() == assignment.len());
     writer.compact_count(assignment.topics().len());
     for (topic_id, partitions) in assignment.topics() {
         writer.raw(topic_id);
@@ -299,18 +396,47 @@ fn put_assignment(writer: &mut Writer, assignment: &Assignment) {
         for &partition in partitions {
             writer.i32(partition);
         }
-        writer.uvarint(0);
+        let of_topic: Vec<i32> = epochs.by_ref().take(partitions.len()).copied().collect();
+        if of_topic.is_empty() {
+            writer.uvarint(0);
+            continue;
+        }
+        let mut field = Writer::default();
+        field.compact_count(of_topic.len());
+        of_topic.iter().for_each(|&epoch| field.i32(epoch));
+        writer.tagged(EPOCHS_TAG, field.into_bytes());
     }
 }
 
-fn take_assignment(reader: &mut Reader<'_>) -> Result<Assignment, RecordError> {
-    let mut partitions = Vec::new();
+/// Partitions with the epoch of each; `otherwise` where a record of an earlier version says none.
+fn take_assignment(reader: &mut Reader<'_>, otherwise: i32) -> Result<(Assignment, Vec<i32>), RecordError> {
+    let mut partitions: BTreeMap<(TopicId, i32), i32> = BTreeMap::new();
     for _ in 0..reader.count(true, LEAST_TOPIC_BYTES)? {
         let topic_id = reader.array()?;
+        let mut numbers = Vec::new();
         for _ in 0..reader.count(true, PARTITION_BYTES)? {
-            partitions.push((topic_id, reader.i32()?));
+            numbers.push(reader.i32()?);
         }
-        reader.tags(|_, _| Ok(()))?;
+        let mut epochs = Vec::new();
+        reader.tags(|tag, field| {
+            if tag == EPOCHS_TAG {
+                epochs = take_epochs(field)?;
+            }
+            Ok(())
+        })?;
+        for (at, number) in numbers.into_iter().enumerate() {
+            partitions.insert((topic_id, number), epochs.get(at).copied().unwrap_or(otherwise));
+        }
     }
-    Ok(Assignment::of(partitions))
+    Ok((partitions.keys().copied().collect(), partitions.into_values().collect()))
+}
+
+fn take_epochs(field: &[u8]) -> Result<Vec<i32>, RecordError> {
+    let mut reader = Reader::new(field);
+    let mut epochs = Vec::new();
+    for _ in 0..reader.count(true, PARTITION_BYTES)? {
+        epochs.push(reader.i32()?);
+    }
+    reader.finish()?;
+    Ok(epochs)
 }

@@ -1,6 +1,6 @@
 //! The records of `__consumer_offsets`, one file per kind, in Kafka's published formats (a two-byte version, then the
 //! fields), so that tools which follow that topic can read ours.
-mod bytes;
+pub(crate) mod bytes;
 mod consumer;
 mod group_metadata;
 mod offset_commit;
@@ -8,7 +8,7 @@ mod reset;
 #[cfg(test)]
 mod tests;
 
-pub use consumer::{ConsumerMemberMetadata, CurrentAssignment, GroupEpoch, MemberState};
+pub use consumer::{ClassicMember, ConsumerMemberMetadata, CurrentAssignment, GroupEpoch, MemberState};
 pub use group_metadata::{GroupMetadata, StoredMember};
 pub use offset_commit::{CommittedOffset, OffsetKey};
 pub use reset::{FormerOffset, FormerOffsets};

@@ -1,5 +1,6 @@
 //! Bytes captured from Apache Kafka 4.3.1 (`__consumer_offsets`, consumed raw), round trips, and hostile input.
 use super::*;
+use crate::request::Protocol;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec;
@@ -156,7 +157,11 @@ fn consumer_samples() -> Vec<StoredRecord> {
         subscribed_topic_regex: Some("a.*".to_string()),
         rebalance_timeout_ms: 300_000,
         server_assignor: None,
+        classic: None,
     };
+    let protocol = |name: &str| Protocol { name: name.to_string(), metadata: vec![0, 1, 0, 0, 0, 0] };
+    let protocols = vec![protocol("range"), protocol("")];
+    let classic = Some(ClassicMember { session_timeout_ms: 45_000, protocols });
     let some = Assignment::of([([1; 16], 0), ([1; 16], 7), ([2; 16], i32::MAX)]);
     let current = CurrentAssignment {
         member_epoch: -2,
@@ -164,11 +169,14 @@ fn consumer_samples() -> Vec<StoredRecord> {
         state: MemberState::UnreleasedPartitions,
         assigned: some.clone(),
         pending_revocation: Assignment::of([([3; 16], 0)]),
+        assigned_epochs: vec![9, 7, 8],
+        pending_epochs: vec![1],
     };
     vec![
         StoredRecord::GroupEpoch(group(), Some(GroupEpoch { epoch: 7, metadata_hash: -1 })),
         StoredRecord::GroupEpoch(group(), Some(GroupEpoch { epoch: 1, metadata_hash: 0 })),
         StoredRecord::GroupEpoch(group(), None),
+        StoredRecord::ConsumerMember(group(), member(), Some(ConsumerMemberMetadata { classic, ..metadata.clone() })),
         StoredRecord::ConsumerMember(group(), member(), Some(metadata)),
         StoredRecord::ConsumerMember(group(), member(), Some(ConsumerMemberMetadata::default())),
         StoredRecord::ConsumerMember(group(), member(), None),
@@ -211,11 +219,52 @@ fn kafkas_consumer_groups_are_understood() {
         state: MemberState::UnrevokedPartitions,
         assigned: Assignment::of([(T3, 0), (T3, 1), (T3, 2), (T4, 2), (T4, 3)]),
         pending_revocation: Assignment::of([(T4, 0), (T4, 1)]),
+        assigned_epochs: vec![2; 5],
+        pending_epochs: vec![2; 2],
     };
     assert_eq!(current, StoredRecord::Current(group(), "A".to_string(), Some(revoking)));
 }
 
-/// Each topic with the epochs that its partitions were assigned in, which are skipped.
+#[test]
+fn classic_members_of_kafkas_consumer_groups_are_understood() {
+    // Written by Apache Kafka 4.3.1 as a member of the classic protocol joined a consumer group.
+    let value = concat!(
+        "00000000076f7261636c650b2f3132372e302e302e310203743401000027100672616e6765010021010000271002067261",
+        "6e67651300010000000100027434ffffffff000000000000",
+    );
+    let raw = record(("00050007636c3637383834000141", value));
+    let read = StoredRecord::decode(&raw).unwrap();
+    let StoredRecord::ConsumerMember(_, _, Some(said)) = &read else { panic!() };
+    let classic = said.classic.as_ref().unwrap();
+    assert_eq!((classic.session_timeout_ms, classic.protocols.len()), (10_000, 1));
+    assert_eq!(classic.protocols[0].name, "range");
+    assert_eq!(classic.protocols[0].metadata, hex("00010000000100027434ffffffff00000000"));
+    assert_eq!(read.encode().key, raw.key);
+    // It writes an empty text for an expression that there is not.
+    let ours = value.replace("0203743401", "0203743400");
+    assert_eq!(read.encode().value, Some(hex(&ours)));
+}
+
+#[test]
+fn partitions_without_epochs_came_with_the_members_epoch() {
+    // Written by Apache Kafka 4.3.1, with the epochs cut off as earlier versions have it.
+    let key = "000800086f72633637363739000141";
+    let value = "0000000000040000000200029bdacbaf5c5d4c66a318a555fba33f9a03000000000000000100";
+    let StoredRecord::Current(_, _, Some(current)) =
+        StoredRecord::decode(&record((key, &format!("{value}0100")))).unwrap()
+    else {
+        panic!()
+    };
+    assert_eq!((current.epoch_of(T4, 0), current.epoch_of(T4, 1), current.epoch_of(T4, 2)), (Some(4), Some(4), None));
+    let with_epochs = format!("{}010009030000000200000003{}", &value[..value.len() - 2], "0100");
+    let raw = record((key, &with_epochs));
+    let read = StoredRecord::decode(&raw).unwrap();
+    let StoredRecord::Current(_, _, Some(current)) = &read else { panic!() };
+    assert_eq!((current.epoch_of(T4, 0), current.epoch_of(T4, 1)), (Some(2), Some(3)));
+    assert_eq!(read.encode(), raw);
+}
+
+/// Each topic with the epochs that its partitions were assigned in.
 const REVOKING: &str = concat!(
     "0000000000020000000201039d67ee202ce240c197ad1074843068580400000000000000010000000201000d0400000002000000",
     "02000000029bdacbaf5c5d4c66a318a555fba33f9a030000000200000003010009030000000200000002029bdacbaf5c5d4c66a3",

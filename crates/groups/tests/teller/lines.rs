@@ -97,6 +97,7 @@ fn event(event: &GroupEvent) -> String {
         }
         GroupEventKind::Stalled { stall_ms } => format!("stalled for {stall_ms} ms"),
         GroupEventKind::RecordSkipped { problem } => format!("record skipped: {problem}"),
+        GroupEventKind::ProtocolMigrated { from, to, cause } => format!("{from} -> {to} protocol: {cause}"),
     }
 }
 

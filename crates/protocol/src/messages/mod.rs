@@ -28,8 +28,8 @@ pub mod offset_delete;
 pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod ottla_group_explain;
-mod ottla_group_reset;
-mod produce;
+pub mod ottla_group_reset;
+pub mod produce;
 pub mod sync_group;
 
 pub use alter_configs::*;

@@ -1,7 +1,9 @@
 //! What must always be true, checked after every event. Nothing here looks at a planted bug.
 use super::broker::now;
-use super::client::{Client, PARTITIONS, Phase, TOPIC, partitions};
+use super::client::{Client, PARTITIONS, Phase, TOPIC};
 use super::connections::HeardOver;
+use super::embedded::partitions;
+use super::reset_checks::Resets;
 use ottla_groups::records::{CommittedOffset, CurrentAssignment, GroupMetadata, OffsetKey, StoredRecord};
 use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
 use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
@@ -27,6 +29,8 @@ struct Open {
     request: Request,
     connection: Option<u64>,
     answer_by_ms: u64,
+    /// Answered by a group of the consumer protocol.
+    by_consumers: bool,
 }
 
 type Generation = (String, i32);
@@ -49,11 +53,15 @@ pub(super) struct Checks {
     /// Who speaks for an instance, by group and instance.
     speakers: BTreeMap<(String, String), String>,
     /// Acknowledged since the last crash: commits, and assignments that members were told.
-    acknowledged: Vec<(OffsetKey, i64)>,
+    pub(super) acknowledged: Vec<(OffsetKey, i64)>,
     assigned: Vec<(Generation, String, Vec<u8>)>,
     /// When a member was last heard, in time that the broker was running.
     heard: BTreeMap<(String, String), u64>,
     stood_still_ms: u64,
+    /// Members that were removed since the last crash.
+    removed: BTreeSet<(String, String)>,
+    /// What a crash has left of the log is looked through.
+    is_replaying: bool,
     changed: bool,
     steps: u64,
     /// State at the first judgement.
@@ -62,6 +70,8 @@ pub(super) struct Checks {
     pub(super) epochs: Vec<(String, String, i32)>,
     /// Over which connections members were heard, and which were lost.
     pub(super) connections: HeardOver,
+    /// Resets of offsets.
+    pub(super) resets: Resets,
     /// What members of the consumer protocol have, by group and member id, as the log says.
     pub(super) consumers: BTreeMap<String, BTreeMap<String, CurrentAssignment>>,
 }
@@ -83,11 +93,14 @@ impl Checks {
             assigned: Vec::new(),
             heard: BTreeMap::new(),
             stood_still_ms: 0,
+            removed: BTreeSet::new(),
+            is_replaying: false,
             changed: false,
             steps: 0,
             judged: BTreeMap::new(),
             epochs: Vec::new(),
             connections: HeardOver::default(),
+            resets: Resets::default(),
             consumers: BTreeMap::new(),
         }
     }
@@ -105,7 +118,7 @@ impl Checks {
         self.hear_over(request, connection);
         let may_park = matches!(request, Request::JoinGroup(_) | Request::SyncGroup(_));
         let answer_by_ms = if may_park { at_ms + LONGEST_PARK_MS } else { at_ms };
-        self.open.insert(ticket, Open { request: request.clone(), connection, answer_by_ms });
+        self.open.insert(ticket, Open { request: request.clone(), connection, answer_by_ms, by_consumers: false });
     }
 
     pub(super) fn cancelled(&mut self, ticket: Ticket) {
@@ -148,6 +161,11 @@ impl Checks {
         open.answer_by_ms = u64::MAX;
         let (request, connection) = (open.request.clone(), open.connection);
         self.hear_joined_over(&request, answer, connection);
+        let by_consumers = self.is_by_consumers(&request, answer);
+        if let Some(open) = self.open.get_mut(&ticket) {
+            open.by_consumers = by_consumers;
+        }
+        self.reset_decided(ticket, &request, answer);
         self.refuse_stale(&request, answer);
         self.hear(at_ms, &request, answer);
         if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (&request, answer) {
@@ -183,10 +201,21 @@ impl Checks {
 
     /// Nobody may act for a generation that is over, or for an instance that somebody else has taken.
     fn refuse_stale(&mut self, request: &Request, answer: &Answer) {
+        if let (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) = (request, answer)
+            && r.generation_id >= 0
+        {
+            self.refuse_commit_of_before_a_reset(r);
+        }
         let (group_id, member_id, instance) = match (request, answer) {
             (Request::ConsumerHeartbeat(r), Answer::ConsumerHeartbeat(Ok(_))) => return self.refuse_stale_epoch(r),
             (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) if r.knows_epochs => {
                 return self.refuse_stale_commit(r);
+            }
+            (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_)))
+                if r.generation_id >= 0 && self.consumers(&r.group_id).contains_key(&r.member_id) =>
+            {
+                self.refuse_stale_commit(r);
+                (&r.group_id, &r.member_id, &r.group_instance_id)
             }
             (Request::CommitOffsets(r), Answer::CommitOffsets(Ok(_))) if r.generation_id >= 0 => {
                 let current = self.generation(&r.group_id).map(|metadata| metadata.generation_id);
@@ -247,12 +276,17 @@ impl Checks {
                 self.removed_for_its_connection(at_ms, group_id, &member.member_id, instance, cause);
                 (&member.member_id, cause)
             }
+            GroupEventKind::StaticMemberReplaced { old_member_id, .. } => {
+                self.removed.insert((group_id.to_string(), old_member_id.clone()));
+                return;
+            }
             GroupEventKind::OffsetsExpired { partitions, .. } => {
                 return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, partition));
             }
             _ => return,
         };
         self.changed = true;
+        self.removed.insert((group_id.to_string(), member_id.clone()));
         let heard = self.heard.remove(&(group_id.to_string(), member_id.clone()));
         let silent_ms = heard.map(|heard_ms| (at_ms - self.stood_still_ms).saturating_sub(heard_ms));
         let session_ms = self.session_timeout_of(group_id, member_id).unwrap_or(self.session_timeout_ms);
@@ -283,6 +317,7 @@ impl Checks {
         match StoredRecord::decode(record) {
             Ok(StoredRecord::Group(group_id, Some(metadata))) => self.generation_recorded(&group_id, &metadata),
             Ok(StoredRecord::Group(group_id, None)) => self.group_forgotten(&group_id),
+            Ok(StoredRecord::GroupEpoch(group_id, None)) => self.epochs_forgotten(&group_id),
             Ok(other) => self.consumer_recorded(other),
             Err(_) => {}
         }
@@ -291,10 +326,44 @@ impl Checks {
 
     /// A group of the same name counts its generations from the beginning, for members that nobody knew before.
     fn group_forgotten(&mut self, group_id: &str) {
-        if self.generation(group_id).is_some_and(|metadata| !metadata.members.is_empty()) {
-            self.fail(format!("{group_id} is forgotten, and had members"));
+        let before = self.generation(group_id).map(|metadata| metadata.members).unwrap_or_default();
+        let now = self.consumers(group_id);
+        let is_lost = |member_id: &String| {
+            !now.contains_key(member_id) && !self.removed.contains(&(group_id.to_string(), member_id.clone()))
+        };
+        // After a crash nobody knows any more who was removed before.
+        let lost =
+            before.iter().map(|member| &member.member_id).find(|member_id| !self.is_replaying && is_lost(member_id));
+        if let Some(lost) = lost {
+            self.fail(format!("{group_id} is forgotten, and had the member {lost}"));
         }
+        if !now.is_empty() {
+            // It goes on with the consumer protocol, and counts on.
+            return;
+        }
+        self.begins_anew(group_id);
+    }
+
+    fn begins_anew(&mut self, group_id: &str) {
         *self.lives.entry(group_id.to_string()).or_default() += 1;
+        self.resets.forget(group_id);
+    }
+
+    /// The generation of the classic protocol, or the group's epoch.
+    pub(super) fn generation_or_epoch(&self, group_id: &str) -> i32 {
+        let record = self.compacted.get(&StoredRecord::GroupEpoch(group_id.into(), None).encode().key);
+        let epoch = match record.map(StoredRecord::decode) {
+            Some(Ok(StoredRecord::GroupEpoch(_, Some(epoch)))) => epoch.epoch,
+            _ => 0,
+        };
+        self.generation(group_id).map_or(epoch, |metadata| metadata.generation_id.max(epoch))
+    }
+
+    /// A group of the consumer protocol is gone, unless it goes on with the classic one.
+    fn epochs_forgotten(&mut self, group_id: &str) {
+        if self.generation(group_id).is_none_or(|metadata| metadata.members.is_empty()) {
+            self.begins_anew(group_id);
+        }
     }
 
     /// A generation by a name that no other generation has.
@@ -304,14 +373,14 @@ impl Checks {
 
     fn generation_recorded(&mut self, group_id: &str, metadata: &GroupMetadata) {
         let generation = self.name(group_id, metadata.generation_id);
-        let mut dealt: Vec<u8> = metadata.members.iter().flat_map(|m| partitions(&m.assignment).to_vec()).collect();
+        let mut dealt: Vec<u8> = metadata.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
         dealt.sort_unstable();
         if let Some(before) = self.generation(group_id) {
             if metadata.generation_id < before.generation_id {
                 self.fail(format!("{group_id} goes back from generation {}", before.generation_id));
             }
             let same = metadata.generation_id == before.generation_id && !before.is_unassigned();
-            let mut earlier: Vec<u8> = before.members.iter().flat_map(|m| partitions(&m.assignment).to_vec()).collect();
+            let mut earlier: Vec<u8> = before.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
             earlier.sort_unstable();
             if same && !before.members.is_empty() && dealt != earlier {
                 self.fail(format!("{generation:?} was dealt {earlier:?} and is dealt {dealt:?} now"));
@@ -319,6 +388,10 @@ impl Checks {
         }
         if metadata.members.is_empty() {
             return;
+        }
+        let comes_along = |member_id: &String| metadata.member(member_id).is_some();
+        if let Some(lost) = self.consumers(group_id).keys().find(|member_id| !comes_along(member_id)) {
+            self.fail(format!("{generation:?} comes from a consumer group with the member {lost}, which it has not"));
         }
         let participant =
             |m: &ottla_groups::records::StoredMember| m.group_instance_id.clone().unwrap_or(m.member_id.clone());
@@ -333,8 +406,14 @@ impl Checks {
 
     /// An answer leaves the broker.
     pub(super) fn released(&mut self, ticket: Ticket, answer: &Answer) {
-        let Some(Open { request, .. }) = self.open.remove(&ticket) else { return };
+        let Some(Open { request, by_consumers, .. }) = self.open.remove(&ticket) else { return };
         match (request, answer) {
+            (Request::JoinGroup(request), Answer::JoinGroup(joined)) if by_consumers => {
+                self.epochs.push((request.group_id, joined.member_id.clone(), joined.generation_id));
+            }
+            (Request::SyncGroup(request), Answer::SyncGroup(Ok(_))) if by_consumers => {
+                self.epochs.push((request.group_id, request.member_id, request.generation_id));
+            }
             (Request::JoinGroup(request), Answer::JoinGroup(joined)) if joined.error.is_none() => {
                 let generation = self.name(&request.group_id, joined.generation_id);
                 match self.recorded.get(&generation) {
@@ -345,13 +424,16 @@ impl Checks {
             (Request::SyncGroup(request), Answer::SyncGroup(Ok(synced))) => {
                 let generation = self.name(&request.group_id, request.generation_id);
                 let owner = request.group_instance_id.unwrap_or(request.member_id.clone());
-                for &partition in partitions(&synced.assignment) {
+                for partition in partitions(&synced.assignment) {
                     let before = self.owners.insert((generation.clone(), partition), owner.clone());
                     if before.as_ref().is_some_and(|before| *before != owner) {
                         self.fail(format!("partition {partition} in {generation:?}: {before:?} and {owner:?}"));
                     }
                 }
                 self.assigned.push((generation, request.member_id, synced.assignment.clone()));
+            }
+            (Request::ResetOffsets(request), Answer::ResetOffsets(Ok(results))) => {
+                self.reset_released(ticket, &request, results);
             }
             (Request::ConsumerHeartbeat(request), Answer::ConsumerHeartbeat(Ok(answer))) => {
                 self.epochs.push((request.group_id, request.member_id, answer.member_epoch));
@@ -373,6 +455,8 @@ impl Checks {
     pub(super) fn crashed(&mut self, log: &[Record]) {
         let (mut commits, mut assignments) = (BTreeSet::new(), BTreeSet::new());
         self.consumers.clear();
+        self.removed.clear();
+        self.is_replaying = true;
         (self.compacted, self.recorded, self.lives) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for record in log {
             match StoredRecord::decode(record) {
@@ -387,6 +471,7 @@ impl Checks {
             }
             self.appended(record);
         }
+        self.is_replaying = false;
         for commit in core::mem::take(&mut self.acknowledged) {
             if !commits.contains(&commit) {
                 self.fail(format!("an acknowledged commit is lost: {commit:?}"));

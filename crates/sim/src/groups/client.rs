@@ -1,5 +1,6 @@
 //! A consumer as the real ones behave: joins, assigns if it leads, syncs, sends heartbeats, commits, and gives up in time.
 use super::consumer_client::ConsumerPart;
+use super::embedded::{assignment, partitions, subscription};
 use ottla_groups::{Answer, GroupError, JoinGroupAnswer, MemberAssignment, Protocol, Request, SyncedMember};
 use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, FetchTopic, Heartbeat, JoinGroup};
 use ottla_groups::{LeaveGroup, LeavingMember, SyncGroup};
@@ -11,16 +12,6 @@ pub(super) const PARTITIONS: u8 = 6;
 /// How long a consumer waits for a parked request: longer than any member's rebalance timeout, as real ones do, or one
 /// that gives up at the very moment of the answer would keep its group rebalancing for ever.
 const PATIENCE_MS: u64 = 7_000;
-/// Every assignment begins with this byte, so that "nothing" is not empty.
-const ASSIGNMENT_VERSION: u8 = 1;
-
-/// The partitions in an assignment.
-pub(super) fn partitions(assignment: &[u8]) -> &[u8] {
-    match assignment {
-        [ASSIGNMENT_VERSION, partitions @ ..] => partitions,
-        _ => &[],
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -76,6 +67,10 @@ pub(super) struct Client {
     pub(super) member_id: String,
     pub(super) generation_id: i32,
     pub(super) owned: Vec<u8>,
+    /// The next process of its name may use the other protocol.
+    pub(super) may_change: bool,
+    /// The last of its requests that the broker has got, of those that a connection must keep in order.
+    pub(super) last_arrived: u64,
     /// Set for one of the consumer protocol.
     pub(super) consumer: Option<ConsumerPart>,
     /// Wakes of an earlier epoch are void.
@@ -106,6 +101,8 @@ impl Client {
             member_id: String::new(),
             generation_id: -1,
             owned: Vec::new(),
+            may_change: false,
+            last_arrived: 0,
             consumer: None,
             epoch: 0,
             current_rpc: None,
@@ -118,6 +115,16 @@ impl Client {
     fn rpc(&mut self) -> u64 {
         self.next_rpc += 1;
         self.next_rpc
+    }
+
+    /// Whether the order counts in which requests of that kind arrive. One that joins a group of the consumer protocol says by it
+    /// that it has given up what it had.
+    pub(super) fn is_in_order(&self, request: &Request) -> bool {
+        match request {
+            Request::ConsumerHeartbeat(_) => true,
+            Request::JoinGroup(_) | Request::SyncGroup(_) => self.may_change,
+            _ => false,
+        }
     }
 
     pub(super) fn enter(&mut self, phase: Phase) {
@@ -152,7 +159,7 @@ impl Client {
         }
         self.enter(Phase::Joining);
         let names = if self.prefers_second { ["second", "first"] } else { ["first", "second"] };
-        let metadata = vec![self.subscription];
+        let metadata = subscription(self.subscription);
         let request = JoinGroup {
             group_id: self.group_id.clone(),
             member_id: self.member_id.clone(),
@@ -335,7 +342,7 @@ impl Client {
             Ok(synced) => {
                 self.settle(wishes);
                 self.last_heard_ms = now_ms;
-                self.owned = partitions(&synced.assignment).to_vec();
+                self.owned = partitions(&synced.assignment);
             }
         }
     }
@@ -346,7 +353,7 @@ fn assign(joined: &JoinGroupAnswer) -> Vec<MemberAssignment> {
     let turn = usize::from(joined.protocol_name.as_deref() == Some("second"));
     let count = joined.members.len().max(1);
     let share = |at: usize| (0..PARTITIONS).filter(move |&p| (usize::from(p) + turn) % count == at);
-    let assignment = |at: usize| core::iter::once(ASSIGNMENT_VERSION).chain(share(at)).collect();
+    let assignment = |at: usize| assignment(share(at));
     let members = joined.members.iter().enumerate();
     members.map(|(at, m)| MemberAssignment { member_id: m.member_id.clone(), assignment: assignment(at) }).collect()
 }

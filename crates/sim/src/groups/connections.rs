@@ -1,6 +1,7 @@
 //! Connections that break and come anew, groups that look at that (`ottla.lost.connection.grace.ms`), and what must be true of it.
 use super::checks::Checks;
 use super::world::{Happening, World};
+use ottla_groups::records::StoredRecord;
 use ottla_groups::{Answer, Event, GroupConfig, GroupConfigs, Request};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -154,7 +155,13 @@ impl Checks {
     /// The session timeout of a member of the consumer protocol.
     pub(super) fn session_timeout_of(&self, group_id: &str, member_id: &str) -> Option<u64> {
         let config = self.connections.configs.get(group_id)?;
-        let is_consumer = self.consumers(group_id).contains_key(member_id);
-        u64::try_from(config.consumer_session_timeout_ms).ok().filter(|_| is_consumer)
+        u64::try_from(config.consumer_session_timeout_ms).ok().filter(|_| self.speaks_consumer(group_id, member_id))
+    }
+
+    /// Whether it is a member of the consumer protocol; one of the classic protocol in the same group has a session of its own.
+    fn speaks_consumer(&self, group_id: &str, member_id: &str) -> bool {
+        let key = StoredRecord::ConsumerMember(group_id.into(), member_id.into(), None).encode().key;
+        let said = self.compacted.get(&key).map(StoredRecord::decode);
+        matches!(said, Some(Ok(StoredRecord::ConsumerMember(_, _, Some(metadata)))) if metadata.classic.is_none())
     }
 }

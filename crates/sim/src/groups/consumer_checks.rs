@@ -1,9 +1,9 @@
 //! What must always be true of groups of the consumer protocol.
 use super::checks::Checks;
 use super::client::{Client, Phase};
-use super::consumer_client::partitions_of;
+use super::consumer_client::{TOPIC_ID, partitions_of};
 use ottla_groups::records::{CurrentAssignment, StoredRecord};
-use ottla_groups::{CommitOffsets, ConsumerHeartbeat};
+use ottla_groups::{Answer, CommitOffsets, ConsumerHeartbeat, Request};
 use std::collections::BTreeMap;
 
 impl Checks {
@@ -46,13 +46,30 @@ impl Checks {
         }
     }
 
+    /// A member commits in its epoch, or in an earlier one what it has had since then.
     pub(super) fn refuse_stale_commit(&mut self, request: &CommitOffsets) {
-        let epoch = self.consumer(&request.group_id, &request.member_id).map(|current| current.member_epoch);
-        if epoch != Some(request.generation_id) {
+        let current = self.consumer(&request.group_id, &request.member_id);
+        let epoch = current.as_ref().map(|current| current.member_epoch);
+        let was_its_own = |current: CurrentAssignment| {
+            let mut partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
+            let since = |partition: i32| current.epoch_of(TOPIC_ID, partition);
+            request.generation_id < current.member_epoch
+                && partitions.all(|commit| since(commit.partition).is_some_and(|since| since <= request.generation_id))
+        };
+        if epoch != Some(request.generation_id) && !current.is_some_and(was_its_own) {
             self.fail(format!(
                 "a commit of {} in epoch {}, which is in {epoch:?}",
                 request.member_id, request.generation_id
             ));
+        }
+    }
+
+    /// Whether a join or sync of the classic protocol was accepted by a group of the consumer protocol. There, nobody leads.
+    pub(super) fn is_by_consumers(&self, request: &Request, answer: &Answer) -> bool {
+        match (request, answer) {
+            (_, Answer::JoinGroup(joined)) => joined.error.is_none() && joined.leader.is_empty(),
+            (Request::SyncGroup(request), _) => self.consumer(&request.group_id, &request.member_id).is_some(),
+            _ => false,
         }
     }
 
@@ -74,11 +91,11 @@ impl Checks {
     /// A client begins to work on partitions: nobody who is still a member may work on them.
     pub(super) fn works(&mut self, clients: &[Client], client: usize, before: &[u8]) {
         let it = &clients[client];
-        if it.consumer.is_none() || it.owned.iter().all(|partition| before.contains(partition)) {
+        let members = self.consumers(&it.group_id);
+        if !members.contains_key(&it.member_id) || it.owned.iter().all(|partition| before.contains(partition)) {
             return;
         }
         let gained: Vec<u8> = it.owned.iter().copied().filter(|partition| !before.contains(partition)).collect();
-        let members = self.consumers(&it.group_id);
         let is_other = |other: &&Client| {
             other.group_id == it.group_id && other.member_id != it.member_id && other.phase != Phase::Gone
         };
@@ -87,7 +104,7 @@ impl Checks {
             // What was put out, or has put itself out, may not have heard of it yet.
             let is_member =
                 members.get(&other.member_id).is_some_and(|current| current.member_epoch >= other.generation_id);
-            if works && is_member && members.contains_key(&it.member_id) {
+            if works && is_member {
                 self.fail(format!("{} works on {gained:?}, which {} has not given up", it.member_id, other.member_id));
             }
         }
@@ -100,7 +117,8 @@ impl Checks {
             let lost = match self.compacted.get(&key).map(StoredRecord::decode) {
                 None => told >= 0,
                 Some(Ok(StoredRecord::Current(_, _, Some(current)))) => {
-                    told >= 0 && (0..told).contains(&current.member_epoch)
+                    // 0 is the epoch of one that was put out by a reset, or whose place another process has taken.
+                    told >= 0 && (1..told).contains(&current.member_epoch)
                 }
                 _ => false,
             };

@@ -22,8 +22,6 @@ pub(super) struct ConsumerPart {
     pub(super) says_all: bool,
     /// Every other heartbeat says nothing that has not changed.
     pub(super) turns: u32,
-    /// The last of its requests that the broker has got: a connection keeps their order.
-    pub(super) last_arrived: u64,
 }
 
 pub(super) fn partitions_of(assignment: &Assignment) -> Vec<u8> {

@@ -3,8 +3,9 @@ use super::broker::Waiting;
 use super::client::{PARTITIONS, Phase, TOPIC};
 use super::world::World;
 use crate::prng::Prng;
+use ottla_groups::records::FormerOffset;
 use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, DeleteOffsets, Event, FetchTopic};
-use ottla_groups::{LeaveGroup, LeavingMember, Request};
+use ottla_groups::{LeaveGroup, LeavingMember, Request, ResetOffsets};
 
 /// One fault.
 #[derive(Debug, Clone, Copy)]
@@ -37,13 +38,15 @@ pub(super) enum Fault {
     Expire,
     /// A consumer's connection breaks; it goes on over another one.
     Break,
+    /// An administrator resets offsets under the members, or takes that back.
+    Reset,
     /// Groups begin to look at lost connections, or do so no more.
     Configure,
 }
 
 impl Fault {
     pub(super) fn choose(rng: &mut Prng) -> Fault {
-        match rng.between(0, 45) {
+        match rng.between(0, 49) {
             0..=4 => Fault::Crash,
             5..=7 => Fault::Stall,
             8..=11 => Fault::Kill,
@@ -58,6 +61,7 @@ impl Fault {
             33..=35 => Fault::Expire,
             36..=42 => Fault::Break,
             43..=44 => Fault::Configure,
+            45..=48 => Fault::Reset,
             _ => Fault::DeleteTopic,
         }
     }
@@ -101,6 +105,7 @@ impl Fault {
             Fault::DeleteTopic if world.broker.stalled_since_ms.is_none() => {
                 world.tell(Event::TopicDeleted { name: TOPIC.into(), topic_id: None });
             }
+            Fault::Reset => reset(world, chosen),
             Fault::Break if lives => world.break_connection(chosen),
             Fault::Configure => world.configure_anew(),
             Fault::Expire if world.broker.stalled_since_ms.is_none() => world.tell(Event::ExpireOffsets),
@@ -142,6 +147,17 @@ fn remove(world: &mut World, chosen: usize) {
     let member = LeavingMember { member_id: String::new(), group_instance_id, reason: Some("removed".into()) };
     let request = LeaveGroup { group_id: client.group_id.clone(), members: vec![member] };
     world.send(nobody(), Request::LeaveGroup(request));
+}
+
+/// Offsets of resets are larger than any other.
+fn reset(world: &mut World, chosen: usize) {
+    let undo = world.rng.once_in(4);
+    let partition = world.rng.between(0, u64::from(PARTITIONS) - 1) as i32;
+    let offset = (1 << 60) + (world.rng.next() >> 8) as i64;
+    let group_id = world.clients[chosen].group_id.clone();
+    let offset = FormerOffset { topic: TOPIC.into(), topic_id: None, partition, offset };
+    let request = ResetOffsets { group_id, online: true, validate_only: false, undo, offsets: vec![offset] };
+    world.send(nobody(), Request::ResetOffsets(request));
 }
 
 /// Offsets of administrators are negative, so that no consumer's commit is like one.

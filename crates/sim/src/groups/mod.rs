@@ -7,11 +7,13 @@ mod client;
 mod connections;
 mod consumer_checks;
 mod consumer_client;
+mod embedded;
 mod faults;
+mod reset_checks;
 mod world;
 
 use crate::hunt::{Outcome, Subject};
-use ottla_groups::Settings;
+use ottla_groups::{MigrationPolicy, Settings};
 
 /// What `ottla-sim groups` runs.
 pub(crate) const SUBJECT: Subject = Subject { name: "groups", bugs, run };
@@ -26,12 +28,18 @@ struct Plan {
 }
 
 impl Plan {
-    fn settings(&self, initial_rebalance_delay_ms: Option<i32>, session_timeout_ms: u64) -> Settings {
+    fn settings(
+        &self,
+        initial_rebalance_delay_ms: Option<i32>,
+        session_timeout_ms: u64,
+        migration_policy: MigrationPolicy,
+    ) -> Settings {
         Settings {
             min_session_timeout_ms: 100,
             initial_rebalance_delay_ms,
             offsets_retention_ms: 2_000,
             consumer_session_timeout_ms: session_timeout_ms as i32,
+            migration_policy,
             #[cfg(feature = "planted-bugs")]
             bug: self.bug,
             ..Settings::default()

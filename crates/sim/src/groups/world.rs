@@ -9,7 +9,7 @@ use super::faults::Fault;
 use crate::hunt::Outcome;
 use crate::prng::Prng;
 use crate::trace::Trace;
-use ottla_groups::{Action, Answer, ClientInfo, Event, Request, Settings, Ticket, TopicShape, Topics};
+use ottla_groups::{Action, Answer, ClientInfo, Event, MigrationPolicy, Request, Settings, Ticket, TopicShape, Topics};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -113,7 +113,9 @@ impl World {
             _ => None,
         };
         let session_timeout_ms = rng.between(20, 80) * 100;
-        let settings = plan.settings(delay, session_timeout_ms);
+        // With the other two, members of one protocol could keep those of the other out for ever.
+        let policy = if rng.once_in(4) { MigrationPolicy::Upgrade } else { MigrationPolicy::Bidirectional };
+        let settings = plan.settings(delay, session_timeout_ms, policy);
         let mut world = World {
             at_ms: 0,
             broker: Broker::new(),
@@ -141,6 +143,7 @@ impl World {
         for group in 0..groups {
             self.configure(&format!("g{group}"));
             let are_consumers = self.rng.once_in(2);
+            let may_change = self.rng.once_in(3);
             for member in 0..self.rng.between(2, 4) {
                 let instance = self.rng.once_in(3).then(|| format!("i{member}"));
                 let mut client = Client::new(format!("c{group}{member}"), format!("g{group}"), instance);
@@ -150,7 +153,8 @@ impl World {
                 client.supports_skip_assignment = !self.rng.once_in(3);
                 client.prefers_second = self.rng.once_in(2);
                 client.lazy = self.rng.once_in(10);
-                if are_consumers {
+                client.may_change = may_change;
+                if if may_change { self.rng.once_in(2) } else { are_consumers } {
                     self.make_consumer(&mut client);
                 }
                 self.add_client(client);
@@ -300,7 +304,9 @@ impl World {
         client.require_known_member_id = old.require_known_member_id;
         client.supports_skip_assignment = old.supports_skip_assignment;
         client.prefers_second = old.prefers_second;
+        client.may_change = old.may_change;
         let is_consumer = old.consumer.is_some();
+        let is_consumer = if client.may_change { self.rng.once_in(2) } else { is_consumer };
         client.lazy = !self.quiet && self.rng.once_in(10);
         if is_consumer {
             self.make_consumer(&mut client);
@@ -393,14 +399,14 @@ impl World {
         if self.broker.coordinator.is_none() {
             return;
         }
-        if let (Request::ConsumerHeartbeat(_), Some(client)) = (&request, from.client)
-            && let Some(consumer) = &mut self.clients[client].consumer
+        if let Some(client) = from.client.map(|client| &mut self.clients[client])
+            && client.is_in_order(&request)
         {
             // A connection keeps its order, and is closed with what its client has given up on.
-            if from.rpc <= consumer.last_arrived {
+            if from.rpc <= client.last_arrived {
                 return;
             }
-            consumer.last_arrived = from.rpc;
+            client.last_arrived = from.rpc;
         }
         if let Request::JoinGroup(request) = &mut request {
             request.random = [self.rng.next(), self.rng.next()];

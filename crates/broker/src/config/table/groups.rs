@@ -95,6 +95,16 @@ declare! { GROUPS:
          another one in this time, it is removed as at the end of its session: others take over from a process that was killed. Give it \
          more than the heartbeat interval of the clients, who may come back no sooner. Static members keep their session.",
     );
+    GROUP_CONSUMER_MIGRATION_POLICY = Property::served(
+        "group.consumer.migration.policy",
+        Kind::ChoiceAnyCase(&["BIDIRECTIONAL", "UPGRADE", "DOWNGRADE", "DISABLED"]),
+        "bidirectional",
+        "which ways groups with members may change between the classic and the consumer protocol",
+    )
+    .more(
+        "upgrade: the first member of the consumer protocol takes a classic group along. downgrade: when the last one leaves, those \
+         of the classic protocol go on with theirs. disabled: members of the two do not come together in a group.",
+    );
     OFFSET_METADATA_MAX_BYTES = Property::served(
         "offset.metadata.max.bytes",
         Kind::INT,

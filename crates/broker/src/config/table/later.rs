@@ -43,18 +43,11 @@ const QUOTAS: &[Property] = &[
 ];
 
 const ASSIGNMENT_WHY: &str = "a target assignment is made with the heartbeat that needs it, without an interval";
-const MIGRATION_WHY: &str = "groups with members do not change between the protocols yet";
 
 const CONSUMER: &[Property] = &[
     later("group.consumer.assignment.interval.ms", Kind::int(0), Some("1000"), ASSIGNMENT_WHY).while_running(),
     later("group.consumer.max.assignment.interval.ms", Kind::int(0), Some("15000"), ASSIGNMENT_WHY),
     later("group.consumer.min.assignment.interval.ms", Kind::int(0), Some("0"), ASSIGNMENT_WHY),
-    later(
-        "group.consumer.migration.policy",
-        Kind::ChoiceAnyCase(&["DISABLED", "DOWNGRADE", "UPGRADE", "BIDIRECTIONAL"]),
-        Some("bidirectional"),
-        MIGRATION_WHY,
-    ),
     later(
         "group.consumer.regex.refresh.interval.ms",
         Kind::int(10000),
