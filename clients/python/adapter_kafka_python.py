@@ -25,6 +25,19 @@ def _cooperative():
         return None
 
 
+def _make_all_messages():
+    """Version 3 makes the classes of its messages at first use; two threads at once leave it with a dead one. So make them before."""
+    try:
+        message_base = importlib.import_module("kafka.protocol.api_message").ApiMessage
+    except ImportError:
+        return
+    for message in message_base.__subclasses__():
+        if message._class_version is None and message._valid_versions:
+            for version in range(message._valid_versions[0], message._valid_versions[1] + 1):
+                message[version]
+
+
+_make_all_messages()
 CAPABILITIES = {
     "cooperative": _cooperative() is not None,
     "delete_records": hasattr(KafkaAdminClient, "delete_records"),
