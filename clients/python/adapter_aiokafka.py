@@ -97,10 +97,15 @@ class Consumer:
         self.consumer.seek(TopicPartition(*partition), offset)
 
     def pause(self, partition):
-        self.consumer.pause(TopicPartition(*partition))
+        # Like subscribe, these want a running loop.
+        async def pause():
+            self.consumer.pause(TopicPartition(*partition))
+        run(pause())
 
     def resume(self, partition):
-        self.consumer.resume(TopicPartition(*partition))
+        async def resume():
+            self.consumer.resume(TopicPartition(*partition))
+        run(resume())
 
     def close(self):
         run(self.consumer.stop())

@@ -243,7 +243,7 @@ def test_23_a_rebalance_says_who_it_waits_for_and_until_when(world):
     is_consumer = world.environment.is_consumer_protocol
     assert wait["name"] == ("MemberToRevoke" if is_consumer else "MemberToRejoin")
     assert wait["member"]["member_id"] == busy_id
-    assert wait["member"]["software"]["name"]
+    assert wait["member"]["software"] is None or wait["member"]["software"]["name"], "old clients do not say"
     assert wait["holds"] == {"topic": [0, 1, 2, 3]}
     assert before_ms <= wait["since_ms"] <= why["at_ms"]
     assert wait["until_ms"] - wait["since_ms"] == pytest.approx(300_000, abs=5_000), "the clients' max.poll.interval.ms"
@@ -313,7 +313,8 @@ def test_25_members_without_partitions_and_one_partition_with_all_the_lag(world)
 def test_26_a_reset_under_a_member_is_not_undone_by_it(world):
     topic_with(world, 1)
     world.produce(numbered("a", 0, 20))
-    member = everything_read(world, 20, commit_on_revoke=True, session_timeout_ms=LONG_SESSION_MS)
+    # Some clients forget their member id when a commit is refused: then what they were is waited for until its session ends.
+    member = everything_read(world, 20, commit_on_revoke=True)
     member.commit({("topic", 0): 20})
     # It is busy, and so cannot have joined the new generation when it commits.
     member.stop_polling()
