@@ -78,7 +78,8 @@ class Member:
         self.tell(what, partitions=partitions)
         if what != "revoked":
             return None
-        offsets = [(partition, self.following[partition]) for partition in partitions if partition in self.following]
+        # Forgotten with that: if they come back, others have read on meanwhile.
+        offsets = [(partition, self.following.pop(partition)) for partition in partitions if partition in self.following]
         self.uncommitted.difference_update(partitions)
         if not offsets or not self.commit_on_revoke:
             return None

@@ -93,7 +93,16 @@ def check_nothing_again(members):
         while place < len(commits) and commits[place].at_s < record.at_s:
             committed[commits[place].partition] = max(committed[commits[place].partition], commits[place].offset)
             place += 1
-        assert record.offset >= committed[record.partition], f"{record} was committed: {committed[record.partition]}"
+        assert record.offset >= committed[record.partition], f"{record} was committed: {committed[record.partition]}\n{_who(members, record)}"
+
+
+def _who(members, record):
+    """Who got and committed what around a record that came again."""
+    told = []
+    for member in members:
+        told += [(other.at_s, f"{member} got {other.offset}") for other in member.records if other.partition == record.partition]
+        told += [(commit.at_s, f"{member} committed {commit.offset}") for commit in member.commits if commit.partition == record.partition]
+    return "\n".join(f"{at_s:.3f} {what}" for at_s, what in sorted(told) if abs(at_s - record.at_s) < 5)
 
 
 # --- the timeline ---
