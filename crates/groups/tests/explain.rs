@@ -120,6 +120,19 @@ fn going_back_is_told_and_found() {
 }
 
 #[test]
+fn going_back_is_over_once_it_is_where_it_was() {
+    let (mut bench, first, _) = shared();
+    for offset in [500, 120, 499] {
+        bench.commit(&first, 0, offset, 1_000).unwrap();
+        bench.advance(2_000);
+    }
+    assert_eq!(bench.diagnose(&[partition_facts(0, 0, 1_000)]).status, Status::Rewind);
+    bench.commit(&first, 0, 500, 1_000).unwrap();
+    let diagnosis = bench.diagnose(&[partition_facts(0, 0, 1_000)]);
+    assert!(diagnosis.findings.iter().all(|finding| finding.status != Status::Rewind), "{diagnosis:?}");
+}
+
+#[test]
 fn growing_lag_is_slow() {
     let (mut bench, first, second) = shared();
     for step in 1..=4 {

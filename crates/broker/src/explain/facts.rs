@@ -67,7 +67,7 @@ fn reader(reader: &Reader) -> ReaderFacts {
         client_id: reader.who.client_id.to_string(),
         host: format!("/{}", reader.who.address),
         software,
-        position: reader.position(),
+        position: reader.position,
         last_fetch_ms: reader.last_ms,
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Reader {
     pub(crate) who: Arc<ReaderIdentity>,
     /// Wall time of the last fetch that brought something or asked anew, in milliseconds.
     pub(crate) last_ms: i64,
+    /// Up to where it was given records the last time; it may have been further before.
+    pub(crate) position: i64,
     /// What it was given: from the first offset to that after the last, ascending.
     pub(crate) ranges: Vec<(i64, i64)>,
     /// It was given more than these.
@@ -57,12 +59,8 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    /// Up to where it was given records.
-    pub(crate) fn position(&self) -> i64 {
-        self.ranges.last().map_or(0, |(_, end)| *end)
-    }
-
     fn note(&mut self, from: i64, to: i64) {
+        self.position = to;
         let at = self.ranges.partition_point(|(_, end)| *end < from);
         let overlapping = self.ranges.iter().skip(at).take_while(|(start, _)| *start <= to).count();
         let merged = self.ranges.drain(at..at + overlapping).fold((from, to), |(a, b), (c, d)| (a.min(c), b.max(d)));
@@ -97,7 +95,8 @@ impl FetchWatch {
             reader.last_ms = now_ms;
             return reader.note(from, to);
         }
-        let reader = Reader { who: who.clone(), last_ms: now_ms, ranges: vec![(from, to)], is_incomplete: false };
+        let reader =
+            Reader { who: who.clone(), last_ms: now_ms, position: to, ranges: vec![(from, to)], is_incomplete: false };
         if readers.len() >= MOST_READERS {
             if let Some(silent) = readers.iter_mut().min_by_key(|reader| reader.last_ms) {
                 *silent = reader;
@@ -174,6 +173,17 @@ mod tests {
             watch.note(partition, &Arc::new(who), 0, 1, 1);
         }
         assert_eq!(watch.readers(partition, 1).len(), MOST_READERS);
+    }
+
+    #[test]
+    fn who_went_back_is_where_it_went() {
+        let (watch, who) = (FetchWatch::default(), reader());
+        let partition = PartitionId { topic: TopicId([1; 16]), index: 0 };
+        for (from, to) in [(0, 50), (10, 20)] {
+            watch.note(partition, &who, from, to, 1);
+        }
+        let positions: Vec<i64> = watch.readers(partition, 1).iter().map(|reader| reader.position).collect();
+        assert_eq!(positions, [20]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ async fn ask(client: &mut Client, group: &str, view: &str) -> Result<Value, (Err
     let request = OttlaGroupExplainRequest { group_id: group.into(), view: view.into(), since_ms: -1 };
     let answer = client.call(&request, 0).await;
     match answer.error_code {
-        ErrorCode::NONE => Ok(serde_json::from_str(&answer.json).expect("it is JSON")),
+        ErrorCode::NONE => Ok(serde_json::from_slice(&answer.json).expect("it is JSON")),
         code => Err((code, answer.error_message.unwrap_or_default().into_owned())),
     }
 }

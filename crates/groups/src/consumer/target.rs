@@ -6,6 +6,7 @@ use crate::records::{GroupEpoch, StoredRecord};
 use crate::step::Step;
 use crate::topics::Topics;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -76,7 +77,17 @@ impl Step<'_> {
             self.record(StoredRecord::Target(self.group.group_id.clone(), member_id, Some(target)));
         }
         self.record(StoredRecord::TargetEpoch(self.group.group_id.clone(), Some(epoch)));
-        self.settle_state("who shall have what is decided");
+        let cause = self.cause_of_target();
+        self.settle_state(&cause);
+    }
+
+    /// Why members get another assignment: who changes over to it is waited for, and that must not hide why.
+    fn cause_of_target(&self) -> String {
+        let decided = "who shall have what is decided";
+        match self.group.cause.as_str() {
+            why if self.group.state == GroupState::Assigning && !why.is_empty() => format!("{why}: {decided}"),
+            _ => decided.into(),
+        }
     }
 
     /// What most members prefer; the first of the broker's, where nobody prefers anything.

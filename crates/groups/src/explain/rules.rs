@@ -171,12 +171,16 @@ fn stalled(case: &Case<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-/// Its commits went back within the window.
+/// Its commits went back within the window, and are not where they were yet.
 fn rewound(case: &Case<'_>) -> Option<Finding> {
     let progress = case.offset?.progress.as_ref()?;
     let points: Vec<&Point> = progress.points().collect();
     let back = points.windows(2).rev().find(|pair| matches!(pair, [a, b] if b.offset < a.offset))?;
     let [before, after] = back else { return None };
+    let is_over = points.last().is_some_and(|last| last.offset >= before.offset);
+    if is_over {
+        return None;
+    }
     let again = count(before.offset.saturating_sub(after.offset));
     let text = format!("{} went back: {again} records are read again", case.name());
     let mut finding = Finding { since_ms: Some(after.at_ms), ..case.find(Status::Rewind, text) };
