@@ -88,7 +88,7 @@ mod tests {
     fn what_was_jumped_over_is_counted() {
         assert_eq!(moved(Some(512), 950, true, &seen(&[(0, 512), (900, 960)])), Some((Some(512), 900, 388, true)));
         assert_eq!(moved(None, 950, false, &seen(&[(900, 960)])), Some((None, 900, 900, true)));
-        assert_eq!(moved(Some(0), 30, true, &seen(&[(10, 20)])), Some((Some(0), 30, 20, true)));
+        assert_eq!(moved(Some(0), 30, true, &seen(&[(0, 5), (10, 20)])), Some((Some(5), 30, 15, true)));
     }
 
     #[test]
@@ -100,6 +100,11 @@ mod tests {
     #[test]
     fn nothing_is_said_where_nothing_is_known() {
         assert_eq!(moved(Some(512), 900, true, &Seen::default()), None);
-        assert_eq!(moved(Some(512), 950, false, &seen(&[(900, 960)])), None, "it may have been read before a restart");
+        assert_eq!(moved(Some(512), 950, false, &seen(&[(0, 960)])), None, "it may have been read before a restart");
+        assert_eq!(
+            moved(Some(512), 950, true, &seen(&[(900, 960)])),
+            None,
+            "it may have been read before the watch began"
+        );
     }
 }

@@ -112,7 +112,8 @@ fn starved(case: &Case<'_>) -> Option<Finding> {
 /// It was given records that it has not committed yet: it may be busy with them, and clients fetch no more meanwhile. Whether it gets on
 /// with them is what its commits say.
 fn has_work(case: &Case<'_>, position: i64) -> bool {
-    case.reader().is_some() && case.offset.map_or(case.facts.log_start, |offset| offset.offset) < position
+    // Of one that does not commit here nobody can say.
+    case.reader().is_some() && case.offset.is_some_and(|offset| offset.offset < position)
 }
 
 /// It committed regularly and does not any more, though there is more to read.
