@@ -311,8 +311,6 @@ def test_25_members_without_partitions_and_one_partition_with_all_the_lag(world)
 
 
 def test_26_a_reset_under_a_member_is_not_undone_by_it(world):
-    if world.environment.family == "aiokafka":
-        pytest.skip("open: after the reset it joins anew, and was seen to read nothing more; the reason is not found yet")
     topic_with(world, 1)
     world.produce(numbered("a", 0, 20))
     # Some clients forget their member id when a commit is refused: then what they were is waited for until its session ends.

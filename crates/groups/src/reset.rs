@@ -15,6 +15,10 @@ use alloc::vec::Vec;
 /// How long a reset can be taken back, in milliseconds.
 pub(crate) const UNDO_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 
+/// How long a group that a reset has emptied takes no commits from outside, in milliseconds: some clients commit what they had as nobody's
+/// when they hear that they are no members any more.
+const CLOSED_MS: u64 = 60_000;
+
 impl Step<'_> {
     pub(crate) fn reset_offsets(&mut self, ticket: Ticket, request: &ResetOffsets) {
         let answer = self.wanted(request).and_then(|wanted| {
@@ -121,6 +125,7 @@ impl Step<'_> {
     /// and begins from the commits. A member that was let into the next generation with its partitions would go on from where it was.
     fn fence_members(&mut self) {
         let cause = "the group's offsets were reset";
+        self.group.closed_until_ms = self.now.monotonic_ms.saturating_add(CLOSED_MS);
         if self.group.is_consumer() {
             for member_id in self.group.consumer.members.keys().cloned().collect::<Vec<_>>() {
                 self.remove_consumer(&member_id, Departure::Removed, cause);
