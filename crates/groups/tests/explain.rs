@@ -24,10 +24,11 @@ fn members_and_what_they_hold_are_in_the_picture() {
         (GroupState::Stable, "classic", "consumer")
     );
     assert_eq!(group.cause, "the leader has assigned");
-    let owner = group.owner("orders", 1).unwrap();
+    let owners = group.owners();
+    let owner = owners[&("orders", 1)];
     assert_eq!((&owner.who.client_id, &owner.who.member_id), (&"worker-1".to_string(), &first.member_id));
     assert_eq!(owner.held, [("orders".to_string(), vec![0, 1])]);
-    assert!(group.owner("orders", 3).is_none());
+    assert!(!owners.contains_key(&("orders", 3)));
 }
 
 #[test]

@@ -47,15 +47,9 @@ impl Case<'_> {
 
     fn find(&self, status: Status, text: String) -> Finding {
         Finding {
-            status,
-            certainty: Certainty::Known,
             place: Some((self.topic.into(), self.partition)),
             member: self.owner.map(|owner| owner.who.clone()),
-            since_ms: None,
-            text,
-            evidence: Vec::new(),
-            likely: String::new(),
-            next: Vec::new(),
+            ..group_finding(status, text)
         }
     }
 
@@ -87,11 +81,11 @@ fn group_finding(status: Status, text: String) -> Finding {
 /// It has records to fetch and does not fetch them.
 fn starved(case: &Case<'_>) -> Option<Finding> {
     let owner = case.owner.filter(|_| case.group.state == GroupState::Stable)?;
-    let (position, last_ms, alike) = match case.reader() {
-        Some((reader, alike)) => (reader.position, reader.last_fetch_ms, alike),
-        None => (case.offset.map_or(case.facts.log_start, |offset| offset.offset), case.group.since_ms, 1),
+    let (position, last_ms) = match case.reader() {
+        Some(reader) => (reader.position, reader.last_fetch_ms),
+        None => (case.offset.map_or(case.facts.log_start, |offset| offset.offset), case.group.since_ms),
     };
-    let waiting = case.facts.end.saturating_sub(position.max(case.facts.log_start));
+    let waiting = case.facts.lag(position);
     let silent_ms = case.now_ms.saturating_sub(last_ms.max(case.group.since_ms));
     if waiting <= 0 || silent_ms < STARVED_AFTER_MS || has_work(case, position) {
         return None;
@@ -100,6 +94,7 @@ fn starved(case: &Case<'_>) -> Option<Finding> {
     let mut finding =
         Finding { certainty: Certainty::Inferred, since_ms: Some(last_ms), ..case.find(Status::Starved, text) };
     finding.evidence.push(format!("{} records can be fetched and nobody like its owner asks for them", count(waiting)));
+    let alike = case.alike();
     if alike > 1 {
         finding.evidence.push(format!("{alike} members have this client id and address: it may be any of them"));
     }
@@ -159,7 +154,7 @@ fn stalled(case: &Case<'_>) -> Option<Finding> {
     let mut finding = Finding { since_ms: Some(since_ms), ..case.find(Status::Stall, text) };
     let commits = count(i64::from(progress.unchanged_commits));
     finding.evidence.push(format!("offset {} was committed {commits} times", count(offset.offset)));
-    if let Some((reader, _)) = case.reader() {
+    if let Some(reader) = case.reader() {
         let ago = duration(case.now_ms.saturating_sub(reader.last_fetch_ms));
         finding.evidence.push(format!("its owner fetched {ago} ago, and has records up to {}", count(reader.position)));
     }
