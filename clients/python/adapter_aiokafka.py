@@ -5,6 +5,7 @@ The event loop turns only while a call is being made, so the process must keep p
 
 import asyncio
 import importlib
+import threading
 
 import aiokafka
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
@@ -30,12 +31,14 @@ CAPABILITIES = {
     "delete_records": hasattr(AIOKafkaAdminClient, "delete_records"),
     "delete_group_offsets": hasattr(AIOKafkaAdminClient, "delete_group_offsets"),
 }
-LOOP = asyncio.new_event_loop()
+THREAD = threading.local()
 
 
 def run(awaitable):
-    """Turn the loop until the awaitable is done."""
-    return LOOP.run_until_complete(awaitable)
+    """Turn this thread's loop until the awaitable is done."""
+    if not hasattr(THREAD, "loop"):
+        THREAD.loop = asyncio.new_event_loop()
+    return THREAD.loop.run_until_complete(awaitable)
 
 
 async def _started(make):
@@ -58,6 +61,7 @@ class Consumer:
         self.consumer = run(_started(lambda: aiokafka.AIOKafkaConsumer(
             bootstrap_servers=bootstrap,
             group_id=options["group"],
+            group_instance_id=options["instance"],
             auto_offset_reset=options["reset"],
             enable_auto_commit=False,
             session_timeout_ms=options["session_timeout_ms"],
@@ -92,6 +96,17 @@ class Consumer:
     def seek(self, partition, offset):
         self.consumer.seek(TopicPartition(*partition), offset)
 
+    def pause(self, partition):
+        # Like subscribe, these want a running loop.
+        async def pause():
+            self.consumer.pause(TopicPartition(*partition))
+        run(pause())
+
+    def resume(self, partition):
+        async def resume():
+            self.consumer.resume(TopicPartition(*partition))
+        run(resume())
+
     def close(self):
         run(self.consumer.stop())
 
@@ -118,9 +133,9 @@ class Producer:
         self.producer = run(_started(lambda: aiokafka.AIOKafkaProducer(
             bootstrap_servers=bootstrap, compression_type=codec, acks="all", linger_ms=1000, max_batch_size=1 << 20)))
 
-    def send(self, topic, partition, values, keys):
+    def send(self, topic, partition, values, keys, timestamp_ms):
         async def send():
-            sent = [await self.producer.send(topic, value, key, partition) for key, value in zip(keys, values)]
+            sent = [await self.producer.send(topic, value, key, partition, timestamp_ms) for key, value in zip(keys, values)]
             await self.producer.flush()
             return [(await future).offset for future in sent]
         return run(send())

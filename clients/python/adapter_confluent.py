@@ -42,7 +42,9 @@ class Consumer:
 
     def settings(self, bootstrap, options):
         """The client's properties."""
+        instance = {"group.instance.id": options["instance"]} if options["instance"] else {}
         return {
+            **instance,
             "bootstrap.servers": bootstrap,
             "group.id": options["group"],
             "auto.offset.reset": options["reset"],
@@ -93,6 +95,12 @@ class Consumer:
     def seek(self, partition, offset):
         self.consumer.seek(confluent_kafka.TopicPartition(*partition, offset))
 
+    def pause(self, partition):
+        self.consumer.pause([confluent_kafka.TopicPartition(*partition)])
+
+    def resume(self, partition):
+        self.consumer.resume([confluent_kafka.TopicPartition(*partition)])
+
     def close(self):
         self.consumer.close()
 
@@ -107,12 +115,13 @@ class Producer:
             "error_cb": _complain,
         })
 
-    def send(self, topic, partition, values, keys):
+    def send(self, topic, partition, values, keys, timestamp_ms):
         reports = []
+        when = {} if timestamp_ms is None else {"timestamp": timestamp_ms}
         # Until it knows the topic, the client keeps records aside and then lets some of them go ahead, one in a batch.
         self.producer.list_topics(topic, timeout=10)
         for key, value in zip(keys, values):
-            self.producer.produce(topic, value, key, partition=partition, on_delivery=lambda *report: reports.append(report))
+            self.producer.produce(topic, value, key, partition=partition, on_delivery=lambda *report: reports.append(report), **when)
         if self.producer.flush(30):
             raise TimeoutError("records without an answer after 30 s")
         for error, _ in reports:

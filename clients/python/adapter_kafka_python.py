@@ -25,6 +25,19 @@ def _cooperative():
         return None
 
 
+def _make_all_messages():
+    """Version 3 makes the classes of its messages at first use; two threads at once leave it with a dead one. So make them before."""
+    try:
+        message_base = importlib.import_module("kafka.protocol.api_message").ApiMessage
+    except ImportError:
+        return
+    for message in message_base.__subclasses__():
+        if message._class_version is None and message._valid_versions:
+            for version in range(message._valid_versions[0], message._valid_versions[1] + 1):
+                message[version]
+
+
+_make_all_messages()
 CAPABILITIES = {
     "cooperative": _cooperative() is not None,
     "delete_records": hasattr(KafkaAdminClient, "delete_records"),
@@ -44,6 +57,8 @@ class Consumer:
         more = {}
         if options["cooperative"]:
             more["partition_assignment_strategy"] = [_cooperative()]
+        if options["instance"]:
+            more["group_instance_id"] = options["instance"]
         self.consumer = kafka.KafkaConsumer(
             bootstrap_servers=[bootstrap],
             group_id=options["group"],
@@ -86,6 +101,12 @@ class Consumer:
     def seek(self, partition, offset):
         self.consumer.seek(TopicPartition(*partition), offset)
 
+    def pause(self, partition):
+        self.consumer.pause(TopicPartition(*partition))
+
+    def resume(self, partition):
+        self.consumer.resume(TopicPartition(*partition))
+
     def close(self):
         self.consumer.close()
 
@@ -124,8 +145,8 @@ class Producer:
         self.producer = kafka.KafkaProducer(bootstrap_servers=[bootstrap], compression_type=codec, acks="all", linger_ms=5000,
                                             batch_size=1 << 20)
 
-    def send(self, topic, partition, values, keys):
-        sent = [self.producer.send(topic, value, key, partition=partition) for key, value in zip(keys, values)]
+    def send(self, topic, partition, values, keys, timestamp_ms):
+        sent = [self.producer.send(topic, value, key, partition=partition, timestamp_ms=timestamp_ms) for key, value in zip(keys, values)]
         self.producer.flush()
         return [future.get(30).offset for future in sent]
 

@@ -14,7 +14,79 @@ import logging
 import queue
 import sys
 import threading
+import time
 import traceback
+
+
+class Member:
+    """A consumer that reports what it gets. `number` tells the members of one process apart."""
+
+    def __init__(self, adapter, bootstrap, topics, options, number=0):
+        self.adapter = adapter
+        self.number = number
+        self.commit_on_revoke = options["commit_on_revoke"]
+        self.commit_each_poll = options["commit_each_poll"]
+        self.following = {}  # for each partition, the offset after the last record that the application has got
+        self.uncommitted = set()
+        self.last_error = None
+        self.reported_assignment = None
+        self.consumer = adapter.Consumer(bootstrap, options, self._rebalanced)
+        self.consumer.subscribe(topics)
+
+    def poll(self):
+        """Poll once and tell what came."""
+        records, failure = [], None
+        try:
+            for topic, partition, offset, value in self.consumer.poll(self.adapter.POLL_S):
+                records.append([topic, partition, offset, value.decode(), time.monotonic()])
+                self.following[topic, partition] = offset + 1
+                self.uncommitted.add((topic, partition))
+        except Exception as error:  # whatever the client throws is what the test wants to know
+            failure = error
+        if records:
+            self.tell("records", records=records)
+        if failure:
+            self._tell_failure(failure)
+        assignment = sorted(self.consumer.assignment())
+        if assignment != self.reported_assignment:
+            self.reported_assignment = assignment
+            self.tell("assignment", partitions=assignment)
+        if self.commit_each_poll and self.uncommitted:
+            self._commit_what_was_got()
+
+    def tell(self, event, **report):
+        """Tell it as this member's."""
+        tell(event=event, member=self.number, **report)
+
+    def _commit_what_was_got(self):
+        offsets = [(partition, self.following[partition]) for partition in sorted(self.uncommitted)]
+        try:
+            self.consumer.commit(offsets)
+        except Exception as error:  # tried again after the next poll, unless the partitions are gone by then
+            return self._tell_failure(error)
+        # The time is that of the answer: what is read later than that is read after the commit.
+        self.tell("committed", offsets=offsets, at=time.monotonic())
+        self.uncommitted.clear()
+
+    def _tell_failure(self, failure):
+        if str(failure) != self.last_error:  # some clients throw the same thing at every poll
+            traceback.print_exception(type(failure), failure, failure.__traceback__)
+        self.last_error = str(failure)
+        self.tell("error", kind=self.adapter.kind(failure), text=str(failure))
+
+    def _rebalanced(self, what, partitions):
+        self.tell(what, partitions=partitions)
+        if what != "revoked":
+            return None
+        # Forgotten with that: if they come back, others have read on meanwhile.
+        offsets = [(partition, self.following.pop(partition)) for partition in partitions if partition in self.following]
+        self.uncommitted.difference_update(partitions)
+        if not offsets or not self.commit_on_revoke:
+            return None
+        try:
+            return self.consumer.commit_when_revoked(offsets)
+        except Exception as error:  # it may be too late for that
+            return self._tell_failure(error)
 
 
 class ClientProcess:
@@ -24,12 +96,8 @@ class ClientProcess:
         self.adapter = importlib.import_module(f"adapter_{family}")
         self.bootstrap = bootstrap
         self.commands = queue.Queue()
-        self.consumer = None
-        self.commit_on_revoke = False
-        self.following = {}  # for each partition, the offset after the last record that the application has got
-        self.last_error = None
+        self.member = None
         self.polling = False
-        self.reported_assignment = None
         self.producers = {}
         self.admin = None
 
@@ -41,7 +109,7 @@ class ClientProcess:
             try:
                 command = self.commands.get(block=not self.polling)
             except queue.Empty:
-                self._poll()
+                self.member.poll()
                 continue
             if command is None:
                 return
@@ -60,59 +128,55 @@ class ClientProcess:
             traceback.print_exc()
             tell(reply=number, error=self.adapter.kind(error), text=str(error))
 
-    def _poll(self):
-        records, failure = [], None
-        try:
-            for topic, partition, offset, value in self.consumer.poll(self.adapter.POLL_S):
-                records.append([topic, partition, offset, value.decode()])
-                self.following[topic, partition] = offset + 1
-        except Exception as error:  # whatever the client throws is what the test wants to know
-            failure = error
-        if records:
-            tell(event="records", records=records)
-        if failure:
-            if str(failure) != self.last_error:  # some clients throw the same thing at every poll
-                traceback.print_exception(type(failure), failure, failure.__traceback__)
-            self.last_error = str(failure)
-            tell(event="error", kind=self.adapter.kind(failure), text=str(failure))
-        assignment = sorted(self.consumer.assignment())
-        if assignment != self.reported_assignment:
-            self.reported_assignment = assignment
-            tell(event="assignment", partitions=assignment)
-
-    def _rebalanced(self, what, partitions):
-        tell(event=what, partitions=partitions)
-        if what != "revoked" or not self.commit_on_revoke:
-            return None
-        offsets = [(partition, self.following[partition]) for partition in partitions if partition in self.following]
-        return self.consumer.commit_when_revoked(offsets) if offsets else None
-
-    def do_consumer(self, topics, options):
-        self.commit_on_revoke = options["commit_on_revoke"]
+    def _new_member(self, topics, options, number=0):
         if options["reset"] == "none":
             options["reset"] = self.adapter.NO_POLICY
-        self.consumer = self.adapter.Consumer(self.bootstrap, options, self._rebalanced)
-        self.consumer.subscribe(topics)
+        return Member(self.adapter, self.bootstrap, topics, options, number)
+
+    def do_consumer(self, topics, options):
+        self.member = self._new_member(topics, options)
         self.polling = True
 
+    def do_crowd(self, count, topics, options):
+        """So many members, each polled by a thread of its own, until the process is killed."""
+        def live(number):
+            member = self._new_member(topics, options, number)
+            while True:
+                member.poll()
+
+        for number in range(count):
+            threading.Thread(target=live, args=[number], daemon=True).start()
+
+    def do_stop_polling(self):
+        self.polling = False
+
+    def do_poll_again(self):
+        self.polling = True
+
+    def do_pause(self, partition):
+        self.member.consumer.pause(partition)
+
+    def do_resume(self, partition):
+        self.member.consumer.resume(partition)
+
     def do_commit(self, offsets):
-        self.consumer.commit([(tuple(partition), offset) for partition, offset in offsets])
+        self.member.consumer.commit([(tuple(partition), offset) for partition, offset in offsets])
 
     def do_committed(self, partition):
-        return self.consumer.committed(partition)
+        return self.member.consumer.committed(partition)
 
     def do_seek(self, partition, offset):
-        self.consumer.seek(partition, offset)
+        self.member.consumer.seek(partition, offset)
 
     def do_close(self):
         self.polling = False
-        self.consumer.close()
+        self.member.consumer.close()
 
-    def do_produce(self, topic, partition, values, codec, keys):
+    def do_produce(self, topic, partition, values, codec, keys, timestamp_ms):
         if codec not in self.producers:
             self.producers[codec] = self.adapter.Producer(self.bootstrap, {"codec": codec})
         encoded = [key and key.encode() for key in keys or [None] * len(values)]
-        return self.producers[codec].send(topic, partition, [value.encode() for value in values], encoded)
+        return self.producers[codec].send(topic, partition, [value.encode() for value in values], encoded, timestamp_ms)
 
     def do_admin(self, call, arguments):
         if self.admin is None:

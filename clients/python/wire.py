@@ -3,12 +3,14 @@
 Only what the tests ask: which topics exist, who is in a group, which batches a partition holds.
 """
 
+import json
 import socket
 import struct
 from typing import NamedTuple
 
 METADATA, FETCH, LIST_OFFSETS, DESCRIBE_GROUPS, API_VERSIONS, CREATE_TOPICS = 3, 1, 2, 15, 18, 19
-CONSUMER_GROUP_DESCRIBE = 69
+CONSUMER_GROUP_DESCRIBE, DELETE_TOPICS = 69, 20
+OTTLA_GROUP_EXPLAIN, OTTLA_GROUP_RESET = 20_000, 20_001
 EARLIEST, LATEST = -2, -1
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 RECORD_COUNT_AT = 57
@@ -27,6 +29,14 @@ class Group(NamedTuple):
 
     state: str
     members: dict
+
+
+class Refused(Exception):
+    """The broker refused what was asked; the text is its sentence."""
+
+    def __init__(self, error, text):
+        super().__init__(f"error {error}: {text}")
+        self.error = error
 
 
 class Reader:
@@ -192,6 +202,67 @@ def describe_consumer_group(address, group):
         return Group(f"error {error}" if error else state, members)
 
     return answer.compact_array(described)[0]
+
+
+def delete_topic(address, name):
+    """Delete a topic."""
+    answer = ask(address, DELETE_TOPICS, 1, struct.pack(">i", 1) + text(name) + struct.pack(">i", 10_000))
+    answer.take("i")
+    for _, error in answer.array(lambda: (answer.string(), answer.take("h"))):
+        if error:
+            raise ConnectionError(f"DeleteTopics answered error {error}")
+
+
+def explain(address, group, view, since_ms=-1):
+    """What a group says about itself (docs/explain.md): one view of it, out of JSON. Raises Refused."""
+    body = b"\0" + compact_text(group) + compact_text(view) + struct.pack(">q", since_ms) + b"\0"
+    answer = ask(address, OTTLA_GROUP_EXPLAIN, 0, body)
+    answer.tags(), answer.take("i")
+    error, sentence = answer.take("h"), answer.compact_string()
+    if error:
+        raise Refused(error, sentence)
+    return json.loads(answer.compact_string())
+
+
+def reset_offsets(address, group, offsets, online=False, validate_only=False, undo=False):
+    """Sets `{(topic, partition): offset}` for a group; returns for each what it was and is. Raises Refused."""
+    body = b"\0" + compact_text(group) + struct.pack(">???", online, validate_only, undo) + varint(len(offsets) + 1)
+    for (topic, partition), offset in offsets.items():
+        body += compact_text(topic) + varint(2) + struct.pack(">iq", partition, offset) + b"\0\0"
+    answer = ask(address, OTTLA_GROUP_RESET, 0, body + b"\0")
+    answer.tags(), answer.take("i")
+    refusals = [(answer.take("h"), answer.compact_string())]
+    changes = {}
+
+    def partition(topic):
+        index = answer.take("i")
+        refusals.append((answer.take("h"), answer.compact_string()))
+        changes[topic, index] = answer.take("q"), answer.take("q")
+        answer.tags()
+
+    def topic():
+        name = answer.compact_string()
+        answer.compact_array(lambda: partition(name)), answer.tags()
+
+    answer.compact_array(topic)
+    for error, sentence in refusals:
+        if error:
+            raise Refused(error, sentence)
+    return changes
+
+
+def varint(value):
+    """An unsigned number in the flexible encoding."""
+    encoded = b""
+    while value > 0x7f:
+        encoded += bytes([value & 0x7f | 0x80])
+        value >>= 7
+    return encoded + bytes([value])
+
+
+def compact_text(value):
+    """A string in the flexible encoding."""
+    return varint(len(value.encode()) + 1) + value.encode()
 
 
 def bounds(address, topic, partition):

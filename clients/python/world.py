@@ -36,6 +36,20 @@ class Record(NamedTuple):
     partition: int
     offset: int
     value: str
+    at_s: float
+    """On the clock that all processes of a machine share, `time.monotonic`."""
+    member: int = 0
+    """Which of the members of its process got it."""
+
+
+class Committed(NamedTuple):
+    """A commit that the broker has answered."""
+
+    topic: str
+    partition: int
+    offset: int
+    at_s: float
+    """When the answer was there, on the same clock."""
 
 
 class Client:
@@ -44,8 +58,9 @@ class Client:
     def __init__(self, environment, bootstrap, log):
         self.environment = environment
         self.log = log
-        self.records, self.errors, self.events = [], [], []
-        self.assignment = None
+        self.records, self.errors, self.events, self.commits = [], [], [], []
+        self.assignments = {}
+        """By the number of the member; all but a crowd have one."""
         self.changed = threading.Condition()
         self._numbers = itertools.count(1)
         self._replies = {}
@@ -56,6 +71,11 @@ class Client:
                 [str(environments.python_of(environment)), "-u", str(HERE / "client_process.py"), environment.family, bootstrap],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=HERE, text=True)
         threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def assignment(self):
+        """What its only member has; None before it was told."""
+        return self.assignments.get(0)
 
     @property
     def greeting(self):
@@ -107,6 +127,26 @@ class Client:
     def seek(self, topic, partition, offset):
         """Go on from that offset."""
         self.do("seek", partition=[topic, partition], offset=offset)
+
+    def stop_polling(self):
+        """The application is busy: it polls no more until `poll_again`."""
+        self.do("stop_polling")
+
+    def poll_again(self):
+        """Go on after `stop_polling`."""
+        self.do("poll_again")
+
+    def pause(self, topic, partition):
+        """Fetch no more from that partition."""
+        self.do("pause", partition=[topic, partition])
+
+    def resume(self, topic, partition):
+        """Fetch from it again."""
+        self.do("resume", partition=[topic, partition])
+
+    def freeze(self):
+        """SIGSTOP: the process lives and does nothing at all."""
+        self.process.send_signal(signal.SIGSTOP)
 
     def close(self):
         """Leave the group and end."""
@@ -176,15 +216,17 @@ class Client:
         if "reply" in report:
             self._replies[report["reply"]] = report
             return
-        event = report.pop("event")
+        event, member = report.pop("event"), report.pop("member", 0)
         if event == "ready":
             self._greeting = report
         elif event == "records":
-            self.records += [Record(*record) for record in report["records"]]
+            self.records += [Record(*record, member) for record in report["records"]]
         elif event == "error":
             self.errors.append(report["kind"])
+        elif event == "committed":
+            self.commits += [Committed(*partition, offset, report["at"]) for partition, offset in report["offsets"]]
         elif event == "assignment":
-            self.assignment = {tuple(partition) for partition in report["partitions"]}
+            self.assignments[member] = {tuple(partition) for partition in report["partitions"]}
         else:
             self.events.append((event, {tuple(partition) for partition in report["partitions"]}))
 
@@ -194,6 +236,13 @@ CONSUMER_PROTOCOL = {
     "group_consumer_heartbeat_interval_ms": 300, "group_consumer_min_heartbeat_interval_ms": 100,
 }
 """What members say themselves in the classic protocol, and the broker says in this one."""
+
+
+MEMBER = {
+    "reset": "earliest", "session_timeout_ms": 10_000, "heartbeat_interval_ms": 300, "cooperative": False, "instance": None,
+    "commit_on_revoke": False, "commit_each_poll": False, "auto_create_topics": True, "metadata_max_age_ms": 1_000,
+}
+"""What a member is unless a test wants another one."""
 
 
 class World:
@@ -237,21 +286,23 @@ class World:
     def consumer(self, group, topics=("topic",), name=None, environment=None, **options):
         """A member that polls from now on, without waiting for its assignment."""
         client = self.client(name or group, environment)
-        defaults = {
-            "group": group, "reset": "earliest", "session_timeout_ms": 10_000, "heartbeat_interval_ms": 300, "cooperative": False,
-            "commit_on_revoke": False, "auto_create_topics": True, "metadata_max_age_ms": 1_000,
-        }
-        client.start("consumer", topics=list(topics), options={**defaults, **options})
+        client.start("consumer", topics=list(topics), options={**MEMBER, "group": group, **options})
         return client
 
-    def produce(self, values, partition=0, topic="topic", codec="none", environment=None, keys=None):
+    def crowd(self, group, count, topics=("topic",), name=None, **options):
+        """So many members in one process, which join all at once."""
+        client = self.client(name or group)
+        client.start("crowd", count=count, topics=list(topics), options={**MEMBER, "group": group, **options})
+        return client
+
+    def produce(self, values, partition=0, topic="topic", codec="none", environment=None, keys=None, timestamp_ms=None):
         """Send the values in one go, as one batch, and return their offsets once all are acknowledged."""
         if environment is None:
             self._sender = self._sender or self.client("producer")
             sender = self._sender
         else:
             sender = self.client("producer", environment)
-        return sender.do("produce", topic=topic, partition=partition, values=list(values), codec=codec, keys=keys)
+        return sender.do("produce", topic=topic, partition=partition, values=list(values), codec=codec, keys=keys, timestamp_ms=timestamp_ms)
 
     def produce_everywhere(self, prefix, each, partitions, topic="topic"):
         """Send `each` values to each of the partitions; returns all values."""

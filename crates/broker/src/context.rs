@@ -190,11 +190,8 @@ impl Context {
 
     /// What the client says of itself, as far as its fetches are concerned.
     pub(crate) fn reader_identity(&self) -> Arc<ReaderIdentity> {
-        Arc::new(ReaderIdentity {
-            client_id: self.client_id.clone().unwrap_or_else(|| Arc::from("")),
-            address: self.connection.peer.ip().to_canonical(),
-            software: self.software().cloned(),
-        })
+        let address = self.connection.peer.ip().to_canonical();
+        Arc::new(ReaderIdentity::new(self.client_id.as_ref(), address, self.software().cloned()))
     }
 
     /// The address the client connected to.

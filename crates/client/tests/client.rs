@@ -35,7 +35,7 @@ fn explained(code: ErrorCode, json: &str) -> OttlaGroupExplainResponse<'_> {
     OttlaGroupExplainResponse {
         error_code: code,
         error_message: Some("the broker's sentence".into()),
-        json: json.into(),
+        json: json.as_bytes().into(),
         ..Default::default()
     }
 }

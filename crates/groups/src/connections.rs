@@ -6,7 +6,7 @@
 //! member has its session to come back, and so it has here. Only what was heard of since the coordinator was loaded counts.
 use crate::event::GroupEventKind;
 use crate::planted::planted;
-use crate::request::Request;
+use crate::request::{FetchOffsets, Request};
 use crate::step::Step;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -101,6 +101,7 @@ impl Request {
             Request::Heartbeat(request) => (&request.group_id, &request.member_id),
             Request::CommitOffsets(request) => (&request.group_id, &request.member_id),
             Request::ConsumerHeartbeat(request) => (&request.group_id, &request.member_id),
+            Request::FetchOffsets(FetchOffsets { group_id, member: Some((member_id, _)), .. }) => (group_id, member_id),
             _ => return None,
         };
         Some((group_id, member_id))

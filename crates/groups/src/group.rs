@@ -27,6 +27,8 @@ pub(crate) struct Group {
     pub(crate) progress: Progresses,
     /// What members had in the last generation that was assigned, as long as the next one is not.
     pub(crate) assigned_before: BTreeMap<String, Vec<u8>>,
+    /// Until when nobody may commit from outside (monotonic): members that a reset has removed may not have heard of it.
+    pub(crate) closed_until_ms: u64,
     /// The protocol type of the members; kept when the last one has left.
     pub(crate) protocol_type: Option<String>,
     /// Who leads, or will lead if it joins again.
@@ -75,6 +77,7 @@ impl Group {
             state: GroupState::Empty,
             state_since_ms: 0,
             cause: String::new(),
+            closed_until_ms: 0,
             progress: Progresses::default(),
             assigned_before: BTreeMap::new(),
             protocol_type: None,

@@ -1,5 +1,4 @@
 //! Who has which partitions, in names, for events and explanations.
-use crate::assignment::Assignment;
 use crate::consumer::read_assignment;
 use crate::event::{Assigned, GroupEventKind, Held};
 use crate::group::Group;
@@ -38,7 +37,10 @@ impl Group {
     pub(crate) fn consumer_held(&self, member_id: &str, topics: &Topics) -> Held {
         let member = self.durable.consumer_member(member_id);
         member.map_or_else(Held::new, |member| {
-            named(&member.current.assigned.union(&member.current.pending_revocation), topics)
+            let has = member.current.assigned.union(&member.current.pending_revocation);
+            let mut held: Held = topics.named(&has).map(|(_, name, numbers)| (name.into(), numbers.to_vec())).collect();
+            held.sort_unstable();
+            held
         })
     }
 
@@ -139,14 +141,6 @@ fn by_topic(mut partitions: Vec<(String, i32)>) -> Held {
         }
     }
     held
-}
-
-/// With names, without topics that are gone.
-fn named(partitions: &Assignment, topics: &Topics) -> Held {
-    let named = partitions.topics().iter();
-    let mut named: Held = named.filter_map(|(id, ps)| Some((String::from(topics.name(*id)?), ps.clone()))).collect();
-    named.sort_unstable();
-    named
 }
 
 #[cfg(test)]

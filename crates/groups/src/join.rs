@@ -122,24 +122,23 @@ impl Step<'_> {
             return self.reply(ticket, refused(GroupError::UnknownMemberId, ""));
         }
         let deadline_ms = self.now.monotonic_ms.saturating_add(Settings::NEW_MEMBER_JOIN_TIMEOUT_MS);
+        let reason = request.said_reason();
         let member = Member {
             member_id: member_id.clone(),
             group_instance_id: request.group_instance_id,
             client_id: client.client_id,
             client_host: client.host,
             software: client.software,
-            reason: request.reason.clone().filter(|reason| !reason.is_empty()),
+            reason,
             rebalance_timeout_ms: u64::try_from(request.rebalance_timeout_ms).unwrap_or(0),
             session_timeout_ms: u64::try_from(request.session_timeout_ms).unwrap_or(0),
             protocols: request.protocols,
             join: Some(ticket),
-            sync: None,
-            owes_sync: false,
             is_new: true,
             knows_id: !request.member_id.is_empty(),
             deadline_ms: Some(deadline_ms),
             last_seen_ms: self.now.wall_ms,
-            arrival: 0,
+            ..Member::default()
         };
         if self.group.roster.is_empty() {
             self.group.protocol_type = Some(request.protocol_type);
@@ -208,7 +207,7 @@ impl Step<'_> {
             return;
         }
         let Some(member) = self.group.roster.get(&request.member_id) else { return };
-        let (member, reason) = (member.culprit(), request.reason.clone().filter(|reason| !reason.is_empty()));
+        let (member, reason) = (member.culprit(), request.said_reason());
         self.tell(GroupEventKind::MemberJoined { member, reason, again: true });
     }
 

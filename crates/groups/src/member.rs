@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// A member as it lives now: what the last record says of it plus what has happened since.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Member {
     pub(crate) member_id: String,
     pub(crate) group_instance_id: Option<String>,

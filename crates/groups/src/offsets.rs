@@ -36,6 +36,9 @@ impl Step<'_> {
 
     /// Members commit under their generation; anybody may commit to a group without members.
     fn may_commit(&self, request: &CommitOffsets) -> Result<(), GroupError> {
+        if request.generation_id < 0 && self.now.monotonic_ms < self.group.closed_until_ms {
+            return Err(GroupError::UnknownMemberId);
+        }
         if self.group.is_consumer() {
             return self.may_consumer_commit(request);
         }

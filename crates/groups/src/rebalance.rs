@@ -173,7 +173,7 @@ impl Step<'_> {
         self.group.generation_id().checked_add(bump).unwrap_or(1)
     }
 
-    fn record_empty(&mut self, cause: &str) {
+    pub(crate) fn record_empty(&mut self, cause: &str) {
         self.group.hold = None;
         self.group.subscribed = Subscribed::Nothing;
         let metadata = self.group.record(self.next_generation_id(), None, self.now.wall_ms, |_| Vec::new());

@@ -68,6 +68,13 @@ pub struct JoinGroup {
     pub random: [u64; 2],
 }
 
+impl JoinGroup {
+    /// The client's own reason, if it gives one.
+    pub(crate) fn said_reason(&self) -> Option<String> {
+        self.reason.clone().filter(|reason| !reason.is_empty())
+    }
+}
+
 /// One assignor that a member supports, and what the member tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protocol {

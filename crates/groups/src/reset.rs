@@ -1,22 +1,23 @@
 //! OttlaGroupReset: an administrator sets a group's offsets, also under its members, and takes that back.
 //!
-//! All in one step, which the log takes as a whole: the owners are fenced, the former offsets are kept for an undo, the offsets
-//! are written, and a new generation or epoch begins. So no commit of the old one can undo the reset.
+//! All in one step, which the log takes as a whole: the members are removed with a new generation or epoch, the former offsets are
+//! kept for an undo, and the offsets are written. So no commit of before can undo the reset.
 use crate::answer::{Answer, GroupError, GroupState, Refusal, ResetResult};
-use crate::event::{GroupEventKind, OffsetChange, Ticket};
+use crate::event::{Departure, GroupEventKind, OffsetChange, Ticket};
 use crate::planted::planted;
-use crate::records::{
-    CommittedOffset, CurrentAssignment, FormerOffset, FormerOffsets, MemberState, OffsetKey, StoredRecord,
-};
+use crate::records::{CommittedOffset, FormerOffset, FormerOffsets, OffsetKey, StoredRecord};
 use crate::request::ResetOffsets;
 use crate::step::Step;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 /// How long a reset can be taken back, in milliseconds.
 pub(crate) const UNDO_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// How long a group that a reset has emptied takes no commits from outside, in milliseconds: some clients commit what they had as nobody's
+/// when they hear that they are no members any more.
+const CLOSED_MS: u64 = 60_000;
 
 impl Step<'_> {
     pub(crate) fn reset_offsets(&mut self, ticket: Ticket, request: &ResetOffsets) {
@@ -38,7 +39,8 @@ impl Step<'_> {
             topic.is_some_and(|topic| former.topic_id.is_none_or(|id| id == topic.topic_id))
         };
         let former = self.group.durable.former_offsets();
-        former.map(|former| former.offsets.iter().filter(is_there).cloned().collect()).ok_or_else(|| {
+        let offsets: Option<Vec<_>> = former.map(|former| former.offsets.iter().filter(is_there).cloned().collect());
+        offsets.filter(|offsets| !offsets.is_empty()).ok_or_else(|| {
             let message = format!("Group {} has no reset that could be taken back.", self.group.group_id);
             Refusal::new(GroupError::InvalidRequest, &message)
         })
@@ -62,7 +64,7 @@ impl Step<'_> {
         }
         let has_members = self.group.state != GroupState::Empty;
         if has_members && !planted!(self.settings, ResetUndoneByAnOldCommit) {
-            self.fence_owners(wanted);
+            self.fence_members();
         }
         self.keep_former(request.undo, wanted, &results);
         for wanted in wanted {
@@ -76,10 +78,6 @@ impl Step<'_> {
         };
         let changes = results.iter().map(change).collect();
         self.tell(GroupEventKind::OffsetsReset { online: has_members, undo: request.undo, changes });
-        if has_members {
-            let cause = if request.undo { "its offsets were set back" } else { "its offsets were reset" };
-            self.begin_anew(cause);
-        }
         results
     }
 
@@ -123,55 +121,26 @@ impl Step<'_> {
         self.group.progress.forget(topic, *partition);
     }
 
-    /// From now on nobody who owns one of these partitions may commit: of the classic protocol nobody of the generation.
-    fn fence_owners(&mut self, wanted: &[FormerOffset]) {
+    /// Removes every member: whatever it asks next, or waits for, it hears that it is none. So it gives up all that it has, joins anew,
+    /// and begins from the commits. A member that was let into the next generation with its partitions would go on from where it was.
+    fn fence_members(&mut self) {
+        let cause = "the group's offsets were reset";
+        self.group.closed_until_ms = self.now.monotonic_ms.saturating_add(CLOSED_MS);
         if self.group.is_consumer() {
-            for member_id in self.owners_of(wanted) {
-                self.fence_consumer(&member_id);
+            for member_id in self.group.consumer.members.keys().cloned().collect::<Vec<_>>() {
+                self.remove_consumer(&member_id, Departure::Removed, cause);
             }
-        } else {
-            self.fence_generation();
+            return self.next_epoch(cause);
         }
-    }
-
-    /// A generation that nobody has joined: members are told so with whatever they ask next, and join again.
-    fn fence_generation(&mut self) {
-        let protocol = self.group.protocol().map(String::from);
-        let generation_id = self.next_generation_id();
         self.group.keep_assignments();
-        let metadata = self.group.record(generation_id, protocol, self.now.wall_ms, |_| Vec::new());
-        self.record(StoredRecord::Group(self.group.group_id.clone(), Some(metadata)));
-    }
-
-    fn owners_of(&self, wanted: &[FormerOffset]) -> BTreeSet<String> {
-        let owners = &self.group.consumer.owners;
-        let owner = |wanted: &FormerOffset| {
-            let topic_id = self.topics.by_name(&wanted.topic)?.topic_id;
-            owners.get(&(topic_id, wanted.partition)).map(|owner| String::from(&**owner))
-        };
-        wanted.iter().filter_map(owner).collect()
-    }
-
-    /// Takes from a member all that it has: it must give up all and join anew, and begins from the commits then.
-    fn fence_consumer(&mut self, member_id: &str) {
-        let before = self.group.consumer_held(member_id, self.topics);
-        let is_away = self.current(member_id).member_epoch < 0;
-        let epoch = if is_away { super::consumer::LEAVE_AND_RETURN } else { 0 };
-        let fenced = CurrentAssignment {
-            member_epoch: epoch,
-            previous_member_epoch: epoch,
-            state: MemberState::Stable,
-            ..CurrentAssignment::nothing()
-        };
-        self.set_current(member_id, fenced);
-        if let Some(live) = self.group.consumer.members.get_mut(member_id) {
-            live.revocation_deadline_ms = None;
+        for member_id in self.group.roster.ids(|_| true) {
+            self.remove_member(&member_id, Departure::Removed, cause);
         }
-        self.tell_consumer_assigned(member_id, before);
-    }
-
-    fn begin_anew(&mut self, cause: &str) {
-        if self.group.is_consumer() { self.next_epoch(cause) } else { self.rebalance_or_go_on(cause) }
+        self.group.rejoin_deadline_ms = None;
+        self.group.sync_deadline_ms = None;
+        self.group.from_empty = false;
+        self.group.leader = None;
+        self.record_empty(cause);
     }
 
     /// A reset that is too old to be taken back is forgotten.

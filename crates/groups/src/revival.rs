@@ -46,19 +46,12 @@ impl Step<'_> {
             group_instance_id: stored.group_instance_id,
             client_id: stored.client_id,
             client_host: stored.client_host,
-            software: None,
-            reason: None,
             rebalance_timeout_ms: u64::try_from(stored.rebalance_timeout_ms).unwrap_or(0),
             session_timeout_ms: u64::try_from(stored.session_timeout_ms).unwrap_or(0),
             protocols: vec![Protocol { name: protocol.into(), metadata: stored.subscription }],
-            join: None,
-            sync: None,
-            owes_sync: false,
-            is_new: false,
             knows_id: true,
-            deadline_ms: None,
             last_seen_ms: self.now.wall_ms,
-            arrival: 0,
+            ..Member::default()
         });
         self.group.renew_session(self.now, &member_id);
     }

@@ -1,4 +1,5 @@
 //! The topics that there are, as far as groups need to know: which can be subscribed to, and how many partitions they have.
+use crate::assignment::Assignment;
 use crate::request::TopicId;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -44,6 +45,15 @@ impl Topics {
     /// The name of the topic with that id.
     pub fn name(&self, topic_id: TopicId) -> Option<&str> {
         self.names.get(&topic_id).map(String::as_str)
+    }
+
+    /// Partitions by the names of their topics, without topics that are gone.
+    pub(crate) fn named<'a>(
+        &'a self,
+        partitions: &'a Assignment,
+    ) -> impl Iterator<Item = (TopicId, &'a str, &'a [i32])> {
+        let topics = partitions.topics().iter();
+        topics.filter_map(|(topic_id, partitions)| Some((*topic_id, self.name(*topic_id)?, partitions.as_slice())))
     }
 
     /// The names, of those that `before` does not have, which a regular expression matches as a whole.

@@ -209,6 +209,32 @@ fn a_second_member_gets_its_share_when_the_first_has_given_it_up() {
 }
 
 #[test]
+fn its_story_has_no_partition_twice_and_keeps_the_cause() {
+    let mut bench = Bench::new();
+    bench.ok(join("a", "t4"));
+    bench.ok(join("b", "t4"));
+    bench.ok(lives("a", 2));
+    let cause = bench.events.iter().rev().find_map(|event| match event {
+        GroupEventKind::StateChanged { to: GroupState::Reconciling, cause, .. } => Some(cause.as_str()),
+        _ => None,
+    });
+    assert_eq!(cause, Some("member b joins: who shall have what is decided"));
+    bench.ok(owns("a", 2, &[0, 1]));
+    bench.ok(lives("b", 3));
+    let told = bench.events.iter().filter_map(|event| match event {
+        GroupEventKind::Assigned { changes, .. } => Some(changes),
+        _ => None,
+    });
+    let of_t4 = |held: &Held| held.iter().flat_map(|(_, partitions)| partitions.clone()).collect::<Vec<i32>>();
+    let told: Vec<_> = told
+        .flatten()
+        .map(|change| (change.member.member_id.as_str(), of_t4(&change.before), of_t4(&change.after)))
+        .collect();
+    let expected = [("a", vec![], vec![0, 1, 2, 3]), ("a", vec![0, 1, 2, 3], vec![0, 1]), ("b", vec![], vec![2, 3])];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn who_does_not_give_up_in_time_is_removed() {
     let mut bench = Bench::new();
     bench.ok(join("a", "t4"));

@@ -9,6 +9,7 @@ use ottla_storage::{Isolation, PartitionId, Read, Topic};
 
 use super::Facts;
 use crate::Broker;
+use crate::config::BrokerConfig;
 use crate::config::topic::log_config;
 use crate::fetch::Reader;
 
@@ -18,7 +19,7 @@ const MOST_READS: usize = 1_000;
 /// Facts of every partition that a group has or has committed to, as far as it exists. All ends are taken before the first wait, so
 /// they are of one moment.
 pub(super) async fn of(broker: &Arc<Broker>, group: &ExplainedGroup) -> Facts {
-    let (metadata, now_ms) = (broker.engine().metadata(), broker.wall_ms());
+    let (metadata, now_ms, config) = (broker.engine().metadata(), broker.wall_ms(), broker.config());
     let mut facts = Facts::new();
     let mut unread = Vec::new();
     for (name, index) in concerned(group) {
@@ -30,12 +31,11 @@ pub(super) async fn of(broker: &Arc<Broker>, group: &ExplainedGroup) -> Facts {
             log_start: bounds.log_start_offset,
             end: bounds.last_stable_offset,
             unread_since_ms: None,
-            retention_ms: retention_ms(broker, topic),
+            retention_ms: retention_ms(&config, topic),
             readers: readers.iter().map(reader).collect(),
         };
-        let committed = group.offsets.iter().find(|offset| offset.topic == name && offset.partition == index);
-        if let Some(committed) = committed.map(|offset| offset.offset.max(known.log_start)).filter(|&at| at < known.end)
-        {
+        let committed = group.offset(name, index).map(|offset| known.unread_from(offset.offset));
+        if let Some(committed) = committed.filter(|&at| at < known.end) {
             unread.push(((name.to_owned(), index), partition, committed));
         }
         facts.insert((name.to_owned(), index), known);
@@ -56,8 +56,8 @@ fn concerned(group: &ExplainedGroup) -> BTreeSet<(&str, i32)> {
     committed.chain(held).collect()
 }
 
-fn retention_ms(broker: &Broker, topic: &Topic) -> Option<i64> {
-    let config = log_config(topic, &broker.config());
+fn retention_ms(config: &BrokerConfig, topic: &Topic) -> Option<i64> {
+    let config = log_config(topic, config);
     config.retention_ms.filter(|_| config.delete).and_then(|ms| i64::try_from(ms).ok())
 }
 
@@ -67,7 +67,7 @@ fn reader(reader: &Reader) -> ReaderFacts {
         client_id: reader.who.client_id.to_string(),
         host: format!("/{}", reader.who.address),
         software,
-        position: reader.position(),
+        position: reader.position,
         last_fetch_ms: reader.last_ms,
     }
 }

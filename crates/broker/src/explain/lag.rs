@@ -1,6 +1,6 @@
 //! How far a group is behind, all partitions at one moment.
 
-use ottla_groups::{ExplainedGroup, ExplainedOffset, PartitionFacts};
+use ottla_groups::{ExplainedGroup, ExplainedMember, ExplainedOffset, PartitionFacts};
 use ottla_storage::PartitionId;
 use serde_json::{Value, json};
 
@@ -8,13 +8,13 @@ use super::Facts;
 use crate::Broker;
 use crate::groups::story;
 
-/// How many offsets a commit is behind.
-pub(crate) fn records(offset: &ExplainedOffset, facts: &PartitionFacts) -> i64 {
-    facts.end.saturating_sub(offset.offset.max(facts.log_start)).max(0)
-}
-
 pub(super) fn json(broker: &Broker, now_ms: i64, group: &ExplainedGroup, facts: &Facts) -> Value {
-    let lines: Vec<Value> = facts.iter().map(|(key, facts)| line(broker, now_ms, group, key, facts)).collect();
+    let owners = group.owners();
+    let line = |(place, facts): (&(String, i32), &PartitionFacts)| {
+        let (offset, owner) = (group.offset(&place.0, place.1), owners.get(&(place.0.as_str(), place.1)));
+        line(broker, now_ms, place, facts, offset, owner.copied())
+    };
+    let lines: Vec<Value> = facts.iter().map(line).collect();
     let sum = |field: &str| {
         let known: Vec<i64> = lines.iter().filter_map(|line| line[field].as_i64()).collect();
         (!known.is_empty()).then(|| known.iter().sum::<i64>())
@@ -30,17 +30,22 @@ pub(super) fn json(broker: &Broker, now_ms: i64, group: &ExplainedGroup, facts: 
     })
 }
 
-fn line(broker: &Broker, now_ms: i64, group: &ExplainedGroup, key: &(String, i32), facts: &PartitionFacts) -> Value {
-    let (topic, partition) = key;
-    let offset = group.offsets.iter().find(|offset| offset.topic == *topic && offset.partition == *partition);
-    let from = offset.map(|offset| offset.offset.max(facts.log_start));
-    let records = offset.map(|offset| records(offset, facts));
+fn line(
+    broker: &Broker,
+    now_ms: i64,
+    (topic, partition): &(String, i32),
+    facts: &PartitionFacts,
+    offset: Option<&ExplainedOffset>,
+    owner: Option<&ExplainedMember>,
+) -> Value {
+    let records = offset.map(|offset| facts.lag(offset.offset));
     let behind_ms = match (records, facts.unread_since_ms) {
         (Some(0), _) => Some(0),
         (Some(_), Some(at_ms)) => Some((now_ms - at_ms).max(0)),
         _ => None,
     };
-    let bytes = from.and_then(|from| bytes_from(broker, topic, *partition, from.min(facts.end)));
+    let from = offset.map(|offset| facts.unread_from(offset.offset).min(facts.end));
+    let bytes = from.and_then(|from| bytes_from(broker, topic, *partition, from));
     json!({
         "topic": topic,
         "partition": partition,
@@ -52,7 +57,7 @@ fn line(broker: &Broker, now_ms: i64, group: &ExplainedGroup, key: &(String, i32
         "records": records,
         "bytes": bytes,
         "behind_ms": behind_ms,
-        "member": group.owner(topic, *partition).map(|owner| story::member(&owner.who)),
+        "member": owner.map(|owner| story::member(&owner.who)),
     })
 }
 

@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use crate::Broker;
 use crate::groups::story;
 use crate::groups::wire::error_code;
-pub(crate) use lag::records as lag_records;
 
 /// Facts by topic and partition.
 pub(crate) type Facts = BTreeMap<(String, i32), PartitionFacts>;
@@ -46,6 +45,11 @@ pub(crate) async fn view(broker: &Arc<Broker>, group_id: &str, view: &str, since
             Err((ErrorCode::INVALID_REQUEST, sentence))
         }
     }
+}
+
+/// How old the oldest record is that the group has not read, in milliseconds; `None` if it has read all.
+pub(crate) fn behind_ms(now_ms: i64, facts: &Facts) -> Option<i64> {
+    facts.values().filter_map(|facts| facts.unread_since_ms).map(|at| (now_ms - at).max(0)).max()
 }
 
 /// Every group with all that is known of its partitions.
@@ -117,12 +121,11 @@ fn missing(group_id: &str) -> Failure {
 
 /// The events of a group; one that is gone still has them.
 async fn timeline(broker: &Arc<Broker>, group_id: &str, since_ms: i64, only_loud: bool) -> Result<Value, Failure> {
-    let exists = one(broker, group_id).await;
     let events = broker.groups.timeline(group_id, since_ms).await;
     let events =
         events.map_err(|problem| (ErrorCode::UNKNOWN_SERVER_ERROR, format!("the events cannot be read: {problem}")))?;
     if events.is_empty() {
-        exists?;
+        one(broker, group_id).await?;
     }
     let parsed = events.iter().filter_map(|event| serde_json::from_str::<Value>(event).ok());
     let chosen: Vec<Value> = parsed.filter(|event| !only_loud || story::is_loud(event)).collect();

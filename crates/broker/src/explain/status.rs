@@ -3,14 +3,13 @@
 use ottla_groups::{ExplainedGroup, ExplainedOffset, GroupState, Point, diagnose};
 use serde_json::{Value, json};
 
-use super::{Facts, lag};
+use super::{Facts, behind_ms};
 
 pub(super) fn json(now_ms: i64, group: &ExplainedGroup, facts: &Facts) -> Value {
     let diagnosis = diagnose(now_ms, group, facts);
     let facts_of = |offset: &ExplainedOffset| facts.get(&(offset.topic.clone(), offset.partition));
-    let lags = group.offsets.iter().filter_map(|offset| Some(lag::records(offset, facts_of(offset)?)));
+    let lags = group.offsets.iter().filter_map(|offset| Some(facts_of(offset)?.lag(offset.offset)));
     let lags: Vec<i64> = lags.collect();
-    let behind_ms = facts.values().filter_map(|facts| facts.unread_since_ms).map(|at| (now_ms - at).max(0)).max();
     let lag_records = (!lags.is_empty()).then(|| lags.iter().sum::<i64>());
     let idle = group.members.iter().filter(|member| member.held.is_empty()).count();
     let idle = if group.state == GroupState::Stable { idle } else { 0 };
@@ -24,7 +23,7 @@ pub(super) fn json(now_ms: i64, group: &ExplainedGroup, facts: &Facts) -> Value 
         "idle_members": idle,
         "partitions": facts.len(),
         "lag_records": lag_records,
-        "behind_ms": lag_records.map(|_| behind_ms.unwrap_or(0)),
+        "behind_ms": lag_records.map(|_| behind_ms(now_ms, facts).unwrap_or(0)),
         "trend": trend(&group.offsets),
         "note": diagnosis.findings.first().map_or("", |finding| finding.text.as_str()),
     })

@@ -1,5 +1,7 @@
 //! Why a group stands where it stands.
 
+use std::collections::BTreeMap;
+
 use ottla_groups::{
     ExplainedGroup, ExplainedMember, Finding, PartitionFacts, Status, Wait, WaitName, WaitOutcome, diagnose, duration,
 };
@@ -10,6 +12,9 @@ use crate::groups::story;
 
 pub(super) fn json(now_ms: i64, group: &ExplainedGroup, facts: &Facts) -> Value {
     let diagnosis = diagnose(now_ms, group, facts);
+    let mut alike: BTreeMap<_, usize> = BTreeMap::new();
+    group.members.iter().for_each(|member| *alike.entry(place(member)).or_default() += 1);
+    let members = group.members.iter().map(|one| member(facts, one, alike.get(&place(one)).copied().unwrap_or(1)));
     json!({
         "at_ms": now_ms,
         "group": group.group_id,
@@ -23,8 +28,13 @@ pub(super) fn json(now_ms: i64, group: &ExplainedGroup, facts: &Facts) -> Value 
         "cause": {"at_ms": group.since_ms, "text": group.cause},
         "waits": group.waits.iter().map(|wait| self::wait(now_ms, group, wait)).collect::<Vec<_>>(),
         "findings": diagnosis.findings.iter().map(finding).collect::<Vec<_>>(),
-        "members": group.members.iter().map(|member| self::member(group, facts, member)).collect::<Vec<_>>(),
+        "members": members.collect::<Vec<_>>(),
     })
+}
+
+/// What a member says of itself in a Fetch.
+fn place(member: &ExplainedMember) -> (&str, &str) {
+    (&member.who.client_id, &member.who.host)
 }
 
 /// The answer in one sentence.
@@ -89,24 +99,21 @@ fn finding(finding: &Finding) -> Value {
     })
 }
 
-fn member(group: &ExplainedGroup, facts: &Facts, member: &ExplainedMember) -> Value {
+/// `alike` members say the same of themselves, this one among them.
+fn member(facts: &Facts, member: &ExplainedMember, alike: usize) -> Value {
     let mine = |facts: &PartitionFacts| {
         let like_it = facts.readers.iter().filter(|reader| reader.may_be(&member.who));
         like_it.map(|reader| reader.last_fetch_ms).max()
     };
-    let held = facts.iter().filter(|((topic, partition), _)| member.holds(topic, *partition));
-    let last_fetch_ms = held.filter_map(|(_, facts)| mine(facts)).max();
-    let alike = group
-        .members
-        .iter()
-        .filter(|other| other.who.client_id == member.who.client_id && other.who.host == member.who.host);
+    let held = member.held.iter().flat_map(|(topic, ps)| ps.iter().map(|&partition| (topic.clone(), partition)));
+    let last_fetch_ms = held.filter_map(|place| mine(facts.get(&place)?)).max();
     json!({
         "member": story::member(&member.who),
         "partitions": story::partitions(&member.held),
         "last_seen_ms": member.last_seen_ms,
         "last_fetch_ms": last_fetch_ms,
         "fetch_certainty": last_fetch_ms.map(|_| "inferred"),
-        "alike": alike.count(),
+        "alike": alike,
         "session_timeout_ms": member.session_timeout_ms,
         "reason": member.reason,
     })

@@ -43,6 +43,23 @@ pub(super) async fn replay(
     partition: PartitionId,
     coordinator: &mut Coordinator,
 ) -> Result<i64, String> {
+    each_record(engine, partition, |record| {
+        if let Some(key) = record.key {
+            coordinator.replay(&Record { key: key.to_vec(), value: record.value.map(<[u8]>::to_vec) });
+        }
+    })
+    .await
+}
+
+/// Calls `look` with every record of a log, but for control records; answers where the log ends.
+///
+/// # Errors
+/// A sentence: what could not be read.
+pub(super) async fn each_record(
+    engine: &dyn Engine,
+    partition: PartitionId,
+    mut look: impl FnMut(records::Record<'_>),
+) -> Result<i64, String> {
     let bounds = engine.bounds(partition).map_err(|error| format!("{error:?}"))?;
     let mut offset = bounds.log_start_offset;
     while offset < bounds.high_watermark {
@@ -60,7 +77,7 @@ pub(super) async fn replay(
         for blob in &outcome.batches {
             for batch in records::batches(blob) {
                 let batch = batch.map_err(|error| format!("at offset {offset}: {error}"))?;
-                replay_batch(batch.bytes, coordinator).map_err(|error| format!("at offset {offset}: {error}"))?;
+                look_at_batch(batch.bytes, &mut look).map_err(|error| format!("at offset {offset}: {error}"))?;
                 offset = offset.max(batch.header.next_offset());
             }
         }
@@ -76,16 +93,10 @@ pub(super) async fn replay(
     Ok(offset)
 }
 
-fn replay_batch(bytes: &[u8], coordinator: &mut Coordinator) -> Result<(), records::BatchError> {
+fn look_at_batch(bytes: &[u8], look: &mut impl FnMut(records::Record<'_>)) -> Result<(), records::BatchError> {
     let batch = records::open(bytes, OPEN_MAX_BYTES)?;
-    if batch.header.is_control() {
-        return Ok(());
-    }
-    for record in batch.records() {
-        let record = record?;
-        if let Some(key) = record.key {
-            coordinator.replay(&Record { key: key.to_vec(), value: record.value.map(<[u8]>::to_vec) });
-        }
+    if !batch.header.is_control() {
+        batch.records().try_for_each(|record| record.map(&mut *look))?;
     }
     Ok(())
 }

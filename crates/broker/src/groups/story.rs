@@ -8,6 +8,9 @@ use serde_json::{Map, Value, json};
 /// The events that are told loudly: what moved otherwise than by reading, or is gone.
 const LOUD: [&str; 5] = ["offsets_moved", "offsets_reset", "offsets_deleted", "offsets_expired", "records_lost"];
 
+/// So long a text in an event may be, in bytes.
+const MOST_TEXT_BYTES: usize = 512;
+
 /// Whether an event, as it is stored, is a loud one.
 pub(crate) fn is_loud(event: &Value) -> bool {
     event.get("event").and_then(Value::as_str).is_some_and(|name| LOUD.contains(&name))
@@ -72,7 +75,23 @@ pub(super) fn json(event: &GroupEvent) -> Value {
     if let Value::Object(fields) = fields {
         object.extend(fields);
     }
-    Value::Object(object)
+    let mut event = Value::Object(object);
+    cut(&mut event);
+    event
+}
+
+/// Cuts texts that are too long to be kept ten thousand times: clients may call themselves what they like.
+fn cut(value: &mut Value) {
+    match value {
+        Value::String(text) if text.len() > MOST_TEXT_BYTES => {
+            let fits = (0..MOST_TEXT_BYTES).rev().find(|&length| text.is_char_boundary(length)).unwrap_or(0);
+            text.truncate(fits);
+            text.push('…');
+        }
+        Value::Array(values) => values.iter_mut().for_each(cut),
+        Value::Object(values) => values.values_mut().for_each(cut),
+        _ => {}
+    }
 }
 
 /// The event's sentence.

@@ -3,23 +3,22 @@
 //! They lie in an internal topic of Ottla's own, which is not told to clients. An event's key is its group and a number that
 //! comes round after [`KEPT`] events, so that compaction keeps as many and retention does the rest. An event is written once what it tells is durable.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ottla_groups::GroupEvent;
-use ottla_protocol::records::{self, BatchBuilder};
-use ottla_storage::{Append, Durability, Engine, Isolation, PartitionId, Read};
+use ottla_protocol::records::BatchBuilder;
+use ottla_storage::{Append, Durability, Engine, PartitionId};
 use tokio::sync::{mpsc, oneshot};
 
+use super::log::each_record;
 use super::story;
 use crate::Broker;
 
 /// How many events of a group are kept.
 const KEPT: u32 = 10_000;
-/// How much of a log is read at a time, in bytes.
-const READ_BYTES: usize = 1 << 20;
-/// How large a stored batch may become when it is opened, in bytes.
-const OPEN_MAX_BYTES: usize = 64 << 20;
+/// How much of a group's events is answered, in bytes: the newest.
+const ANSWER_BYTES: usize = 8 << 20;
 /// How much one batch of events may take, roughly, in bytes.
 const BATCH_BYTES: usize = 256 << 10;
 
@@ -103,7 +102,9 @@ impl Writer {
                 Message::Told { index, events } => told.entry(index).or_default().extend(events),
                 Message::Asked { index, group_id, since_ms, answer } => {
                     self.write(broker, std::mem::take(&mut told)).await;
-                    let _ = answer.send(read(broker, index, &group_id, since_ms).await);
+                    let broker = broker.clone();
+                    // Whoever asks waits for what was told before, and nobody who tells waits for whoever asks.
+                    tokio::spawn(async move { answer.send(read(&broker, index, &group_id, since_ms).await) });
                 }
             }
         }
@@ -173,8 +174,8 @@ fn split_key(key: &[u8]) -> Option<(u32, &[u8])> {
 
 async fn last_numbers(engine: &dyn Engine, partition: PartitionId) -> Result<HashMap<String, u32>, String> {
     let mut last = HashMap::new();
-    each_record(engine, partition, |_, key, _| {
-        if let Some((number, group_id)) = split_key(key)
+    each_record(engine, partition, |record| {
+        if let Some((number, group_id)) = record.key.and_then(split_key)
             && let Ok(group_id) = std::str::from_utf8(group_id)
         {
             last.insert(group_id.to_owned(), number);
@@ -187,54 +188,16 @@ async fn last_numbers(engine: &dyn Engine, partition: PartitionId) -> Result<Has
 async fn read(broker: &Arc<Broker>, index: i32, group_id: &str, since_ms: i64) -> Result<Vec<String>, String> {
     let metadata = broker.engine().metadata();
     let Some(topic) = metadata.by_name(crate::topics::EVENTS_TOPIC) else { return Ok(Vec::new()) };
-    let mut events = Vec::new();
-    each_record(&**broker.engine(), PartitionId { topic: topic.id, index }, |at_ms, key, value| {
-        let is_its = split_key(key).is_some_and(|(_, id)| id == group_id.as_bytes());
-        if is_its && at_ms >= since_ms {
-            events.extend(value.map(|value| String::from_utf8_lossy(value).into_owned()));
+    let (mut events, mut bytes) = (VecDeque::new(), 0);
+    each_record(&**broker.engine(), PartitionId { topic: topic.id, index }, |record| {
+        let is_its = record.key.and_then(split_key).is_some_and(|(_, id)| id == group_id.as_bytes());
+        let Some(value) = record.value.filter(|_| is_its && record.timestamp_ms >= since_ms) else { return };
+        bytes += value.len();
+        events.push_back(String::from_utf8_lossy(value).into_owned());
+        while bytes > ANSWER_BYTES || events.len() > KEPT as usize {
+            bytes -= events.pop_front().map_or(bytes, |oldest| oldest.len());
         }
     })
     .await?;
-    let too_many = events.len().saturating_sub(KEPT as usize);
-    events.drain(..too_many);
-    Ok(events)
-}
-
-/// Calls `look` with the time, key and value of every record that there is.
-async fn each_record(
-    engine: &dyn Engine,
-    partition: PartitionId,
-    mut look: impl FnMut(i64, &[u8], Option<&[u8]>),
-) -> Result<(), String> {
-    let bounds = engine.bounds(partition).map_err(|error| format!("{error:?}"))?;
-    let mut offset = bounds.log_start_offset;
-    while offset < bounds.high_watermark {
-        let read = Read {
-            partition,
-            offset,
-            max_bytes: READ_BYTES,
-            at_least_one_batch: true,
-            isolation: Isolation::ReadUncommitted,
-            may_name_file: false,
-        };
-        let outcome = engine.read(read).await.map_err(|error| format!("at offset {offset}: {error:?}"))?;
-        let before = offset;
-        for blob in &outcome.batches {
-            for batch in records::batches(blob) {
-                let batch = batch.map_err(|error| format!("at offset {offset}: {error}"))?;
-                offset = offset.max(batch.header.next_offset());
-                let opened = records::open(batch.bytes, OPEN_MAX_BYTES).map_err(|error| error.to_string())?;
-                for record in opened.records() {
-                    let record = record.map_err(|error| error.to_string())?;
-                    look(record.timestamp_ms, record.key.unwrap_or_default(), record.value);
-                }
-            }
-        }
-        if offset == before {
-            return Ok(());
-        }
-        // A long log must not keep the reactor from everybody else.
-        tokio::task::yield_now().await;
-    }
-    Ok(())
+    Ok(events.into())
 }

@@ -62,6 +62,9 @@ pub(crate) async fn handle(context: Context, mut request: Request) -> Handled {
 
 /// Notes who was given what, for the stories of groups.
 fn watch(context: &Context, found: &[Found]) {
+    if found.is_empty() {
+        return;
+    }
     let (broker, who) = (context.broker(), context.reader_identity());
     let now_ms = broker.wall_ms();
     for found in found.iter().filter(|found| found.error.is_none()) {

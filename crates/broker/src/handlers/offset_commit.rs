@@ -18,7 +18,9 @@ use ottla_protocol::messages::{
 };
 use ottla_storage::{Metadata, PartitionId, TopicId};
 
+use crate::Broker;
 use crate::context::{Context, Operation, Resource};
+use crate::fetch::ReaderIdentity;
 use crate::groups::wire::{code_or_none, expect_answer, outcome};
 use crate::request::{Handled, Request};
 
@@ -57,11 +59,12 @@ async fn commit<'a>(
     if sizes.fold(0, usize::saturating_add) > MAX_RECORD_BYTES {
         return message.topics.iter().map(|topic| answered(topic, |_| ErrorCode::INVALID_COMMIT_OFFSET_SIZE)).collect();
     }
+    let who = context.reader_identity();
     let topics = message
         .topics
         .iter()
         .zip(&accepted)
-        .filter_map(|(asked, accepted)| accepted.as_ref().ok()?.commit(context, asked));
+        .filter_map(|(asked, accepted)| accepted.as_ref().ok()?.commit(context.broker(), &who, asked));
     let topics: Vec<_> = topics.collect();
     let codes = if topics.is_empty() { Vec::new() } else { committed(context, message, topics, version).await };
     let mut codes = codes.into_iter();
@@ -93,14 +96,19 @@ impl Accepted {
     }
 
     /// The commits to those of its partitions that exist, if there are any.
-    fn commit(&self, context: &Context, asked: &OffsetCommitRequestTopic<'_>) -> Option<CommitTopic> {
+    fn commit(
+        &self,
+        broker: &Broker,
+        who: &ReaderIdentity,
+        asked: &OffsetCommitRequestTopic<'_>,
+    ) -> Option<CommitTopic> {
         let existing = asked.partitions.iter().filter(|asked| self.has(asked.partition_index));
         let partitions = existing.map(|asked| CommitPartition {
             partition: asked.partition_index,
             offset: asked.committed_offset,
             leader_epoch: asked.committed_leader_epoch,
             metadata: asked.committed_metadata.as_deref().unwrap_or_default().to_owned(),
-            seen: seen(context, PartitionId { topic: TopicId(self.topic_id), index: asked.partition_index }),
+            seen: seen(broker, who, PartitionId { topic: TopicId(self.topic_id), index: asked.partition_index }),
         });
         let partitions: Vec<_> = partitions.collect();
         let some = !partitions.is_empty();
@@ -109,13 +117,12 @@ impl Accepted {
 }
 
 /// What is known of a partition as it is committed to, for the group's story.
-fn seen(context: &Context, partition: PartitionId) -> Seen {
-    let broker = context.broker();
+fn seen(broker: &Broker, who: &ReaderIdentity, partition: PartitionId) -> Seen {
     let bounds = broker.engine().bounds(partition).ok();
     Seen {
         log_start: bounds.map(|bounds| bounds.log_start_offset),
         log_end: bounds.map(|bounds| bounds.last_stable_offset),
-        read: broker.fetches.watch.ranges(partition, &context.reader_identity()),
+        read: broker.fetches.watch.ranges(partition, who),
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     }
     let view = explain::view(context.broker(), &message.group_id, &message.view, message.since_ms).await;
     request.respond(&match view {
-        Ok(json) => OttlaGroupExplainResponse { json: json.to_string().into(), ..Default::default() },
+        Ok(json) => OttlaGroupExplainResponse { json: json.to_string().into_bytes().into(), ..Default::default() },
         Err((error_code, sentence)) => {
             OttlaGroupExplainResponse { error_code, error_message: Some(sentence.into()), ..Default::default() }
         }

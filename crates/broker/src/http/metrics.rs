@@ -124,14 +124,14 @@ fn of_group(page: &mut Page, now_ms: i64, group: &ExplainedGroup, facts: &Facts)
     page.add(STATE, &[("consumergroup", id), ("state", group.state.name()), ("status", status)], 1);
     let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for ((topic, partition), facts) in facts {
+        let offset = group.offset(topic, *partition);
         let partition = partition.to_string();
         let labels = [("consumergroup", id), ("partition", partition.as_str()), ("topic", topic.as_str())];
-        let offset = group.offsets.iter().find(|o| o.topic == *topic && o.partition.to_string() == partition);
         let Some(offset) = offset else {
             page.add(LAG, &labels, -1);
             continue;
         };
-        let lag = explain::lag_records(offset, facts);
+        let lag = facts.lag(offset.offset);
         page.add(COMMITTED, &labels, offset.offset);
         page.add(LAG, &labels, lag);
         let sum = sums.entry(topic).or_default();
@@ -141,8 +141,8 @@ fn of_group(page: &mut Page, now_ms: i64, group: &ExplainedGroup, facts: &Facts)
         page.add(COMMITTED_SUM, &[("consumergroup", id), ("topic", topic)], offset);
         page.add(LAG_SUM, &[("consumergroup", id), ("topic", topic)], lag);
     }
-    let behind_ms = facts.values().filter_map(|facts| facts.unread_since_ms).map(|at| (now_ms - at).max(0)).max();
-    page.add(BEHIND, &[("consumergroup", id)], behind_ms.unwrap_or(0) as f64 / 1_000.0);
+    let behind_ms = explain::behind_ms(now_ms, facts).unwrap_or(0);
+    page.add(BEHIND, &[("consumergroup", id)], behind_ms as f64 / 1_000.0);
 }
 
 fn escaped(value: &str) -> String {

@@ -69,7 +69,7 @@ fn explain(asked: &Asked<'_>, request: &OttlaGroupExplainRequest<'_>) -> Vec<u8>
         ("billing", "lag") => (ErrorCode::NONE, LAG),
         _ => (ErrorCode::GROUP_ID_NOT_FOUND, ""),
     };
-    asked.answer(&OttlaGroupExplainResponse { error_code: code, json: json.into(), ..Default::default() })
+    asked.answer(&OttlaGroupExplainResponse { error_code: code, json: json.as_bytes().into(), ..Default::default() })
 }
 
 fn reset(asked: &Asked<'_>, request: &OttlaGroupResetRequest<'_>, code: ErrorCode) -> Vec<u8> {
@@ -334,7 +334,7 @@ fn a_reader_that_went_away_is_no_error() {
         move |asked| {
             // Nothing is said before the pipe is closed.
             let _ = waits.lock().expect("not poisoned").recv();
-            asked.answer(&OttlaGroupExplainResponse { json: STATUS.into(), ..Default::default() })
+            asked.answer(&OttlaGroupExplainResponse { json: STATUS.as_bytes().into(), ..Default::default() })
         },
     );
     let mut child = Command::new(env!("CARGO_BIN_EXE_ottla"))

@@ -77,7 +77,7 @@ impl Admin {
             let answer = connection.ask(&request).await?;
             let response: OttlaGroupExplainResponse<'_> = answer.read()?;
             ClientError::check(ApiKey::OttlaGroupExplain, response.error_code, response.error_message.as_deref())?;
-            Ok(response.json.into_owned())
+            Ok(String::from_utf8_lossy(&response.json).into_owned())
         })
         .await
     }

@@ -241,11 +241,16 @@ impl Step<'_> {
         let member = self.group.durable.consumer_member(member_id)?.clone();
         self.group.consumer.remove(member_id, &member);
         self.group.connections.forget(member_id);
+        self.record_gone(member_id);
+        Some(member)
+    }
+
+    /// Takes every record of a member back.
+    pub(super) fn record_gone(&mut self, member_id: &str) {
         let (group_id, member_id) = (self.group.group_id.clone(), String::from(member_id));
         self.record(StoredRecord::Current(group_id.clone(), member_id.clone(), None));
         self.record(StoredRecord::Target(group_id.clone(), member_id.clone(), None));
         self.record(StoredRecord::ConsumerMember(group_id, member_id, None));
-        Some(member)
     }
 }
 

@@ -1,6 +1,7 @@
 //! ConsumerGroupDescribe: what an administrator sees.
-use crate::answer::{DescribedConsumer, DescribedConsumerGroup, GroupError};
+use crate::answer::{DescribedConsumer, DescribedConsumerGroup, GroupError, NamedPartitions};
 use crate::assignment::Assignment;
+use crate::request::TopicId;
 use crate::step::Step;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -29,12 +30,8 @@ impl Step<'_> {
         })
     }
 
-    /// With names, without topics that are gone.
-    pub(super) fn named(&self, partitions: &Assignment) -> Vec<(crate::request::TopicId, String, Vec<i32>)> {
-        let topics = partitions.topics().iter();
-        let named = topics.filter_map(|(topic_id, partitions)| {
-            Some((*topic_id, String::from(self.topics.name(*topic_id)?), partitions.clone()))
-        });
-        named.collect()
+    fn named(&self, partitions: &Assignment) -> Vec<NamedPartitions> {
+        let owned = |(id, name, numbers): (TopicId, &str, &[i32])| (id, String::from(name), numbers.to_vec());
+        self.topics.named(partitions).map(owned).collect()
     }
 }

@@ -113,7 +113,9 @@ impl Step<'_> {
             MemberState::Stable => format!("member {member_id} has all it shall have in epoch {}", after.member_epoch),
             _ => format!("member {member_id} is on its way to epoch {}", goal.epoch),
         };
-        let before = has_other.then(|| self.group.consumer_held(member_id, self.topics));
+        // It holds what it is to give up until it has.
+        let holds_other = has_other || after.pending_revocation != member.current.pending_revocation;
+        let before = holds_other.then(|| self.group.consumer_held(member_id, self.topics));
         self.set_current(member_id, after);
         if let Some(before) = before {
             self.tell_consumer_assigned(member_id, before);

@@ -71,7 +71,7 @@ impl Step<'_> {
     }
 
     /// Removes a member and tells of it. The group needs a new epoch then.
-    pub(super) fn remove_consumer(&mut self, member_id: &str, how: Departure, cause: &str) {
+    pub(crate) fn remove_consumer(&mut self, member_id: &str, how: Departure, cause: &str) {
         let member = self.group.consumer_culprit(member_id);
         let held = self.group.consumer_held(member_id, self.topics);
         self.forget_consumer(member_id);

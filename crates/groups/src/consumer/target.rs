@@ -8,6 +8,7 @@ use crate::request::TopicId;
 use crate::step::Step;
 use crate::topics::Topics;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -83,7 +84,17 @@ impl Step<'_> {
         self.record(StoredRecord::TargetEpoch(self.group.group_id.clone(), Some(epoch)));
         self.group.consumer.balance = balance.or_else(|| self.balance());
         debug_assert!(assign(self.assignor(), &self.subject()).is_empty(), "another look changes nothing");
-        self.settle_state("who shall have what is decided");
+        let cause = self.cause_of_target();
+        self.settle_state(&cause);
+    }
+
+    /// Why members get another assignment: who changes over to it is waited for, and that must not hide why.
+    fn cause_of_target(&self) -> String {
+        let decided = "who shall have what is decided";
+        match self.group.cause.as_str() {
+            why if self.group.state == GroupState::Assigning && !why.is_empty() => format!("{why}: {decided}"),
+            _ => decided.into(),
+        }
     }
 
     fn target(&self, member_id: &str) -> Assignment {

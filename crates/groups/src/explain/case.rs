@@ -20,6 +20,18 @@ pub struct PartitionFacts {
     pub readers: Vec<ReaderFacts>,
 }
 
+impl PartitionFacts {
+    /// The first offset that is to be read where this one is committed: older ones are gone.
+    pub fn unread_from(&self, committed: i64) -> i64 {
+        committed.max(self.log_start)
+    }
+
+    /// How many offsets are to be read where this one is committed.
+    pub fn lag(&self, committed: i64) -> i64 {
+        self.end.saturating_sub(self.unread_from(committed)).max(0)
+    }
+}
+
 /// A client that fetches from a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReaderFacts {
@@ -64,16 +76,10 @@ impl<'a> Case<'a> {
         group: &'a ExplainedGroup,
         facts: &'a BTreeMap<(String, i32), PartitionFacts>,
     ) -> Vec<Self> {
-        let offsets: BTreeMap<_, _> = group.offsets.iter().map(|o| ((o.topic.as_str(), o.partition), o)).collect();
-        let mut owners = BTreeMap::new();
-        for member in &group.members {
-            for (topic, partitions) in &member.held {
-                owners.extend(partitions.iter().map(|&partition| ((topic.as_str(), partition), member)));
-            }
-        }
+        let owners = group.owners();
         let cases = facts.iter().map(|((topic, partition), facts)| {
-            let key = (topic.as_str(), *partition);
-            let (offset, owner) = (offsets.get(&key).copied(), owners.get(&key).copied());
+            let offset = group.offset(topic, *partition);
+            let owner = owners.get(&(topic.as_str(), *partition)).copied();
             Case { now_ms, group, topic, partition: *partition, offset, owner, facts }
         });
         cases.filter(|case| case.offset.is_some() || case.owner.is_some()).collect()
@@ -81,16 +87,19 @@ impl<'a> Case<'a> {
 
     /// How many offsets are to be read; `None` if nothing was ever committed.
     pub(super) fn lag(&self) -> Option<i64> {
-        let from = self.offset?.offset.max(self.facts.log_start);
-        Some(self.facts.end.saturating_sub(from).max(0))
+        Some(self.facts.lag(self.offset?.offset))
     }
 
-    /// The reader that may be the owner and was heard of last, and how many members it may be.
-    pub(super) fn reader(&self) -> Option<(&ReaderFacts, usize)> {
+    /// The reader that may be the owner and was heard of last.
+    pub(super) fn reader(&self) -> Option<&ReaderFacts> {
         let owner = self.owner?;
         let mine = self.facts.readers.iter().filter(|reader| reader.may_be(&owner.who));
-        let reader = mine.max_by_key(|reader| reader.last_fetch_ms)?;
-        let alike = self.group.members.iter().filter(|member| reader.may_be(&member.who)).count();
-        Some((reader, alike))
+        mine.max_by_key(|reader| reader.last_fetch_ms)
+    }
+
+    /// How many members that reader may be.
+    pub(super) fn alike(&self) -> usize {
+        let may_be = |member: &&ExplainedMember| self.reader().is_some_and(|reader| reader.may_be(&member.who));
+        self.group.members.iter().filter(may_be).count()
     }
 }

@@ -35,8 +35,12 @@ fn moved(before: Option<i64>, to: i64, was_seen: bool, seen: &Seen) -> Option<(O
     if let Some(from) = before.filter(|&from| to < from) {
         return Some((Some(from), to, 0, false));
     }
-    let is_known = was_seen || before.is_none();
-    let read = seen.read.as_deref().filter(|_| is_known)?;
+    let read = seen.read.as_deref()?;
+    // What was read before the watch began is not known: of an earlier process, over another name, or before the broker started.
+    let begins = read.first().map_or(i64::MAX, |(start, _)| *start);
+    if before.is_some_and(|before| !was_seen || begins > before) {
+        return None;
+    }
     let from = before.or(seen.log_start)?;
     let (first, last, not_read) = gaps(from, to, read)?;
     // Only the first commit of all says nothing of where it was before.
@@ -84,7 +88,7 @@ mod tests {
     fn what_was_jumped_over_is_counted() {
         assert_eq!(moved(Some(512), 950, true, &seen(&[(0, 512), (900, 960)])), Some((Some(512), 900, 388, true)));
         assert_eq!(moved(None, 950, false, &seen(&[(900, 960)])), Some((None, 900, 900, true)));
-        assert_eq!(moved(Some(0), 30, true, &seen(&[(10, 20)])), Some((Some(0), 30, 20, true)));
+        assert_eq!(moved(Some(0), 30, true, &seen(&[(0, 5), (10, 20)])), Some((Some(5), 30, 15, true)));
     }
 
     #[test]
@@ -96,6 +100,11 @@ mod tests {
     #[test]
     fn nothing_is_said_where_nothing_is_known() {
         assert_eq!(moved(Some(512), 900, true, &Seen::default()), None);
-        assert_eq!(moved(Some(512), 950, false, &seen(&[(900, 960)])), None, "it may have been read before a restart");
+        assert_eq!(moved(Some(512), 950, false, &seen(&[(0, 960)])), None, "it may have been read before a restart");
+        assert_eq!(
+            moved(Some(512), 950, true, &seen(&[(900, 960)])),
+            None,
+            "it may have been read before the watch began"
+        );
     }
 }

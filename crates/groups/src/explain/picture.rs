@@ -7,6 +7,7 @@ use crate::group::Group;
 use crate::request::TopicId;
 use crate::topics::Topics;
 use crate::waits::{Culprit, Wait, waits};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -72,22 +73,26 @@ pub struct ExplainedOffset {
 }
 
 impl ExplainedGroup {
-    /// The member that has a partition.
-    pub fn owner(&self, topic: &str, partition: i32) -> Option<&ExplainedMember> {
-        self.members.iter().find(|member| member.holds(topic, partition))
+    /// The member that has each partition, by topic and number.
+    pub fn owners(&self) -> BTreeMap<(&str, i32), &ExplainedMember> {
+        let mut owners = BTreeMap::new();
+        for member in &self.members {
+            for (topic, partitions) in &member.held {
+                owners.extend(partitions.iter().map(|&partition| ((topic.as_str(), partition), member)));
+            }
+        }
+        owners
+    }
+
+    /// The commit of a partition.
+    pub fn offset(&self, topic: &str, partition: i32) -> Option<&ExplainedOffset> {
+        let key = |offset: &ExplainedOffset| offset.topic.as_str().cmp(topic).then(offset.partition.cmp(&partition));
+        self.offsets.binary_search_by(key).ok().and_then(|at| self.offsets.get(at))
     }
 
     /// The member of that id.
     pub fn member(&self, member_id: &str) -> Option<&ExplainedMember> {
         self.members.iter().find(|member| member.who.member_id == member_id)
-    }
-}
-
-impl ExplainedMember {
-    /// Whether it has that partition.
-    pub fn holds(&self, topic: &str, partition: i32) -> bool {
-        let held = self.held.iter().find(|(name, _)| name == topic);
-        held.is_some_and(|(_, partitions)| partitions.binary_search(&partition).is_ok())
     }
 }
 

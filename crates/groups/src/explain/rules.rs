@@ -47,15 +47,9 @@ impl Case<'_> {
 
     fn find(&self, status: Status, text: String) -> Finding {
         Finding {
-            status,
-            certainty: Certainty::Known,
             place: Some((self.topic.into(), self.partition)),
             member: self.owner.map(|owner| owner.who.clone()),
-            since_ms: None,
-            text,
-            evidence: Vec::new(),
-            likely: String::new(),
-            next: Vec::new(),
+            ..group_finding(status, text)
         }
     }
 
@@ -65,7 +59,8 @@ impl Case<'_> {
 
     /// Where somebody can look at the next record.
     fn look(&self, offset: i64) -> String {
-        format!("ottla consume {} --partition {} --from {offset} --count 1", self.topic, self.partition)
+        let (topic, partition) = (self.topic, self.partition);
+        format!("kafka-console-consumer.sh --topic {topic} --partition {partition} --offset {offset} --max-messages 1")
     }
 }
 
@@ -86,19 +81,20 @@ fn group_finding(status: Status, text: String) -> Finding {
 /// It has records to fetch and does not fetch them.
 fn starved(case: &Case<'_>) -> Option<Finding> {
     let owner = case.owner.filter(|_| case.group.state == GroupState::Stable)?;
-    let (position, last_ms, alike) = match case.reader() {
-        Some((reader, alike)) => (reader.position, reader.last_fetch_ms, alike),
-        None => (case.offset.map_or(case.facts.log_start, |offset| offset.offset), case.group.since_ms, 1),
+    let (position, last_ms) = match case.reader() {
+        Some(reader) => (reader.position, reader.last_fetch_ms),
+        None => (case.offset.map_or(case.facts.log_start, |offset| offset.offset), case.group.since_ms),
     };
-    let waiting = case.facts.end.saturating_sub(position.max(case.facts.log_start));
+    let waiting = case.facts.lag(position);
     let silent_ms = case.now_ms.saturating_sub(last_ms.max(case.group.since_ms));
-    if waiting <= 0 || silent_ms < STARVED_AFTER_MS {
+    if waiting <= 0 || silent_ms < STARVED_AFTER_MS || has_work(case, position) {
         return None;
     }
     let text = format!("{} is assigned but not fetched for {}", case.name(), duration(silent_ms));
     let mut finding =
         Finding { certainty: Certainty::Inferred, since_ms: Some(last_ms), ..case.find(Status::Starved, text) };
     finding.evidence.push(format!("{} records can be fetched and nobody like its owner asks for them", count(waiting)));
+    let alike = case.alike();
     if alike > 1 {
         finding.evidence.push(format!("{alike} members have this client id and address: it may be any of them"));
     }
@@ -108,15 +104,29 @@ fn starved(case: &Case<'_>) -> Option<Finding> {
     Some(finding)
 }
 
+/// It was given records that it has not committed yet: it may be busy with them, and clients fetch no more meanwhile. Whether it gets on
+/// with them is what its commits say.
+fn has_work(case: &Case<'_>, position: i64) -> bool {
+    // Of one that does not commit here nobody can say.
+    case.reader().is_some() && case.offset.is_some_and(|offset| offset.offset < position)
+}
+
 /// It committed regularly and does not any more, though there is more to read.
 fn stopped(case: &Case<'_>) -> Option<Finding> {
     let progress = case.offset?.progress.as_ref()?;
     let (first, last) = (progress.points().next()?, progress.points().next_back()?);
     case.owner.filter(|_| case.lag().unwrap_or(0) > 0)?;
     let span_ms = last.at_ms.saturating_sub(first.at_ms);
-    let patience_ms = if progress.points().len() > 1 { span_ms.max(STOPPED_AFTER_MS) } else { STOPPED_AFTER_ONE_MS };
+    let times: Vec<i64> = progress.points().map(|point| point.at_ms).collect();
+    let longest_ms = times.windows(2).map(|pair| pair.iter().rev().copied().reduce(|b, a| b - a).unwrap_or(0)).max();
+    let patience_ms = match longest_ms {
+        Some(longest_ms) => span_ms.max(longest_ms.saturating_mul(2)).max(STOPPED_AFTER_MS),
+        None => STOPPED_AFTER_ONE_MS,
+    };
     let last_ms = case.offset?.committed_at_ms;
-    let silent_ms = case.now_ms.saturating_sub(last_ms);
+    // It cannot commit what has only just come.
+    let waits_since_ms = case.facts.unread_since_ms.unwrap_or(last_ms).max(last_ms);
+    let silent_ms = case.now_ms.saturating_sub(waits_since_ms);
     if silent_ms <= patience_ms {
         return None;
     }
@@ -135,19 +145,18 @@ fn stalled(case: &Case<'_>) -> Option<Finding> {
     let progress = offset.progress.as_ref()?;
     let since_ms = progress.unchanged_since_ms;
     let stays_ms = case.now_ms.saturating_sub(since_ms);
+    let again_ms = offset.committed_at_ms.saturating_sub(since_ms);
     let behind = progress.points().all(|point| point.lag().is_none_or(|lag| lag > 0)) && case.lag().unwrap_or(0) > 0;
-    if !behind || progress.unchanged_commits < STALLED_COMMITS || stays_ms < STALLED_AFTER_MS {
+    if !behind || progress.unchanged_commits < STALLED_COMMITS || again_ms < STALLED_AFTER_MS {
         return None;
     }
     let text = format!("{} commits but does not advance for {}", case.name(), duration(stays_ms));
     let mut finding = Finding { since_ms: Some(since_ms), ..case.find(Status::Stall, text) };
     let commits = count(i64::from(progress.unchanged_commits));
     finding.evidence.push(format!("offset {} was committed {commits} times", count(offset.offset)));
-    if let Some((reader, _)) = case.reader() {
+    if let Some(reader) = case.reader() {
         let ago = duration(case.now_ms.saturating_sub(reader.last_fetch_ms));
-        finding
-            .evidence
-            .push(format!("its owner fetches, last {ago} ago, and has records up to {}", count(reader.position)));
+        finding.evidence.push(format!("its owner fetched {ago} ago, and has records up to {}", count(reader.position)));
     }
     finding.evidence.push(case.records_wait());
     let (at, name) = (offset.offset, case.name());
@@ -158,12 +167,16 @@ fn stalled(case: &Case<'_>) -> Option<Finding> {
     Some(finding)
 }
 
-/// Its commits went back within the window.
+/// Its commits went back within the window, and are not where they were yet.
 fn rewound(case: &Case<'_>) -> Option<Finding> {
     let progress = case.offset?.progress.as_ref()?;
     let points: Vec<&Point> = progress.points().collect();
     let back = points.windows(2).rev().find(|pair| matches!(pair, [a, b] if b.offset < a.offset))?;
     let [before, after] = back else { return None };
+    let is_over = points.last().is_some_and(|last| last.offset >= before.offset);
+    if is_over {
+        return None;
+    }
     let again = count(before.offset.saturating_sub(after.offset));
     let text = format!("{} went back: {again} records are read again", case.name());
     let mut finding = Finding { since_ms: Some(after.at_ms), ..case.find(Status::Rewind, text) };

@@ -9,17 +9,11 @@ use super::bytes::{Reader, Writer};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-const KEY_VERSION: i16 = 2;
+pub(super) const KEY_VERSION: i16 = 2;
 const VERSION: i16 = 3;
 const MAX_VERSION: i16 = 4;
 /// What a member takes at least, in any version: three strings, a timeout and two byte strings.
 const LEAST_MEMBER_BYTES: usize = 3 + 4 + 2;
-
-pub(super) fn encode_key(group_id: &str) -> Vec<u8> {
-    let mut writer = Writer::with_version(KEY_VERSION);
-    writer.string(group_id);
-    writer.into_bytes()
-}
 
 pub(super) fn decode_key(mut reader: Reader<'_>) -> Result<String, RecordError> {
     let group_id = reader.string(false)?;

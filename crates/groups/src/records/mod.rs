@@ -66,9 +66,10 @@ impl StoredRecord {
             StoredRecord::Offset(key, value) => {
                 Record { key: key.encode(), value: value.as_ref().map(CommittedOffset::encode) }
             }
-            StoredRecord::Group(group_id, value) => {
-                Record { key: group_metadata::encode_key(group_id), value: value.as_ref().map(GroupMetadata::encode) }
-            }
+            StoredRecord::Group(group_id, value) => Record {
+                key: consumer::group_key(group_metadata::KEY_VERSION, group_id),
+                value: value.as_ref().map(GroupMetadata::encode),
+            },
             StoredRecord::GroupEpoch(group_id, value) => {
                 Record { key: consumer::group_key(consumer::EPOCH_KEY, group_id), value: value.map(GroupEpoch::encode) }
             }
@@ -88,9 +89,10 @@ impl StoredRecord {
                 key: consumer::member_key(consumer::CURRENT_KEY, group_id, member_id),
                 value: value.as_ref().map(CurrentAssignment::encode),
             },
-            StoredRecord::FormerOffsets(group_id, value) => {
-                Record { key: reset::encode_key(group_id), value: value.as_ref().map(FormerOffsets::encode) }
-            }
+            StoredRecord::FormerOffsets(group_id, value) => Record {
+                key: consumer::group_key(reset::KEY_VERSION, group_id),
+                value: value.as_ref().map(FormerOffsets::encode),
+            },
             StoredRecord::Unknown { key_version } => Record { key: key_version.to_be_bytes().to_vec(), value: None },
         }
     }
@@ -113,7 +115,7 @@ impl StoredRecord {
             }
             key_version @ (3 | 5..=8) => consumer::decode(key_version, reader, value),
             reset::KEY_VERSION => {
-                let group_id = reset::decode_key(reader)?;
+                let group_id = group_metadata::decode_key(reader)?;
                 Ok(StoredRecord::FormerOffsets(group_id, value.map(FormerOffsets::decode).transpose()?))
             }
             key_version => Ok(StoredRecord::Unknown { key_version }),

@@ -33,18 +33,6 @@ pub struct FormerOffset {
     pub offset: i64,
 }
 
-pub(super) fn encode_key(group_id: &str) -> Vec<u8> {
-    let mut writer = Writer::with_version(KEY_VERSION);
-    writer.string(group_id);
-    writer.into_bytes()
-}
-
-pub(super) fn decode_key(mut reader: Reader<'_>) -> Result<String, RecordError> {
-    let group_id = reader.string(false)?;
-    reader.finish()?;
-    Ok(group_id)
-}
-
 impl FormerOffsets {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::with_version(VERSION);

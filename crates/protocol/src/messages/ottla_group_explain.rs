@@ -1,6 +1,6 @@
 //! OttlaGroupExplain (key 20000): why a group stands where it stands. Ottla's own; `docs/explain.md` has the shape of the JSON.
 
-use crate::{ErrorCode, Str};
+use crate::{Blob, ErrorCode, Str};
 
 messages! {
     api OttlaGroupExplain<'a>, versions 0..=0, flexible 0;
@@ -20,7 +20,7 @@ messages! {
         throttle_time_ms: i32 [0..],
         error_code: ErrorCode [0..],
         error_message: Option<Str<'a>> [0..],
-        /// Empty with an error.
-        json: Str<'a> [0..],
+        /// Text in UTF-8, which may be longer than a string; empty with an error.
+        json: Blob<'a> [0..],
     }
 }

@@ -366,9 +366,14 @@ impl Checks {
         }
     }
 
+    /// How often a group of that name has begun anew.
+    pub(super) fn life(&self, group_id: &str) -> u32 {
+        self.lives.get(group_id).copied().unwrap_or(0)
+    }
+
     /// A generation by a name that no other generation has.
     fn name(&self, group_id: &str, generation_id: i32) -> (String, i32) {
-        (format!("{group_id}, life {}", self.lives.get(group_id).unwrap_or(&0)), generation_id)
+        (format!("{group_id}, life {}", self.life(group_id)), generation_id)
     }
 
     fn generation_recorded(&mut self, group_id: &str, metadata: &GroupMetadata) {
@@ -455,7 +460,7 @@ impl Checks {
     pub(super) fn crashed(&mut self, log: &[Record]) {
         let (mut commits, mut assignments) = (BTreeSet::new(), BTreeSet::new());
         self.consumers.clear();
-        self.removed.clear();
+        let removed = core::mem::take(&mut self.removed);
         self.is_replaying = true;
         (self.compacted, self.recorded, self.lives) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for record in log {
@@ -482,7 +487,7 @@ impl Checks {
                 self.fail(format!("an assignment was told and is lost: {assigned:?}"));
             }
         }
-        self.epochs_survive();
+        self.epochs_survive(&removed);
         self.open.clear();
         self.connections.heard.clear();
         self.heard.clear();

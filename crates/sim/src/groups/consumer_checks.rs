@@ -4,7 +4,7 @@ use super::client::{Client, Phase};
 use super::consumer_client::{TOPIC_ID, partitions_of};
 use ottla_groups::records::{CurrentAssignment, StoredRecord};
 use ottla_groups::{Answer, CommitOffsets, ConsumerHeartbeat, Request};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Checks {
     /// What the log says that each member of a group has.
@@ -111,8 +111,12 @@ impl Checks {
     }
 
     /// Whoever was told an epoch is in it or in a later one, or was put out by something that is in the log.
-    pub(super) fn epochs_survive(&mut self) {
+    /// One that was removed may have come back under its own id, to a group that counts from the beginning.
+    pub(super) fn epochs_survive(&mut self, removed: &BTreeSet<(String, String)>) {
         for (group_id, member_id, told) in core::mem::take(&mut self.epochs) {
+            if removed.contains(&(group_id.clone(), member_id.clone())) {
+                continue;
+            }
             let key = StoredRecord::Current(group_id.clone(), member_id.clone(), None).encode().key;
             let lost = match self.compacted.get(&key).map(StoredRecord::decode) {
                 None => told >= 0,

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 /// Which resets there were.
 #[derive(Default)]
 pub(super) struct Resets {
-    /// The group's generation or epoch before resets that were decided but are not acknowledged yet.
-    decided: BTreeMap<Ticket, i32>,
+    /// Of resets that were decided but are not acknowledged yet: the group's life, and its generation or epoch before.
+    decided: BTreeMap<Ticket, (u32, i32)>,
     /// The same of acknowledged ones, by group and partition.
     done: BTreeMap<(String, i32), i32>,
 }
@@ -25,15 +25,19 @@ impl Checks {
     /// The coordinator decided; what it emitted is not in the log yet.
     pub(super) fn reset_decided(&mut self, ticket: Ticket, request: &Request, answer: &Answer) {
         let (Request::ResetOffsets(request), Answer::ResetOffsets(Ok(_))) = (request, answer) else { return };
-        let before = self.generation_or_epoch(&request.group_id);
+        let before = (self.life(&request.group_id), self.generation_or_epoch(&request.group_id));
         self.resets.decided.insert(ticket, before);
     }
 
     /// A reset is acknowledged: its offsets are committed, and no commit of before may undo them.
     pub(super) fn reset_released(&mut self, ticket: Ticket, request: &ResetOffsets, results: &[ResetResult]) {
-        let Some(before) = self.resets.decided.remove(&ticket) else { return };
+        let Some((life, before)) = self.resets.decided.remove(&ticket) else { return };
+        // Of a group that has begun anew meanwhile, generations count from the beginning.
+        let goes_on = life == self.life(&request.group_id);
         for result in results {
-            self.resets.done.insert((request.group_id.clone(), result.partition), before);
+            if goes_on {
+                self.resets.done.insert((request.group_id.clone(), result.partition), before);
+            }
             let (group_id, topic) = (request.group_id.clone(), result.topic.clone());
             if result.to >= 0 {
                 self.acknowledged.push((OffsetKey { group_id, topic, partition: result.partition }, result.to));

@@ -124,15 +124,14 @@ impl Step<'_> {
         if let Some(live) = self.group.consumer.members.get_mut(&member_id) {
             live.classic = LiveClassic::of(&after);
             live.software.clone_from(&client.software);
-            live.reason = request.reason.clone().filter(|reason| !reason.is_empty());
+            live.reason = request.said_reason();
         }
         if after != before {
             self.record(StoredRecord::ConsumerMember(self.group.group_id.clone(), member_id.clone(), Some(after)));
         }
         self.hear(&member_id);
         if is_new {
-            let (member, reason) = (self.group.consumer_culprit(&member_id), request.reason.clone());
-            let reason = reason.filter(|reason| !reason.is_empty());
+            let (member, reason) = (self.group.consumer_culprit(&member_id), request.said_reason());
             self.tell(GroupEventKind::MemberJoined { member, reason, again: false });
         }
         if reads_other {

@@ -67,8 +67,7 @@ impl Step<'_> {
         let said = classic.and_then(|classic| classic.protocols.first());
         let version =
             said.and_then(|protocol| Subscription::read(&protocol.metadata).ok()).map_or(0, |said| said.version);
-        let named = self.named(partitions);
-        write_assignment(version, named.iter().map(|(_, name, partitions)| (name.as_str(), partitions.as_slice())))
+        write_assignment(version, self.topics.named(partitions).map(|(_, name, partitions)| (name, partitions)))
     }
 
     fn seat_classic(&mut self, member_id: &str, member: &DurableMember) {
@@ -80,18 +79,12 @@ impl Step<'_> {
             client_id: metadata.client_id,
             client_host: metadata.client_host,
             software: self.group.consumer.members.get(member_id).and_then(|live| live.software.clone()),
-            reason: None,
             rebalance_timeout_ms: u64::try_from(metadata.rebalance_timeout_ms).unwrap_or(0),
             session_timeout_ms: u64::try_from(classic.session_timeout_ms).unwrap_or(0),
             protocols: classic.protocols,
-            join: None,
-            sync: None,
-            owes_sync: false,
-            is_new: false,
             knows_id: true,
-            deadline_ms: None,
             last_seen_ms: self.now.wall_ms,
-            arrival: 0,
+            ..Member::default()
         });
         self.group.renew_session(self.now, member_id);
     }
@@ -101,13 +94,7 @@ impl Step<'_> {
         let members =
             self.group.durable.consumer().map(|consumer| consumer.members.keys().cloned().collect::<Vec<_>>());
         for member_id in members.unwrap_or_default() {
-            let group_id = || self.group.group_id.clone();
-            let gone = [
-                StoredRecord::Current(group_id(), member_id.clone(), None),
-                StoredRecord::Target(group_id(), member_id.clone(), None),
-                StoredRecord::ConsumerMember(group_id(), member_id, None),
-            ];
-            gone.into_iter().for_each(|record| self.record(record));
+            self.record_gone(&member_id);
         }
         self.forget_consumer_group();
     }

@@ -1,0 +1,287 @@
+"""What happens to groups in a life: all members are replaced one after the other, many come at once, the broker is killed.
+
+In each no record is lost, and none is processed again that was committed. Where the broker is Ottla, the group's timeline must tell
+the same story.
+"""
+
+import collections
+import threading
+
+import brokers
+import wire
+from test_seed import LONG_SESSION_MS, stable, topic_with
+from test_lost_connection import LONG_SESSION
+from world import ClientError
+
+PARTITIONS = 8
+ENOUGH = 40
+"""So many records are to be processed between two changes: members work, and do not only rebalance."""
+
+
+class Load:
+    """Somebody who produces all the time, to all partitions in turn."""
+
+    def __init__(self, world, partitions):
+        self.client = world.client("load")
+        self.partitions = partitions
+        self.acknowledged = {}
+        """Values by partition and offset."""
+        self.sent = 0
+        self.failures = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._over.is_set():
+            partition, values = self.sent % self.partitions, [f"{self.sent}-{number}" for number in range(3)]
+            self.sent += 1
+            try:
+                offsets = self.client.do("produce", topic="topic", partition=partition, values=values, codec="none", keys=None, timestamp_ms=None)
+            except ClientError as failure:  # these values may be there or not; they were never acknowledged
+                self.failures.append(failure)
+                continue
+            self.acknowledged.update({(partition, offset): value for offset, value in zip(offsets, values)})
+
+    def end(self):
+        """Send no more; what was begun is finished."""
+        self._over.set()
+        self._thread.join()
+
+
+def processed(members):
+    """All that was processed, in the order of time."""
+    return sorted((record for member in members for record in list(member.records)), key=lambda record: record.at_s)
+
+
+def go_on(world, members, what):
+    """Wait until so many more records have been processed."""
+    before = len(processed(members))
+    world.wait(lambda: len(processed(members)) >= before + ENOUGH, f"records to be processed {what}")
+
+
+def finish(world, load, members, group="group"):
+    """The load ends; the members process and commit everything."""
+    load.end()
+    ends = {partition: wire.bounds(world.broker.address, "topic", partition)[1] for partition in range(load.partitions)}
+
+    def all_committed():
+        committed = collections.defaultdict(int)
+        for member in members:
+            for commit in list(member.commits):
+                committed[commit.partition] = max(committed[commit.partition], commit.offset)
+        return all(committed[partition] >= end for partition, end in ends.items())
+
+    world.wait(all_committed, "everything to be processed and committed")
+    check_nothing_lost(load, members, ends)
+    check_nothing_again(members)
+
+
+def check_nothing_lost(load, members, ends):
+    """Every offset of the log was processed, and every acknowledged record is what was sent."""
+    got = {(record.partition, record.offset): record.value for record in processed(members)}
+    missing = [(partition, offset) for partition, end in ends.items() for offset in range(end) if (partition, offset) not in got]
+    assert not missing, missing[:10]
+    assert load.acknowledged and load.acknowledged.items() <= got.items()
+
+
+def check_nothing_again(members):
+    """No record was processed after a commit past it had been answered."""
+    commits = sorted((commit for member in members for commit in member.commits), key=lambda commit: commit.at_s)
+    committed, place = collections.defaultdict(int), 0
+    for record in processed(members):
+        while place < len(commits) and commits[place].at_s < record.at_s:
+            committed[commits[place].partition] = max(committed[commits[place].partition], commits[place].offset)
+            place += 1
+        assert record.offset >= committed[record.partition], f"{record} was committed: {committed[record.partition]}\n{_who(members, record)}"
+
+
+def _who(members, record):
+    """Who got and committed what around a record that came again."""
+    told = []
+    for member in members:
+        told += [(other.at_s, f"{member} got {other.offset}") for other in member.records if other.partition == record.partition]
+        told += [(commit.at_s, f"{member} committed {commit.offset}") for commit in member.commits if commit.partition == record.partition]
+    return "\n".join(f"{at_s:.3f} {what}" for at_s, what in sorted(told) if abs(at_s - record.at_s) < 5)
+
+
+# --- the timeline ---
+
+class Story:
+    """A group's timeline, replayed: who is a member, and who owns what."""
+
+    def __init__(self, world, group="group"):
+        self.events = wire.explain(world.broker.address, group, "timeline")["events"]
+        self.members, self.owned = set(), {}
+        self.epoch = 0
+        for event in self.events:
+            getattr(self, "_" + event["event"], lambda event: None)(event)
+
+    def of(self, kind):
+        """All events of one kind."""
+        return [event for event in self.events if event["event"] == kind]
+
+    def _member_joined(self, event):
+        member_id = event["member"]["member_id"]
+        assert event["again"] == (member_id in self.members), event
+        self.members.add(member_id)
+
+    def _member_left(self, event):
+        self._gone(event)
+
+    def _member_removed(self, event):
+        self._gone(event)
+
+    def _gone(self, event):
+        member_id = event["member"]["member_id"]
+        assert member_id in self.members, f"it was no member: {event}"
+        self.members.remove(member_id)
+        assert partitions_of(event["held"]) == self.owned.pop(member_id, set()), f"it held something else: {event}"
+
+    def _static_member_replaced(self, event):
+        old, new = event["old_member_id"], event["new_member_id"]
+        assert old in self.members, event
+        self.members.remove(old)
+        self.members.add(new)
+        self.owned[new] = self.owned.pop(old, set())
+
+    def _state_changed(self, event):
+        assert event["epoch"] >= self.epoch, f"it was {self.epoch} already: {event}"
+        self.epoch = event["epoch"]
+
+    def _assigned(self, event):
+        assert event["left_out"] == 0
+        for change in event["members"]:
+            assert change["member_id"] in self.members, f"{change['member_id']} is no member: {event}"
+            assert partitions_of(change["before"]) == self.owned.get(change["member_id"], set()), f"it had something else: {event}"
+        for change in event["members"]:
+            self.owned[change["member_id"]] = partitions_of(change["after"])
+        owners = collections.Counter(partition for partitions in self.owned.values() for partition in partitions)
+        assert not owners or max(owners.values()) == 1, f"two owners: {owners} after {event}"
+
+    def _loaded(self, event):
+        assert event["members"] == len(self.members), event
+
+
+def partitions_of(held):
+    return {(topic, partition) for topic, partitions in held.items() for partition in partitions}
+
+
+def story_of(make_broker, world, members, count=None):
+    """The story, if the broker tells one: at its end these members own what they say."""
+    if make_broker is brokers.KafkaBroker:
+        return None
+
+    story = Story(world)
+    shares = [share for member in members for share in member.assignments.values()]
+    assert sorted(map(sorted, filter(None, story.owned.values()))) == sorted(map(sorted, filter(None, shares)))
+    assert len(story.members) == (count or len(members))
+    return story
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------
+
+def test_27_all_members_are_replaced_under_load_one_after_the_other(world, make_broker):
+    topic_with(world, PARTITIONS, **LONG_SESSION)
+    options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
+    running = [world.consumer("group", name=f"old{number}", **options) for number in range(3)]
+    everybody = list(running)
+    stable(world, "group", *running)
+    load = Load(world, PARTITIONS)
+    for number in range(3):
+        go_on(world, everybody, f"before member {number} is replaced")
+        running.pop(0).close()
+        replacement = world.consumer("group", name=f"new{number}", **options)
+        running.append(replacement)
+        everybody.append(replacement)
+        stable(world, "group", *running)
+    go_on(world, everybody, "by the new members")
+    finish(world, load, everybody)
+
+    story = story_of(make_broker, world, running)
+    if story:
+        assert len(story.of("member_left")) == 3, "nobody was removed: each said goodbye"
+        assert {event["cause"] for event in story.of("member_left")} == {"it left"}
+        assert not story.of("member_removed")
+        assert len({event["member"]["member_id"] for event in story.of("member_joined")}) == 6
+
+
+def test_28_static_members_are_replaced_under_load_and_keep_what_they_have(world, make_broker):
+    topic_with(world, PARTITIONS, **LONG_SESSION)
+    options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
+    running = [world.consumer("group", name=f"old{number}", instance=f"instance-{number}", **options) for number in range(3)]
+    everybody = list(running)
+    stable(world, "group", *running)
+    load = Load(world, PARTITIONS)
+    shares = [member.assignment for member in running]
+    for number in range(3):
+        go_on(world, everybody, f"before instance {number} is replaced")
+        # Of the classic protocol one dies without a word; the consumer protocol keeps its place locked until its session ends.
+        if number == 1 and not world.environment.is_consumer_protocol:
+            running[number].kill()
+        else:
+            running[number].close()
+        running[number] = world.consumer("group", name=f"new{number}", instance=f"instance-{number}", **options)
+        everybody.append(running[number])
+        stable(world, "group", *running)
+        assert [member.assignment for member in running] == shares, "each has what its instance had"
+    go_on(world, everybody, "by the new members")
+    finish(world, load, everybody)
+
+    story = story_of(make_broker, world, running)
+    if story:
+        assert not story.of("member_left") and not story.of("member_removed")
+        replaced = [event["group_instance_id"] for event in story.of("static_member_replaced")]
+        assert replaced == ["instance-0", "instance-1", "instance-2"]
+
+
+def test_29_fifty_members_come_at_once_and_half_of_them_die(world, make_broker):
+    topic_with(world, 50)
+    options = {"commit_each_poll": True, "commit_on_revoke": True}
+    staying = world.crowd("group", 25, name="staying", **options)
+    dying = world.crowd("group", 25, name="dying", **options)
+
+    def shared_out(members, *crowds):
+        shares = [share for crowd in crowds for share in list(crowd.assignments.values()) if share]
+        owned = [partition for share in shares for partition in share]
+        described = world.group("group")
+        return described.state == "Stable" and len(described.members) == len(shares) == members and len(owned) == len(set(owned)) == 50
+
+    world.wait(lambda: shared_out(50, staying, dying), "50 members with a partition each")
+    load = Load(world, 50)
+    go_on(world, [staying, dying], "by all of them")
+    dying.kill()
+    world.wait(lambda: shared_out(25, staying), "25 members with two partitions each")
+    go_on(world, [staying, dying], "by those who are left")
+    finish(world, load, [staying, dying])
+
+    story = story_of(make_broker, world, [staying], 25)
+    if story:
+        assert len({event["member"]["member_id"] for event in story.of("member_joined")}) == 50
+        removed = story.of("member_removed")
+        assert len(removed) == 25 and not story.of("member_left")
+        assert len({event["cause"] for event in removed}) == 1, removed
+
+
+def test_30_the_broker_is_killed_under_load_and_the_group_goes_on(world, make_broker):
+    topic_with(world, PARTITIONS, **LONG_SESSION)
+    options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
+    members = [world.consumer("group", name=f"member{number}", **options) for number in range(3)]
+    stable(world, "group", *members)
+    before = world.group("group")
+    load = Load(world, PARTITIONS)
+    go_on(world, members, "before the broker dies")
+    world.broker.kill()
+    world.broker.start()
+    go_on(world, members, "after the broker is back")
+    stable(world, "group", *members)
+    assert set(world.group("group").members) == set(before.members), "nobody had to join anew"
+    finish(world, load, members)
+
+    story = story_of(make_broker, world, members)
+    if story:
+        (loaded,) = story.of("loaded")
+        assert loaded["members"] == 3
+        assert not story.of("member_removed") and not story.of("member_left")
+        after = story.events[story.events.index(loaded) + 1:]
+        assert not [event for event in after if event["event"] in ("member_joined", "assigned", "state_changed")], after
