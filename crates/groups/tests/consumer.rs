@@ -63,13 +63,17 @@ impl Bench {
     }
 
     fn ask(&mut self, request: Request) -> Answer {
+        let answer = self.send(request);
+        self.check_replay();
+        answer
+    }
+
+    fn send(&mut self, request: Request) -> Answer {
         self.tickets += 1;
         let client = ClientInfo { client_id: "app".into(), host: "/10.0.0.1".into(), software: None, connection: None };
         let event = Event::Request { ticket: Ticket(self.tickets), client, request };
         let actions = self.coordinator.handle(self.now, event);
-        let answer = self.act(actions).expect("every request is answered");
-        self.check_replay();
-        answer
+        self.act(actions).expect("every request is answered")
     }
 
     /// Replaying the log gives what is there.
@@ -549,4 +553,28 @@ fn only_somebody_who_can_join_turns_a_group_to_the_classic_protocol() {
     assert_eq!(bench.described().state, GroupState::Empty);
     assert_eq!(join_error(bench.ask(classic_join(""))), Some(GroupError::MemberIdRequired));
     assert_eq!(bench.refused(lives("a", 2)), GroupError::GroupIdNotFound);
+}
+
+#[test]
+fn who_waits_for_partitions_asks_soon_and_the_less_often_the_more_members_there_are() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.beat(join("a", "t4")).unwrap().heartbeat_interval_ms, 5_000);
+    assert_eq!(bench.beat(join("b", "t4")).unwrap().heartbeat_interval_ms, 500);
+    assert_eq!(bench.beat(lives("a", 2)).unwrap().heartbeat_interval_ms, 5_000, "it has nothing to wait for");
+    assert_eq!(bench.beat(owns("a", 2, &[0, 1])).unwrap().heartbeat_interval_ms, 5_000);
+    assert_eq!(bench.beat(lives("b", 3)).unwrap().heartbeat_interval_ms, 5_000, "it has got them");
+    for number in 3..600 {
+        bench.send(Request::ConsumerHeartbeat(join(&format!("m{number}"), "t7")));
+    }
+    // Nobody has given up anything for it.
+    assert_eq!(bench.beat(join("waits", "t4")).unwrap().heartbeat_interval_ms, 600);
+}
+
+#[test]
+fn where_a_lost_connection_ends_a_membership_everybody_asks_twice_in_that_time() {
+    let with = |grace_ms| Bench::with(Settings { lost_connection_grace_ms: Some(grace_ms), ..Settings::default() });
+    let interval_ms = |grace_ms| with(grace_ms).beat(join("a", "t4")).unwrap().heartbeat_interval_ms;
+    assert_eq!(interval_ms(800), 400);
+    assert_eq!(interval_ms(10), 100);
+    assert_eq!(interval_ms(60_000), 5_000);
 }

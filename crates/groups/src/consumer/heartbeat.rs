@@ -12,6 +12,11 @@ use crate::step::Step;
 use alloc::format;
 use alloc::string::String;
 
+/// How soon a member asks again that waits for partitions, in milliseconds.
+const SOON_MS: i32 = 500;
+/// How soon at most others do, in milliseconds.
+const SOONEST_MS: i32 = 100;
+
 impl Step<'_> {
     pub(crate) fn consumer_heartbeat(&mut self, ticket: Ticket, client: &ClientInfo, request: ConsumerHeartbeat) {
         let before = self.actions.len();
@@ -51,7 +56,7 @@ impl Step<'_> {
         ConsumerHeartbeatAnswer {
             member_epoch: request.member_epoch,
             member_id: request.member_id,
-            heartbeat_interval_ms: self.config.consumer_heartbeat_interval_ms,
+            heartbeat_interval_ms: self.heartbeat_interval_ms(MemberState::Stable),
             assignment: None,
         }
     }
@@ -82,9 +87,23 @@ impl Step<'_> {
         Ok(ConsumerHeartbeatAnswer {
             member_epoch: current.member_epoch,
             member_id,
-            heartbeat_interval_ms: self.config.consumer_heartbeat_interval_ms,
+            heartbeat_interval_ms: self.heartbeat_interval_ms(current.state),
             assignment,
         })
+    }
+
+    /// When a member shall ask again. One that waits for partitions which others still have asks soon, because nothing else tells it
+    /// that they are free. Where a lost connection ends a membership early, all ask twice in that time: so they are heard of over another
+    /// connection if their own was lost, and hear soon of others who are gone. The more members, the less often, so that a large group does not cost more by it.
+    fn heartbeat_interval_ms(&self, state: MemberState) -> i32 {
+        let usual_ms = self.config.consumer_heartbeat_interval_ms;
+        let grace_ms = self.config.lost_connection_grace_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX));
+        let soon_ms = match state {
+            MemberState::UnreleasedPartitions => Some(SOON_MS),
+            _ => grace_ms.map(|ms| (ms / 2).max(SOONEST_MS)),
+        };
+        let members = i32::try_from(self.group.consumer.members.len()).unwrap_or(i32::MAX);
+        soon_ms.map_or(usual_ms, |soon_ms| usual_ms.min(soon_ms.max(members)))
     }
 
     /// What a member has.

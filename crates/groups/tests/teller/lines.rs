@@ -168,7 +168,11 @@ fn answer(answer: &Answer) -> String {
         }
         Answer::ConsumerHeartbeat(Ok(answer)) => {
             let given = answer.assignment.as_ref().map_or(String::new(), |given| format!(", has {}", topics(given)));
-            format!("epoch {}{given}", answer.member_epoch)
+            let soon = match answer.heartbeat_interval_ms {
+                0 | 5_000 => String::new(),
+                soon_ms => format!(", asks again in {soon_ms} ms"),
+            };
+            format!("epoch {}{given}{soon}", answer.member_epoch)
         }
         Answer::DescribeConsumerGroup(_) | Answer::ExplainGroups(_) | Answer::ResetOffsets(_) => format!("{answer:?}"),
     }

@@ -93,7 +93,8 @@ declare! { GROUPS:
     .more(
         "When the connection over which a member was heard of last is closed by its peer or breaks, and no request of that member comes over \
          another one in this time, it is removed as at the end of its session: others take over from a process that was killed. Give it \
-         more than the heartbeat interval of the clients, who may come back no sooner. Static members keep their session.",
+         more than the heartbeat interval of clients of the classic protocol, who may come back no sooner, and hear no sooner of others; those of \
+         the consumer protocol are told to ask twice in this time. Static members keep their session.",
     );
     GROUP_CONSUMER_MIGRATION_POLICY = Property::served(
         "group.consumer.migration.policy",
