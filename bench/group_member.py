@@ -9,6 +9,7 @@ same in all processes. The value of a record is when it was sent, on that clock.
 """
 
 import json
+import os
 import queue
 import sys
 import threading
@@ -18,7 +19,7 @@ import confluent_kafka
 
 POLL_S = 0.05
 COMMIT_EVERY_S = 0.1
-RECONNECT = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 100}
+RECONNECT = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 100, "metadata.recovery.strategy": "none"}
 """So that it is the broker that is measured, not how long a client keeps away from it."""
 
 
@@ -34,6 +35,7 @@ class Member:
     def __init__(self, topic, settings):
         self.owned = set()
         self.commits_at = 0.0
+        self.uncommitted = False
         common = {"auto.offset.reset": "earliest", "enable.auto.commit": False, "on_commit": self.committed}
         self.consumer = confluent_kafka.Consumer({**RECONNECT, **common, "error_cb": complain, **settings})
         self.consumer.subscribe([topic], on_assign=self.assigned, on_revoke=self.revoked, on_lost=self.revoked)
@@ -63,8 +65,11 @@ class Member:
             message = self.consumer.poll(0)
         if sent:
             tell("records", sent=sent)
-        if time.monotonic() >= self.commits_at:
+            self.uncommitted = True
+        # Never without a reason: a commit before the first assignment puts off librdkafka's next heartbeat (2.16).
+        if self.uncommitted and self.owned and time.monotonic() >= self.commits_at:
             self.commits_at = time.monotonic() + COMMIT_EVERY_S
+            self.uncommitted = False
             self.commit()
 
     def commit(self):
@@ -102,7 +107,8 @@ def be_member(topic, settings):
 
 
 def load(bootstrap, topic, partitions, per_second):
-    """Until it is killed. What cannot be sent yet waits in the client."""
+    """Until stdin is closed. What cannot be sent yet waits in the client."""
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
     producer = confluent_kafka.Producer({**RECONNECT, "bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 0, "error_cb": complain})
     began, number = time.monotonic(), 0
     while True:
