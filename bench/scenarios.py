@@ -21,8 +21,8 @@ MANY = 9_999
 class Figure:
     """One number: what it is called, its unit, and what it is held against."""
 
-    def __init__(self, name, unit, bar=None, ratio=None, higher=False):
-        self.name, self.unit, self.higher = name, unit, higher
+    def __init__(self, name, unit, bar=None, ratio=None, higher=False, of=statistics.median):
+        self.name, self.unit, self.higher, self.of = name, unit, higher, of
         self.bar = bar
         """A bound of its own: at most that (or at least, where `higher`)."""
         self.ratio = ratio
