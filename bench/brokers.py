@@ -26,6 +26,8 @@ class Broker:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.more = more
         self.process = None
+        self.began_s = 0.0
+        """When its process was made, on the clock that all processes share."""
 
     def __enter__(self):
         self.start()
@@ -40,10 +42,13 @@ class Broker:
 
     def start(self):
         """Starts, and answers the seconds until the first answer."""
-        port = free_port()
-        self.address = ("127.0.0.1", port)
+        self.address = ("127.0.0.1", free_port())
+        return self.start_again()
+
+    def start_again(self):
+        """The same at the address that it had."""
         with open(self.folder / "log", "ab") as log:
-            began = time.perf_counter()
+            began, self.began_s = time.perf_counter(), time.monotonic()
             self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         while True:
             try:
@@ -74,6 +79,12 @@ class Broker:
                 if attempt == 49:
                     raise
                 time.sleep(0.2)
+
+    def alter_group(self, group, configs):
+        """Sets configs of a group, which need not exist yet."""
+        connection = self.connect()
+        wire.alter_group(connection, group, configs)
+        connection.close()
 
     def stop(self):
         """SIGTERM, and waits for the end."""

@@ -21,8 +21,8 @@ MANY = 9_999
 class Figure:
     """One number: what it is called, its unit, and what it is held against."""
 
-    def __init__(self, name, unit, bar=None, ratio=None, higher=False):
-        self.name, self.unit, self.higher = name, unit, higher
+    def __init__(self, name, unit, bar=None, ratio=None, higher=False, of=statistics.median):
+        self.name, self.unit, self.higher, self.of = name, unit, higher, of
         self.bar = bar
         """A bound of its own: at most that (or at least, where `higher`)."""
         self.ratio = ratio
@@ -30,11 +30,13 @@ class Figure:
 
 
 class Scenario:
-    """A load and its figures; `brokers` says how each of the two is started."""
+    """A load and its figures; `brokers` says how each of the two is started, here are the settings of both and those of Kafka alone."""
 
-    def __init__(self, about, run, figures, rounds=None, against_kafka=True, kafka_settings=()):
+    def __init__(self, about, run, figures, rounds=None, settings=(), kafka_settings=(), driver=True):
         self.about, self.run, self.figures = about, run, figures
-        self.rounds, self.against_kafka, self.kafka_settings = rounds, against_kafka, kafka_settings
+        self.rounds, self.settings, self.kafka_settings = rounds, settings, kafka_settings
+        self.driver = driver
+        """Whether its load comes from bench/driver."""
 
 
 def drive(broker, *arguments, topic="bench", partitions=3):

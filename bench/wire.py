@@ -3,7 +3,9 @@
 import socket
 import struct
 
-PRODUCE, FETCH, API_VERSIONS, CREATE_TOPICS = 0, 1, 18, 19
+PRODUCE, FETCH, API_VERSIONS, CREATE_TOPICS, INCREMENTAL_ALTER_CONFIGS = 0, 1, 18, 19, 44
+GROUP = 32
+"""The type of a resource that is a group."""
 
 
 class Connection:
@@ -49,6 +51,16 @@ def create_topic(connection, name, partitions):
     error = struct.unpack_from(">h", answer, 4 + 4 + 2 + len(name))[0]
     if error:
         raise RuntimeError(f"CreateTopics answers error {error}")
+
+
+def alter_group(connection, group, configs):
+    """Sets configs of a group."""
+    entries = b"".join(string(name) + b"\0" + string(str(value)) for name, value in configs.items())
+    body = struct.pack(">ib", 1, GROUP) + string(group) + struct.pack(">i", len(configs)) + entries + b"\0"
+    answer = connection.ask(INCREMENTAL_ALTER_CONFIGS, 0, body)
+    error = struct.unpack_from(">h", answer, 4 + 4)[0]
+    if error:
+        raise RuntimeError(f"IncrementalAlterConfigs answers error {error}")
 
 
 def fetch(name, partitions, wait_ms, session=0, epoch=-1, offset=0):
