@@ -201,7 +201,8 @@ def test_27_all_members_are_replaced_under_load_one_after_the_other(world, make_
     story = story_of(make_broker, world, running)
     if story:
         assert len(story.of("member_left")) == 3, "nobody was removed: each said goodbye"
-        assert {event["cause"] for event in story.of("member_left")} == {"it left"}
+        # Some clients say why.
+        assert {event["cause"] for event in story.of("member_left")} <= {"it left", "it left: the consumer is being closed"}
         assert not story.of("member_removed")
         assert len({event["member"]["member_id"] for event in story.of("member_joined")}) == 6
 

@@ -68,7 +68,7 @@ class Client:
         self._ended = False
         with open(log, "ab") as stderr:
             self.process = subprocess.Popen(
-                [str(environments.python_of(environment)), "-u", str(HERE / "client_process.py"), environment.family, bootstrap],
+                [*environments.command(environment), bootstrap],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=HERE, text=True)
         threading.Thread(target=self._listen, daemon=True).start()
 
