@@ -26,6 +26,9 @@ JAVA = HERE.parent / "java"
 JAVA_RELEASE = 17
 JAVA_OPTIONS = ("-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 """Many processes on few cores, each for seconds: what starts fast and stays small."""
+JAVA_LOG = {"defaultLogLevel": "warn", "log.org.apache.kafka.clients.consumer.internals": "info", "showDateTime": "true",
+            "dateTimeFormat": "HH:mm:ss.SSS"}
+"""What the end of a client's log shows when a test fails: what it does as a member."""
 
 
 class Environment(NamedTuple):
@@ -41,6 +44,11 @@ class Environment(NamedTuple):
     """The last Python version that has a binary package of this release."""
     is_consumer_protocol: bool = False
     """Its members use the consumer protocol of KIP-848."""
+
+    @property
+    def other_protocol(self):
+        """The same client with the other protocol for groups, or None where it has but one."""
+        return BY_NAME.get(self.name.removesuffix("-consumer") if self.is_consumer_protocol else f"{self.name}-consumer")
 
 
 CLIENTS = (
@@ -75,7 +83,8 @@ def command(environment):
         return [str(python_of(environment)), "-u", str(HERE / "client_process.py"), environment.family]
     folder = _folder(environment)
     protocol = "consumer" if environment.is_consumer_protocol else "classic"
-    return ["java", *JAVA_OPTIONS, "-cp", _class_path(folder), "ClientProcess", protocol]
+    log = [f"-Dorg.slf4j.simpleLogger.{name}={value}" for name, value in JAVA_LOG.items()]
+    return ["java", *JAVA_OPTIONS, *log, "-cp", _class_path(folder), "ClientProcess", protocol]
 
 
 def build(environment):

@@ -7,11 +7,13 @@ the same story.
 import collections
 import threading
 
+import pytest
+
 import brokers
 import wire
 from test_seed import LONG_SESSION_MS, stable, topic_with
 from test_lost_connection import LONG_SESSION
-from world import ClientError
+from world import CONSUMER_PROTOCOL, ClientError
 
 PARTITIONS = 8
 ENOUGH = 40
@@ -286,3 +288,37 @@ def test_30_the_broker_is_killed_under_load_and_the_group_goes_on(world, make_br
         assert not story.of("member_removed") and not story.of("member_left")
         after = story.events[story.events.index(loaded) + 1:]
         assert not [event for event in after if event["event"] in ("member_joined", "assigned", "state_changed")], after
+
+
+def test_31_the_group_goes_to_the_other_protocol_under_load_and_back(world, make_broker):
+    other = world.environment.other_protocol
+    if other is None:
+        pytest.skip("not applicable: this client has one protocol for groups")
+    topic_with(world, PARTITIONS, **{**CONSUMER_PROTOCOL, **LONG_SESSION})
+    options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
+    running = [world.consumer("group", name=f"old{number}", **options) for number in range(3)]
+    everybody = list(running)
+    stable(world, "group", *running)
+    load = Load(world, PARTITIONS)
+    for environment in (other, world.environment):
+        for number in range(3):
+            go_on(world, everybody, f"before another member comes as {environment.name}")
+            running.pop(0).close()
+            replacement = world.consumer("group", name=f"{environment.name}-{number}", environment=environment, **options)
+            running.append(replacement)
+            everybody.append(replacement)
+            # One member of the consumer protocol is enough.
+            world.is_consumer_group = any(member.environment.is_consumer_protocol for member in running)
+            stable(world, "group", *running)
+    go_on(world, everybody, "by those who came back")
+    finish(world, load, everybody)
+
+    story = story_of(make_broker, world, running)
+    if story:
+        there, back = story.of("migrated")
+        protocols = ("consumer", "classic") if world.environment.is_consumer_protocol else ("classic", "consumer")
+        assert (there["from"], there["to"]) == protocols and (back["to"], back["from"]) == protocols
+        upgrade, downgrade = (back, there) if world.environment.is_consumer_protocol else (there, back)
+        print(upgrade, downgrade)
+        assert len(story.of("member_left")) == 6 and not story.of("member_removed")
+        assert len({event["member"]["member_id"] for event in story.of("member_joined")}) == 9

@@ -252,6 +252,8 @@ class World:
         self.environment = environment
         self.folder = folder
         self._make_broker = make_broker
+        self.is_consumer_group = environment.is_consumer_protocol
+        """How the broker is asked for groups; a test with members of both protocols says what its group is now."""
         self.broker = None
         self.clients = []
         self.acts = []
@@ -327,7 +329,7 @@ class World:
 
     def group(self, name):
         """The group as the broker sees it."""
-        describe = wire.describe_consumer_group if self.environment.is_consumer_protocol else wire.describe_group
+        describe = wire.describe_consumer_group if self.is_consumer_group else wire.describe_group
         return describe(self.broker.address, name)
 
     def wait(self, condition, what, deadline_s=DEADLINE_S):
