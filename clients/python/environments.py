@@ -24,8 +24,9 @@ REPOSITORY = HERE.parent.parent
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target")
 JAVA = HERE.parent / "java"
 JAVA_RELEASE = 17
-JAVA_OPTIONS = ("-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
-"""Many processes on few cores, each for seconds: what starts fast and stays small."""
+JAVA_OPTIONS = ("-Xmx96m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto",
+                "-Xlog:disable", "-Xlog:all=warning:stderr")
+"""Many processes on few cores, each for seconds: what starts fast and stays small. And what Java itself has to say is no report."""
 JAVA_LOG = {"defaultLogLevel": "warn", "log.org.apache.kafka.clients.consumer.internals": "info", "showDateTime": "true",
             "dateTimeFormat": "HH:mm:ss.SSS"}
 """What the end of a client's log shows when a test fails: what it does as a member."""
@@ -82,15 +83,17 @@ def command(environment):
     if environment.family != "java":
         return [str(python_of(environment)), "-u", str(HERE / "client_process.py"), environment.family]
     folder = _folder(environment)
-    protocol = "consumer" if environment.is_consumer_protocol else "classic"
     log = [f"-Dorg.slf4j.simpleLogger.{name}={value}" for name, value in JAVA_LOG.items()]
-    return ["java", *JAVA_OPTIONS, *log, "-cp", _class_path(folder), "ClientProcess", protocol]
+    class_path = f"{folder / 'classes'}:{folder / 'jars' / '*'}"
+    return ["java", *JAVA_OPTIONS, *log, "-cp", class_path, "ClientProcess", "consumer" if environment.is_consumer_protocol else "classic"]
 
 
 def build(environment):
     """Make the environment unless it is there already. Raises CannotBuild."""
     folder = _folder(environment)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if environment.family == "java":
+        _need("java", "default-jdk-headless")
     with open(folder.parent / f"{folder.name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (folder / "complete").exists():
@@ -154,17 +157,16 @@ def _create(environment, folder):
 
 @functools.cache
 def _java_folder():
-    """Both protocols share it."""
-    key = hashlib.sha256(os.path.realpath(shutil.which("java") or "").encode())
+    """Both protocols share it. Classes of one Java run on all later ones."""
+    key = hashlib.sha256()
     for file in sorted(JAVA.iterdir()):
         key.update(file.name.encode() + file.read_bytes())
     return TARGET / "venvs" / f"java-{key.hexdigest()[:12]}"
 
 
 def _create_java(_, folder):
-    for tool, package in (("java", "default-jdk-headless"), ("javac", "default-jdk-headless"), ("mvn", "maven")):
-        if shutil.which(tool) is None:
-            raise CannotBuild(f"{tool} is missing: apt-get install --no-install-recommends {package}")
+    _need("javac", "default-jdk-headless")
+    _need("mvn", "maven")
     jars, classes = folder / "jars", folder / "classes"
     _java_step("mvn could not fetch the jars", [
         "mvn", "-q", "-B", "-f", str(JAVA / "pom.xml"), "dependency:copy-dependencies", f"-DoutputDirectory={jars}"])
@@ -177,8 +179,9 @@ def _create_java(_, folder):
         "javac", "--release", str(JAVA_RELEASE), "-cp", str(jars / "*"), "-d", str(classes), *map(str, JAVA.glob("*.java"))])
 
 
-def _class_path(folder):
-    return f"{folder / 'classes'}:{folder / 'jars' / '*'}"
+def _need(tool, package):
+    if shutil.which(tool) is None:
+        raise CannotBuild(f"{tool} is missing: apt-get install --no-install-recommends {package}")
 
 
 def _java_step(what, command):

@@ -260,7 +260,7 @@ class World:
         """The worlds that `again` made, which end with this one."""
         self.held = []
         """What is closed at the very end, after the broker."""
-        self._sender = None
+        self._sending = None
 
     def start_broker(self, **properties):
         """Start this test's own broker."""
@@ -299,11 +299,7 @@ class World:
 
     def produce(self, values, partition=0, topic="topic", codec="none", environment=None, keys=None, timestamp_ms=None):
         """Send the values in one go, as one batch, and return their offsets once all are acknowledged."""
-        if environment is None:
-            self._sender = self._sender or self.client("producer")
-            sender = self._sender
-        else:
-            sender = self.client("producer", environment)
+        sender = self._helper() if environment is None else self.client("producer", environment)
         return sender.do("produce", topic=topic, partition=partition, values=list(values), codec=codec, keys=keys, timestamp_ms=timestamp_ms)
 
     def produce_everywhere(self, prefix, each, partitions, topic="topic"):
@@ -317,10 +313,15 @@ class World:
 
     def admin(self, call, *arguments):
         """An administrative call through the client under test, or through another where this one has none."""
-        capable = self.client("admin")
+        capable = self._helper()
         if not capable.greeting["capabilities"].get(call, True):
             capable = self.client("admin", environments.NEWEST_KAFKA_PYTHON)
         return capable.do("admin", call=call, arguments=arguments)
+
+    def _helper(self):
+        """A client that is no member: it sends, creates topics and the like."""
+        self._sending = self._sending or self.client("helper")
+        return self._sending
 
     def create_topic(self, partitions, topic="topic"):
         """Create a topic and wait until the broker lists it."""
