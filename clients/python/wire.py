@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 METADATA, FETCH, LIST_OFFSETS, DESCRIBE_GROUPS, API_VERSIONS, CREATE_TOPICS = 3, 1, 2, 15, 18, 19
 CONSUMER_GROUP_DESCRIBE, DELETE_TOPICS = 69, 20
+FIND_COORDINATOR, OFFSET_COMMIT = 10, 8
 OTTLA_GROUP_EXPLAIN, OTTLA_GROUP_RESET = 20_000, 20_001
 EARLIEST, LATEST = -2, -1
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -110,6 +111,18 @@ def ask(address, key, version, body, timeout_s=10.0):
 def text(value):
     """A string with its length in front."""
     return struct.pack(">h", len(value)) + value.encode()
+
+
+def commit_from_outside(address, group, topic, offsets):
+    """Commit `{partition: offset}` to a group without members; whether every partition was accepted."""
+    # The first question of all makes the reference create the topic of its commits.
+    if ask(address, FIND_COORDINATOR, 0, text(group)).take("h"):
+        return False
+    named = b"".join(struct.pack(">iq", *one) + text("") for one in offsets.items())
+    body = text(group) + struct.pack(">i", -1) + text("") + struct.pack(">qi", -1, 1) + text(topic) + struct.pack(">i", len(offsets)) + named
+    answer = ask(address, OFFSET_COMMIT, 2, body)
+    (codes,) = answer.array(lambda: (answer.string(), answer.array(lambda: (answer.take("i"), answer.take("h"))))[1])
+    return len(codes) == len(offsets) and not any(code for _, code in codes)
 
 
 def serves_requests(address):

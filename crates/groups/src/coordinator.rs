@@ -243,8 +243,10 @@ impl Coordinator {
 
     /// The same for a group that may have to be made first.
     fn step_new(&mut self, now: Now, group_id: String, actions: &mut Vec<Action>, act: impl FnOnce(&mut Step<'_>)) {
-        let new = || Group { state_since_ms: now.wall_ms, ..Group::new(group_id.clone()) };
-        self.groups.entry(group_id.clone()).or_insert_with(new);
+        if !self.groups.contains_key(&group_id) {
+            let new = Group { state_since_ms: now.wall_ms, ..Group::new(group_id.clone()) };
+            self.groups.insert(group_id.clone(), new);
+        }
         self.step(now, &group_id, actions, act);
     }
 
@@ -378,7 +380,7 @@ impl Coordinator {
         now: Now,
         ticket: Ticket,
         client: &ClientInfo,
-        request: ConsumerHeartbeat,
+        mut request: ConsumerHeartbeat,
         actions: &mut Vec<Action>,
     ) {
         let checked = validate(&request, &self.settings, &self.topics).and_then(|()| {
@@ -390,9 +392,10 @@ impl Coordinator {
         });
         match checked {
             Err(refusal) => actions.push(Action::Reply(ticket, Answer::ConsumerHeartbeat(Err(refusal)))),
-            Ok(()) => self.step_new(now, request.group_id.clone(), actions, |step| {
-                step.consumer_heartbeat(ticket, client, request);
-            }),
+            Ok(()) => {
+                let group_id = core::mem::take(&mut request.group_id);
+                self.step_new(now, group_id, actions, |step| step.consumer_heartbeat(ticket, client, request));
+            }
         }
     }
 

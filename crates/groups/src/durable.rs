@@ -4,7 +4,9 @@ use crate::records::{
     CommittedOffset, ConsumerMemberMetadata, CurrentAssignment, FormerOffsets, GroupEpoch, GroupMetadata, OffsetKey,
     StoredRecord,
 };
+use crate::tally::Tally;
 use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
 use alloc::string::String;
 
 /// The durable part of one group. Nothing but [`DurableGroup::apply`] changes it, on the live path as on replay, so
@@ -26,6 +28,7 @@ pub struct DurableConsumer {
     pub target_epoch: i32,
     /// By member id.
     pub members: BTreeMap<String, DurableMember>,
+    pub(crate) tally: Tally,
 }
 
 /// One member of the consumer protocol.
@@ -77,10 +80,19 @@ impl DurableGroup {
     /// Changes one member, which goes when nothing is left of it.
     fn change(&mut self, member_id: String, is_new_value: bool, change: impl FnOnce(&mut DurableMember)) {
         let Some(consumer) = self.consumer_for(is_new_value) else { return };
-        let member = consumer.members.entry(member_id.clone()).or_default();
-        change(member);
-        if *member == DurableMember::default() {
-            consumer.members.remove(&member_id);
+        let tally = &mut consumer.tally;
+        let mut member = match consumer.members.entry(member_id) {
+            Entry::Occupied(entry) => {
+                tally.count_out(entry.get());
+                entry
+            }
+            Entry::Vacant(entry) => entry.insert_entry(DurableMember::default()),
+        };
+        change(member.get_mut());
+        if *member.get() == DurableMember::default() {
+            member.remove();
+        } else {
+            tally.count_in(member.get());
         }
     }
 

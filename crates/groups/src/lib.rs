@@ -58,6 +58,7 @@ mod static_members;
 mod step;
 mod subscription;
 mod sync;
+mod tally;
 mod timers;
 mod topics;
 mod waits;

@@ -29,6 +29,8 @@ pub enum WaitName {
     MemberToRejoin,
     /// A rebalance waits for a client that has been given a member id to come back with it.
     PendingMemberToJoin,
+    /// The same where nothing is to wait for it: the group does not rebalance.
+    IdleMemberIdToBeUsed,
     /// The first rebalance of an empty group waits for more members.
     MoreMembers,
     /// All have joined; the group waits for its leader to assign.
@@ -48,14 +50,20 @@ pub enum WaitName {
 impl WaitName {
     /// Whether the group cannot go on before it ends. The others are ordinary.
     pub fn blocks(self) -> bool {
-        !matches!(self, WaitName::Heartbeat | WaitName::NewMemberToBeAnswered | WaitName::LostConnection)
+        !matches!(
+            self,
+            WaitName::Heartbeat
+                | WaitName::NewMemberToBeAnswered
+                | WaitName::LostConnection
+                | WaitName::IdleMemberIdToBeUsed
+        )
     }
 
     /// What the awaited shall do.
     pub fn verb(self) -> &'static str {
         match self {
             WaitName::MemberToRejoin => "join again",
-            WaitName::PendingMemberToJoin => "join with the id that it was given",
+            WaitName::PendingMemberToJoin | WaitName::IdleMemberIdToBeUsed => "join with the id that it was given",
             WaitName::MoreMembers => "come",
             WaitName::LeaderToAssign => "assign",
             WaitName::MemberToSync => "ask for its assignment",
@@ -170,10 +178,13 @@ impl Waits<'_> {
     }
 
     fn for_pending(&mut self) {
+        let name = match self.group.state {
+            GroupState::PreparingRebalance => WaitName::PendingMemberToJoin,
+            _ => WaitName::IdleMemberIdToBeUsed,
+        };
         for (member_id, pending) in &self.group.pending {
             let culprit = Some(pending.culprit(member_id));
-            let (name, then) = (WaitName::PendingMemberToJoin, WaitOutcome::MemberIdForgotten);
-            self.add(name, culprit, pending.since_ms, pending.deadline_ms, then);
+            self.add(name, culprit, pending.since_ms, pending.deadline_ms, WaitOutcome::MemberIdForgotten);
         }
     }
 

@@ -483,9 +483,45 @@ fn static_members_keep_their_place_across_protocols() {
     // It was the last one of the consumer protocol.
     let described = bench.described_classic();
     assert_eq!((described.state, described.members.len()), (GroupState::PreparingRebalance, 2));
-    // One of the consumer protocol cannot take the place of one that is there.
+    // One of the consumer protocol takes the place as well, though the other does not say that it goes.
+    let old = answer.member_id;
+    let taking = |member_id| ConsumerHeartbeat { group_instance_id: Some("i".into()), ..consumer(member_id) };
+    bench.beat(taking("b")).unwrap();
+    let members: Vec<_> = bench.described().members.iter().map(|member| member.member_id.clone()).collect();
+    assert!(members.len() == 2 && members.contains(&"b".into()) && !members.contains(&old), "{members:?}");
+    // Where both speak the consumer protocol, nobody takes the place of one that is there.
+    assert_eq!(bench.beat(taking("c")).unwrap_err().error, GroupError::UnreleasedInstanceId);
+    bench.check_replay();
+}
+
+#[test]
+fn a_static_member_changes_to_the_consumer_protocol_with_what_it_has() {
+    let mut bench = Bench::new();
+    let static_member = |member_id: &str| JoinGroup { group_instance_id: Some("i".into()), ..classic(member_id, &[]) };
+    let old = bench.join(static_member("")).member_id;
+    bench.sync_with(&old, 1, &[(&old, &[0, 1, 2, 3])]).unwrap();
+    // It stops, which a static member says to nobody, and starts again with the other protocol.
     let taking = ConsumerHeartbeat { group_instance_id: Some("i".into()), ..consumer("b") };
-    assert_eq!(bench.beat(taking).unwrap_err().error, GroupError::UnreleasedInstanceId);
+    let (epoch, given) = bench.beat(taking).unwrap();
+    assert_eq!((epoch, given), (1, Some(vec![0, 1, 2, 3])));
+    assert_eq!(bench.described().members.len(), 1);
+    assert!(bench.commit(&old, 1, true, &[0]).is_err());
+    // And back.
+    let answer = bench.join(static_member(""));
+    assert_eq!((answer.error, answer.generation_id), (None, 1));
+    assert_eq!(bench.described_classic().members.len(), 1);
+}
+
+#[test]
+fn a_static_member_whose_join_is_not_answered_yet_does_not_hold_its_place() {
+    let mut bench = Bench::new().with_a_classic_member();
+    let parked = JoinGroup { group_instance_id: Some("i".into()), require_known_member_id: false, ..classic("", &[]) };
+    let ticket = bench.send(Request::JoinGroup(parked));
+    assert!(!bench.answers.contains_key(&ticket), "it waits for the other member");
+    let taking = ConsumerHeartbeat { group_instance_id: Some("i".into()), ..consumer("b") };
+    bench.beat(taking).unwrap();
+    assert_eq!(bench.member("b").metadata.group_instance_id.as_deref(), Some("i"));
+    assert_eq!(bench.described().members.len(), 2);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! The assignors of the consumer protocol: who shall have what. Pure functions from who reads what, and what they have so far, to
 //! what changes.
+mod balance;
 mod range;
 mod uniform;
+
+pub(crate) use balance::{Balance, load};
 
 use crate::assignment::Assignment;
 use crate::request::TopicId;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::assignment::Assignment;
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec;
 
 const A: TopicId = [1; 16];
@@ -150,4 +151,39 @@ fn range_puts_static_members_first_by_their_instance() {
     assert_eq!(given[&2], Assignment::of([(A, 0)]));
     assert_eq!(given[&1], Assignment::of([(A, 1)]));
     assert_eq!(given[&0], Assignment::of([(A, 2)]));
+}
+
+/// A number from 0 to below `end`; the same ones every time.
+fn below(seed: &mut u64, end: usize) -> usize {
+    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*seed >> 33) as usize % end
+}
+
+#[test]
+fn uniform_changes_nothing_of_a_balance_after_joins_and_leaves() {
+    let mut seed = 1;
+    for partitions in [0, 1, 7, 40, 300] {
+        let topics = vec![(B, partitions), (A, partitions / 3)];
+        let all = (0..partitions as i32).map(|p| (B, p)).chain((0..partitions as i32 / 3).map(|p| (A, p)));
+        let mut members = BTreeMap::from([(Arc::<str>::from("0"), Assignment::of(all))]);
+        let by_load = members.iter().map(|(member_id, target)| (load(target.len()), member_id.clone()));
+        let mut balance = Balance::new(topics.clone(), by_load.collect());
+        for round in 1..300 {
+            for step in 0..=below(&mut seed, 3) {
+                let leaver = members.keys().nth(below(&mut seed, members.len())).cloned().unwrap();
+                if members.len() > 1 && below(&mut seed, 9) < 4 {
+                    balance.leave(leaver.clone(), &members.remove(&leaver).unwrap());
+                } else {
+                    let joiner: Arc<str> = alloc::format!("{round}-{step}").into();
+                    balance.join(joiner.clone());
+                    members.insert(joiner, Assignment::none());
+                }
+            }
+            let before = members.clone();
+            members.extend(balance.settle(|member_id| before[member_id].clone()));
+            let state: Vec<_> = members.values().map(|target| (&[0, 1][..], target.clone())).collect();
+            let after = run(Assignor::Uniform, &topics, &state);
+            assert_eq!(after, members.values().cloned().collect::<Vec<_>>(), "round {round}");
+        }
+    }
 }

@@ -21,7 +21,7 @@ enum Seat {
     Known,
     /// There is none yet.
     New,
-    /// That of a static member which is away: its member id.
+    /// That of a static member which is away, or which speaks the classic protocol: its member id.
     Returns(String),
 }
 
@@ -33,14 +33,10 @@ impl Step<'_> {
             "" => new_member_id(request.random),
             member_id => member_id.to_string(),
         };
-        match seat {
-            Seat::Known | Seat::New if self.group.has_classic_members() => {
-                self.upgrade(&format!("member {member_id} of the consumer protocol joins"));
-                match seat {
-                    Seat::Known => self.update(client, request, &member_id),
-                    _ => self.add_consumer(client, request, &member_id),
-                }
-            }
+        if self.group.has_classic_members() {
+            self.upgrade(&format!("member {member_id} of the consumer protocol joins"));
+        }
+        match self.still_there(seat, &member_id) {
             Seat::Known => self.update(client, request, &member_id),
             Seat::New => {
                 self.make_room_for_consumers();
@@ -68,6 +64,25 @@ impl Step<'_> {
         Ok(member_id)
     }
 
+    /// A member whose client has not heard of it is not taken over from the classic protocol: its seat is free.
+    fn still_there(&self, seat: Seat, member_id: &str) -> Seat {
+        let owner = match &seat {
+            Seat::Known => member_id,
+            Seat::Returns(old) => old,
+            Seat::New => return seat,
+        };
+        if self.group.consumer.members.contains_key(owner) { seat } else { Seat::New }
+    }
+
+    /// Whether somebody else may take the place of a static member: it said that it will return, or it speaks the classic protocol,
+    /// in which static members do not say that they go.
+    fn gives_way(&self, member_id: &str) -> bool {
+        let member = self.group.durable.consumer_member(member_id);
+        let metadata = member.and_then(|member| member.metadata.as_ref());
+        self.current(member_id).member_epoch == LEAVE_AND_RETURN
+            || metadata.is_some_and(|metadata| metadata.classic.is_some())
+    }
+
     fn seat(&self, request: &ConsumerHeartbeat) -> Result<Seat, Refusal> {
         let (group_id, member_id) = (&self.group.group_id, request.member_id.as_str());
         let is_joining = request.member_epoch == 0;
@@ -81,9 +96,7 @@ impl Step<'_> {
         if let Some(instance) = request.group_instance_id.as_deref() {
             match self.group.consumer.instances.get(instance) {
                 Some(owner) if owner == member_id => {}
-                Some(owner) if is_joining && self.current(owner).member_epoch == LEAVE_AND_RETURN => {
-                    return Ok(Seat::Returns(owner.clone()));
-                }
+                Some(owner) if is_joining && self.gives_way(owner) => return Ok(Seat::Returns(owner.clone())),
                 Some(owner) if is_joining && !planted!(self.settings, StaticFenceSkipped) => {
                     let message = format!("Static member with instance id {instance} is still here, as {owner}.");
                     return Err(Refusal::new(GroupError::UnreleasedInstanceId, &message));
@@ -111,9 +124,7 @@ impl Step<'_> {
         let (roster, member_id) = (&self.group.roster, request.member_id.as_str());
         let owner = request.group_instance_id.as_deref().and_then(|instance| roster.instance(instance));
         if let Some(owner) = owner.filter(|owner| *owner != member_id) {
-            let instance = request.group_instance_id.as_deref().unwrap_or_default();
-            let message = format!("Static member with instance id {instance} is still here, as {owner}.");
-            return Err(Refusal::new(GroupError::UnreleasedInstanceId, &message));
+            return Ok(Seat::Returns(owner.into()));
         }
         if roster.contains(member_id) { Ok(Seat::Known) } else { self.check_size().map(|()| Seat::New) }
     }
@@ -219,6 +230,8 @@ impl Step<'_> {
     /// A static member comes back under another member id: it gets the place of the old one, which is gone.
     pub(super) fn replace_consumer(&mut self, old: &str, new: &str) {
         let Some(member) = self.forget_consumer(old) else { return };
+        // What the old one should have had is not free.
+        self.group.consumer.balance = None;
         let metadata = member.metadata.unwrap_or_default();
         self.seat_live(new, &metadata);
         let (group_id, new) = (self.group.group_id.clone(), String::from(new));
@@ -270,7 +283,11 @@ fn unknown_member(group_id: &str, member_id: &str) -> Refusal {
 }
 
 /// Most heartbeats say nothing but that the member lives.
-fn says_nothing_new(before: &ConsumerMemberMetadata, client: &ClientInfo, request: &ConsumerHeartbeat) -> bool {
+pub(super) fn says_nothing_new(
+    before: &ConsumerMemberMetadata,
+    client: &ClientInfo,
+    request: &ConsumerHeartbeat,
+) -> bool {
     let silent = request.subscribed_topic_names.is_none()
         && request.subscribed_topic_regex.is_none()
         && request.rebalance_timeout_ms.is_none()

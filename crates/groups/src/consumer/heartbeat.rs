@@ -1,4 +1,5 @@
 //! ConsumerGroupHeartbeat: the one request by which a member joins, lives, hears what it shall have, and says what it has.
+use super::admission::says_nothing_new;
 use super::reconcile::{Goal, next};
 use super::{LEAVE, LEAVE_AND_RETURN};
 use crate::answer::{Answer, ConsumerHeartbeatAnswer, Refusal};
@@ -16,6 +17,7 @@ impl Step<'_> {
         let before = self.actions.len();
         let answer = match request.member_epoch {
             LEAVE | LEAVE_AND_RETURN => self.consumer_leave(request),
+            1.. if self.is_quiet(client, &request) => Ok(self.beat_quietly(request)),
             _ => self.beat_consumer(client, request),
         };
         self.reply(ticket, Answer::ConsumerHeartbeat(answer));
@@ -23,6 +25,34 @@ impl Step<'_> {
             && let Some(late) = self.actions.get_mut(before..)
         {
             late.rotate_right(1);
+        }
+    }
+
+    /// Most heartbeats: a member that has all it shall have says nothing new, and there is nothing to tell it.
+    fn is_quiet(&self, client: &ClientInfo, request: &ConsumerHeartbeat) -> bool {
+        let Some(consumer) = self.group.durable.consumer() else { return false };
+        let Some(member) = consumer.members.get(&request.member_id) else { return false };
+        let Some(metadata) = &member.metadata else { return false };
+        let Some(live) = self.group.consumer.members.get(&request.member_id) else { return false };
+        let is_its_own = |instance: &String| self.group.consumer.instances.get(instance) == Some(&request.member_id);
+        consumer.target_epoch == consumer.epoch.epoch
+            && member.current.state == MemberState::Stable
+            && member.current.member_epoch == consumer.target_epoch
+            && request.member_epoch == consumer.target_epoch
+            && says_nothing_new(metadata, client, request)
+            && live.software == client.software
+            && request.group_instance_id.as_ref().is_none_or(is_its_own)
+    }
+
+    fn beat_quietly(&mut self, request: ConsumerHeartbeat) -> ConsumerHeartbeatAnswer {
+        if !planted!(self.settings, HeartbeatDoesNotCount) {
+            self.renew_consumer_session(&request.member_id);
+        }
+        ConsumerHeartbeatAnswer {
+            member_epoch: request.member_epoch,
+            member_id: request.member_id,
+            heartbeat_interval_ms: self.config.consumer_heartbeat_interval_ms,
+            assignment: None,
         }
     }
 

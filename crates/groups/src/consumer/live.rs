@@ -1,5 +1,6 @@
 //! The live part of a group of the consumer protocol: what follows from its records, kept for quick answers, and its clocks.
 use crate::assignment::Assignment;
+use crate::assignors::Balance;
 use crate::durable::DurableMember;
 use crate::records::ConsumerMemberMetadata;
 use crate::request::TopicId;
@@ -19,6 +20,8 @@ pub(crate) struct ConsumerLive {
     pub(crate) owners: BTreeMap<(TopicId, i32), Arc<str>>,
     /// What members read, and how many read just that.
     pub(crate) subscriptions: BTreeMap<Arc<Subscription>, Readers>,
+    /// Where the next target assignment can begin, as long as only members come and go.
+    pub(crate) balance: Option<Balance>,
 }
 
 /// The live part of one member.
@@ -118,6 +121,9 @@ impl ConsumerLive {
             self.instances.insert(instance.into(), member_id.into());
         }
         self.count_in(member.subscription.clone(), topics);
+        if let Some(balance) = &mut self.balance {
+            balance.join(member.id.clone());
+        }
         self.members.insert(member_id.into(), member);
     }
 
@@ -143,6 +149,9 @@ impl ConsumerLive {
     pub(crate) fn remove(&mut self, member_id: &str, durable: &DurableMember) {
         if let Some(member) = self.members.remove(member_id) {
             self.count_out(&member.subscription);
+            if let Some(balance) = &mut self.balance {
+                balance.leave(member.id, &durable.target);
+            }
         }
         let instance = durable.metadata.as_ref().and_then(|metadata| metadata.group_instance_id.as_deref());
         if let Some(instance) = instance.filter(|id| self.instances.get(*id).is_some_and(|owner| owner == member_id)) {
@@ -150,6 +159,9 @@ impl ConsumerLive {
         }
         self.release(member_id, &durable.current.assigned);
         self.release(member_id, &durable.current.pending_revocation);
+        if self.members.is_empty() {
+            self.balance = None;
+        }
     }
 
     fn count_in(&mut self, subscription: Arc<Subscription>, topics: &Topics) {

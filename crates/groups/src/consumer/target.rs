@@ -1,13 +1,15 @@
 //! The group's epoch, and the target assignment that is made for it.
 use crate::answer::GroupState;
-use crate::assignors::{Assignor, Candidate, Subject, assign};
+use crate::assignment::Assignment;
+use crate::assignors::{Assignor, Balance, Candidate, Subject, assign, load};
 use crate::consumer::live::Subscription;
 use crate::records::{GroupEpoch, StoredRecord};
+use crate::request::TopicId;
 use crate::step::Step;
 use crate::topics::Topics;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -67,16 +69,21 @@ impl Step<'_> {
         if consumer.target_epoch == epoch {
             return;
         }
-        let assignor = self.assignor();
-        let subject = self.subject();
-        let ids: Vec<&String> = consumer.members.keys().collect();
-        let changes = assign(assignor, &subject);
-        let changes: Vec<_> =
-            changes.into_iter().filter_map(|(at, target)| Some((ids.get(at)?.to_string(), target))).collect();
+        let balance = self.group.consumer.balance.take().filter(|balance| self.is_balance(balance));
+        let (balance, changes) = match balance {
+            Some(mut balance) => {
+                let changes = balance.settle(|member_id| self.target(member_id));
+                (Some(balance), changes)
+            }
+            None => (None, self.assigned_anew()),
+        };
         for (member_id, target) in changes {
+            let member_id = String::from(&*member_id);
             self.record(StoredRecord::Target(self.group.group_id.clone(), member_id, Some(target)));
         }
         self.record(StoredRecord::TargetEpoch(self.group.group_id.clone(), Some(epoch)));
+        self.group.consumer.balance = balance.or_else(|| self.balance());
+        debug_assert!(assign(self.assignor(), &self.subject()).is_empty(), "another look changes nothing");
         let cause = self.cause_of_target();
         self.settle_state(&cause);
     }
@@ -90,25 +97,55 @@ impl Step<'_> {
         }
     }
 
+    fn target(&self, member_id: &str) -> Assignment {
+        self.group.durable.consumer_member(member_id).map(|member| member.target.clone()).unwrap_or_default()
+    }
+
+    fn assigned_anew(&self) -> Vec<(Arc<str>, Assignment)> {
+        let changes = assign(self.assignor(), &self.subject());
+        let members = self.group.durable.consumer().map(|consumer| consumer.members.keys().collect::<Vec<_>>());
+        let ids = members.unwrap_or_default();
+        changes.into_iter().filter_map(|(at, target)| Some((ids.get(at)?.as_str().into(), target))).collect()
+    }
+
+    /// Whether the next target assignment can be made from this one and who came and went.
+    fn is_balance(&self, balance: &Balance) -> bool {
+        self.can_be_balanced() && balance.is_of(&self.shapes(&self.group.consumer.topics()))
+    }
+
+    fn can_be_balanced(&self) -> bool {
+        self.assignor() == Assignor::Uniform && self.group.consumer.subscriptions.len() == 1
+    }
+
+    /// Where the next target assignment can begin.
+    fn balance(&self) -> Option<Balance> {
+        let (live, consumer) = (&self.group.consumer, self.group.durable.consumer()?);
+        if !self.can_be_balanced() || live.members.len() != consumer.members.len() {
+            return None;
+        }
+        let members = live.members.iter().zip(&consumer.members);
+        let by_load = members.map(|((seated, live), (member_id, member))| {
+            (seated == member_id).then(|| (load(member.target.len()), live.id.clone()))
+        });
+        Some(Balance::new(self.shapes(&live.topics()), by_load.collect::<Option<_>>()?))
+    }
+
     /// What most members prefer; the first of the broker's, where nobody prefers anything.
     pub(crate) fn assignor(&self) -> Assignor {
-        let mut votes: BTreeMap<Assignor, usize> = BTreeMap::new();
-        for member in self.group.durable.consumer().into_iter().flat_map(|consumer| consumer.members.values()) {
-            let wish = member.metadata.as_ref().and_then(|metadata| metadata.server_assignor.as_deref());
-            if let Some(assignor) = wish.and_then(Assignor::of) {
-                *votes.entry(assignor).or_default() += 1;
-            }
-        }
-        let most = votes.values().copied().max();
-        let winner = votes.iter().find(|(_, count)| Some(**count) == most).map(|(assignor, _)| *assignor);
-        winner.or_else(|| self.settings.consumer_assignors.first().copied()).unwrap_or(Assignor::Uniform)
+        let favourite = self.group.durable.consumer().and_then(|consumer| consumer.tally.favourite());
+        favourite.or_else(|| self.settings.consumer_assignors.first().copied()).unwrap_or(Assignor::Uniform)
+    }
+
+    /// The topics of these names with how many partitions they have.
+    fn shapes(&self, names: &BTreeSet<&str>) -> Vec<(TopicId, u32)> {
+        let shapes = names.iter().filter_map(|name| self.topics.by_name(name));
+        shapes.map(|shape| (shape.topic_id, u32::try_from(shape.partitions).unwrap_or(0))).collect()
     }
 
     fn subject(&self) -> Subject<'_> {
         let live = &self.group.consumer;
         let read = live.topics();
-        let shapes = read.iter().filter_map(|name| self.topics.by_name(name));
-        let topics = shapes.map(|shape| (shape.topic_id, u32::try_from(shape.partitions).unwrap_or(0))).collect();
+        let topics = self.shapes(&read);
         let place_of: BTreeMap<&str, usize> = read.iter().enumerate().map(|(place, name)| (*name, place)).collect();
         let mut places: BTreeMap<&Arc<Subscription>, usize> = BTreeMap::new();
         let mut subscriptions = Vec::with_capacity(live.subscriptions.len());
@@ -154,10 +191,7 @@ impl crate::group::Group {
         if consumer.target_epoch != consumer.epoch.epoch {
             return GroupState::Assigning;
         }
-        let is_there = |member: &crate::durable::DurableMember| {
-            member.current.state == crate::records::MemberState::Stable
-                && member.current.member_epoch == consumer.target_epoch
-        };
-        if consumer.members.values().all(is_there) { GroupState::Stable } else { GroupState::Reconciling }
+        let is_stable = consumer.tally.stable_in(consumer.target_epoch) == consumer.members.len();
+        if is_stable { GroupState::Stable } else { GroupState::Reconciling }
     }
 }

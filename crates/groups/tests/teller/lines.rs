@@ -42,14 +42,38 @@ fn stored(record: &StoredRecord) -> String {
                 (value.generation_id, or_none(&value.protocol), or_none(&value.leader));
             format!("{group_id} generation {generation} {protocol} leader {leader} [{members}]")
         }
-        other @ (StoredRecord::GroupEpoch(..)
-        | StoredRecord::ConsumerMember(..)
-        | StoredRecord::TargetEpoch(..)
-        | StoredRecord::Target(..)
-        | StoredRecord::Current(..)
-        | StoredRecord::FormerOffsets(..)) => format!("{other:?}"),
+        StoredRecord::GroupEpoch(group_id, epoch) => {
+            format!("{group_id} {}", epoch.as_ref().map_or("no more".into(), |epoch| format!("epoch {}", epoch.epoch)))
+        }
+        StoredRecord::TargetEpoch(group_id, epoch) => {
+            format!("{group_id} {}", epoch.map_or("no target".into(), |epoch| format!("target of epoch {epoch}")))
+        }
+        StoredRecord::ConsumerMember(_, member_id, None) => format!("{member_id} gone"),
+        StoredRecord::ConsumerMember(_, member_id, Some(member)) => {
+            let regex = member.subscribed_topic_regex.as_deref().filter(|regex| !regex.is_empty());
+            let regex = regex.map_or(String::new(), |regex| format!(" {regex}"));
+            format!("{member_id} reads {}{regex}", member.subscribed_topic_names.join(","))
+        }
+        StoredRecord::Target(_, member_id, None) => format!("{member_id} shall have no more"),
+        StoredRecord::Target(_, member_id, Some(target)) => format!("{member_id} shall have {}", topics(target)),
+        StoredRecord::Current(_, member_id, None) => format!("{member_id} has no more"),
+        StoredRecord::Current(_, member_id, Some(current)) => {
+            let gives_up = match current.pending_revocation.is_empty() {
+                true => String::new(),
+                false => format!(", gives up {}", topics(&current.pending_revocation)),
+            };
+            let (epoch, state) = (current.member_epoch, format!("{:?}", current.state));
+            format!("{member_id} in epoch {epoch} has {}{gives_up}, {state}", topics(&current.assigned))
+        }
+        StoredRecord::FormerOffsets(..) => format!("{record:?}"),
         StoredRecord::Unknown { key_version } => format!("unknown {key_version}"),
     }
+}
+
+/// Topics are told apart by their first letters, which are their ids.
+fn topics(partitions: &Assignment) -> String {
+    let topics = partitions.topics().iter().map(|(id, partitions)| format!("{}{partitions:?}", char::from(id[0])));
+    if partitions.is_empty() { "nothing".into() } else { topics.collect::<Vec<_>>().join(" ") }
 }
 
 fn event(event: &GroupEvent) -> String {
@@ -139,10 +163,14 @@ fn answer(answer: &Answer) -> String {
             format!("groups {}", groups.iter().map(line).collect::<Vec<_>>().join(", "))
         }),
         Answer::DeleteGroup(r) => result(r, |()| "deleted".into()),
-        Answer::ConsumerHeartbeat(_)
-        | Answer::DescribeConsumerGroup(_)
-        | Answer::ExplainGroups(_)
-        | Answer::ResetOffsets(_) => format!("{answer:?}"),
+        Answer::ConsumerHeartbeat(Err(refusal)) => {
+            format!("{:?}: {}", refusal.error, refusal.message.as_deref().unwrap_or(""))
+        }
+        Answer::ConsumerHeartbeat(Ok(answer)) => {
+            let given = answer.assignment.as_ref().map_or(String::new(), |given| format!(", has {}", topics(given)));
+            format!("epoch {}{given}", answer.member_epoch)
+        }
+        Answer::DescribeConsumerGroup(_) | Answer::ExplainGroups(_) | Answer::ResetOffsets(_) => format!("{answer:?}"),
     }
 }
 

@@ -1,4 +1,5 @@
 //! Tells a story: turns commands into events and actions into lines.
+mod consumers;
 mod lines;
 
 use ottla_groups::*;
@@ -15,6 +16,8 @@ pub(crate) struct Teller {
     log: Vec<Record>,
     /// What each client was last told: its member id and generation.
     clients: BTreeMap<String, (String, i32)>,
+    /// What each client of the consumer protocol was last told: its epoch and what it has.
+    consumers: BTreeMap<String, (i32, Assignment)>,
     /// Who asked under which ticket.
     tickets: BTreeMap<Ticket, String>,
     short_names: Vec<(String, String)>,
@@ -61,6 +64,7 @@ impl Teller {
             now: Now { monotonic_ms: 0, wall_ms: 1_000_000 },
             log: Vec::new(),
             clients: BTreeMap::new(),
+            consumers: BTreeMap::new(),
             tickets: BTreeMap::new(),
             short_names: Vec::new(),
             next_ticket: 1,
@@ -79,6 +83,9 @@ impl Teller {
     /// - `commit CLIENT|- TOPIC/PARTITION=OFFSET… [gen= id= instance= metadata= keep= topic_id=]`
     /// - `fetch [TOPIC/PARTITION…] [topic_id=]`, `delete-offsets TOPIC/PARTITION…`, `delete-group`, `describe`, `list [states= types=]`
     /// - `advance MS` in honest ticks, `stall MS` in one, `restart`, `cancel CLIENT`, `topic-deleted TOPIC`, `waits`
+    /// - `topics NAME:PARTITIONS…`: these are all, each with the id that is its first letter
+    /// - `beat CLIENT [epoch= instance= id= reads=TOPIC,… regex= has=TOPIC:FIRST-LAST,…|given|nothing rebalance= assignor=]`: a
+    ///   member of the consumer protocol; epoch 0 joins, -1 leaves, -2 leaves to return
     /// - `expire`: looks for commits that have expired
     /// - `log-start TOPIC/PARTITION=FROM..TO [cause=retention topic_id=]`: the log start moved
     pub(crate) fn run(&mut self, text: &str) -> String {
@@ -126,6 +133,8 @@ impl Teller {
                 self.event(Event::Cancelled { ticket })
             }
             "topic-deleted" => self.event(Event::TopicDeleted { name: client, topic_id: topic_id(&command) }),
+            "topics" => self.topics(&command),
+            "beat" => self.beat(&command, group_id, client),
             "expire" => self.event(Event::ExpireOffsets),
             "log-start" => self.log_start(&command),
             "waits" => lines::waits(&self.coordinator.waits(self.now, &group_id), self.now, &self.short_names),
@@ -318,6 +327,9 @@ impl Teller {
             };
             if let Action::Reply(_, Answer::JoinGroup(joined)) = action {
                 self.learn(&who, joined);
+            }
+            if let Action::Reply(_, Answer::ConsumerHeartbeat(Ok(answer))) = action {
+                self.learn_of_consumer(&who, answer);
             }
             askers.push(who);
         }
