@@ -11,7 +11,7 @@ import pytest
 
 import brokers
 import wire
-from test_seed import LONG_SESSION_MS, stable, topic_with
+from test_seed import LONG_SESSION_MS, NOT_APPLICABLE, stable, topic_with
 from test_lost_connection import LONG_SESSION
 from world import CONSUMER_PROTOCOL, ClientError
 
@@ -306,8 +306,10 @@ def test_30_the_broker_is_killed_under_load_and_the_group_goes_on(world, make_br
 
 def test_31_the_group_goes_to_the_other_protocol_under_load_and_back(world, make_broker):
     other = world.environment.other_protocol
-    if other is None:
-        pytest.skip("not applicable: this client has one protocol for groups")
+    reason = NOT_APPLICABLE.get(("other protocol", world.environment.name))
+    assert (other is None) == (reason is not None), "the list of what does not apply is out of date"
+    if reason:
+        pytest.skip(f"not applicable: {reason}")
     topic_with(world, PARTITIONS, **{**CONSUMER_PROTOCOL, **LONG_SESSION})
     options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
     running = [world.consumer("group", name=f"old{number}", **options) for number in range(3)]
