@@ -311,6 +311,7 @@ def test_31_the_group_goes_to_the_other_protocol_under_load_and_back(world, make
     if reason:
         pytest.skip(f"not applicable: {reason}")
     topic_with(world, PARTITIONS, **{**CONSUMER_PROTOCOL, **LONG_SESSION})
+    begin_at_zero(world)
     options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
     running = [world.consumer("group", name=f"old{number}", **options) for number in range(3)]
     everybody = list(running)
