@@ -25,6 +25,10 @@ LONG_SESSION_MS = 300_000
 NOT_APPLICABLE = {
     ("cooperative", "kafka-python-2.3.3"): "kafka-python 2 has no cooperative assignor",
     ("cooperative", "aiokafka-0.14.0"): "aiokafka has no cooperative assignor",
+    ("other protocol", "kafka-python-3.0.12"): "kafka-python has only the classic protocol",
+    ("other protocol", "kafka-python-2.3.3"): "kafka-python has only the classic protocol",
+    ("other protocol", "confluent-kafka-2.0.2"): "confluent-kafka 2.0 has only the classic protocol",
+    ("other protocol", "aiokafka-0.14.0"): "aiokafka has only the classic protocol",
 }
 
 

@@ -68,7 +68,7 @@ class Client:
         self._ended = False
         with open(log, "ab") as stderr:
             self.process = subprocess.Popen(
-                [str(environments.python_of(environment)), "-u", str(HERE / "client_process.py"), environment.family, bootstrap],
+                [*environments.command(environment), bootstrap],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, cwd=HERE, text=True)
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -252,13 +252,15 @@ class World:
         self.environment = environment
         self.folder = folder
         self._make_broker = make_broker
+        self.is_consumer_group = environment.is_consumer_protocol
+        """How the broker is asked for groups; a test with members of both protocols says what its group is now."""
         self.broker = None
         self.clients = []
         self.acts = []
         """The worlds that `again` made, which end with this one."""
         self.held = []
         """What is closed at the very end, after the broker."""
-        self._sender = None
+        self._sending = None
 
     def start_broker(self, **properties):
         """Start this test's own broker."""
@@ -297,11 +299,7 @@ class World:
 
     def produce(self, values, partition=0, topic="topic", codec="none", environment=None, keys=None, timestamp_ms=None):
         """Send the values in one go, as one batch, and return their offsets once all are acknowledged."""
-        if environment is None:
-            self._sender = self._sender or self.client("producer")
-            sender = self._sender
-        else:
-            sender = self.client("producer", environment)
+        sender = self._helper() if environment is None else self.client("producer", environment)
         return sender.do("produce", topic=topic, partition=partition, values=list(values), codec=codec, keys=keys, timestamp_ms=timestamp_ms)
 
     def produce_everywhere(self, prefix, each, partitions, topic="topic"):
@@ -315,10 +313,15 @@ class World:
 
     def admin(self, call, *arguments):
         """An administrative call through the client under test, or through another where this one has none."""
-        capable = self.client("admin")
+        capable = self._helper()
         if not capable.greeting["capabilities"].get(call, True):
             capable = self.client("admin", environments.NEWEST_KAFKA_PYTHON)
         return capable.do("admin", call=call, arguments=arguments)
+
+    def _helper(self):
+        """A client that is no member: it sends, creates topics and the like."""
+        self._sending = self._sending or self.client("helper")
+        return self._sending
 
     def create_topic(self, partitions, topic="topic"):
         """Create a topic and wait until the broker lists it."""
@@ -327,7 +330,7 @@ class World:
 
     def group(self, name):
         """The group as the broker sees it."""
-        describe = wire.describe_consumer_group if self.environment.is_consumer_protocol else wire.describe_group
+        describe = wire.describe_consumer_group if self.is_consumer_group else wire.describe_group
         return describe(self.broker.address, name)
 
     def wait(self, condition, what, deadline_s=DEADLINE_S):

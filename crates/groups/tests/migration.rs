@@ -324,6 +324,23 @@ fn the_last_consumer_leaves_the_group_to_the_classic_members() {
 }
 
 #[test]
+fn a_classic_member_that_leaves_is_told_as_one_that_left() {
+    let mut bench = Bench::new().with_a_classic_member();
+    let m = bench.classic_member();
+    bench.beat(consumer("a")).unwrap();
+    for (member_id, departure) in [(m.as_str(), Departure::Left), ("a", Departure::Removed)] {
+        let leaving = LeavingMember { member_id: member_id.into(), group_instance_id: None, reason: None };
+        bench.ask(Request::LeaveGroup(LeaveGroup { group_id: "g".into(), members: vec![leaving] }));
+        let Some(GroupEventKind::MemberRemoved { member, how, .. }) =
+            bench.events.iter().rfind(|event| matches!(event, GroupEventKind::MemberRemoved { .. }))
+        else {
+            panic!("{:?}", bench.events)
+        };
+        assert_eq!((member.member_id.as_str(), *how), (member_id, departure));
+    }
+}
+
+#[test]
 fn a_group_that_is_rebalancing_is_taken_along_with_what_its_members_have() {
     let mut bench = Bench::new().with_a_classic_member();
     let m = bench.classic_member();

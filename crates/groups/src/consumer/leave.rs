@@ -78,18 +78,16 @@ impl Step<'_> {
         self.tell(GroupEventKind::MemberRemoved { member, how, cause: cause.into(), held });
     }
 
-    /// LeaveGroup of the classic protocol, by which administrators remove members of either.
+    /// LeaveGroup: members of the classic protocol say goodbye, and administrators remove those of either.
     pub(crate) fn leave_consumers(&mut self, ticket: Ticket, request: LeaveGroup) {
         let mut left = Vec::with_capacity(request.members.len());
         let mut gone = Vec::new();
         for LeavingMember { member_id, group_instance_id, reason } in request.members {
             let error = match self.who_leaves(&member_id, group_instance_id.as_deref()) {
                 Ok(member_id) => {
-                    self.remove_consumer(
-                        &member_id,
-                        Departure::Removed,
-                        &format!("it was removed{}", crate::join::because(reason.as_deref())),
-                    );
+                    let (how, what) = self.says_goodbye(&member_id);
+                    let cause = format!("{what}{}", crate::join::because(reason.as_deref()));
+                    self.remove_consumer(&member_id, how, &cause);
                     gone.push(member_id);
                     None
                 }
@@ -98,9 +96,20 @@ impl Step<'_> {
             left.push(LeftMember { member_id, group_instance_id, error });
         }
         if !gone.is_empty() {
-            self.go_on_without(&format!("{} removed", gone.join(", ")));
+            self.go_on_without(&format!("{} left", gone.join(", ")));
         }
         self.reply(ticket, Answer::LeaveGroup(Ok(left)));
+    }
+
+    /// A member of the classic protocol leaves by LeaveGroup itself; one of the consumer protocol by its heartbeat, so that it is
+    /// somebody else who asks.
+    fn says_goodbye(&self, member_id: &str) -> (Departure, &'static str) {
+        let live = self.group.consumer.members.get(member_id);
+        if live.is_some_and(|live| live.classic.is_some()) {
+            (Departure::Left, "it left")
+        } else {
+            (Departure::Removed, "it was removed")
+        }
     }
 
     /// A member's session is over, or it did not give up in time what it was told to.
