@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 METADATA, FETCH, LIST_OFFSETS, DESCRIBE_GROUPS, API_VERSIONS, CREATE_TOPICS = 3, 1, 2, 15, 18, 19
 CONSUMER_GROUP_DESCRIBE, DELETE_TOPICS = 69, 20
-FIND_COORDINATOR, OFFSET_COMMIT = 10, 8
+FIND_COORDINATOR, OFFSET_COMMIT, OFFSET_FETCH = 10, 8, 9
 OTTLA_GROUP_EXPLAIN, OTTLA_GROUP_RESET = 20_000, 20_001
 EARLIEST, LATEST = -2, -1
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -123,6 +123,19 @@ def commit_from_outside(address, group, topic, offsets):
     answer = ask(address, OFFSET_COMMIT, 2, body)
     (codes,) = answer.array(lambda: (answer.string(), answer.array(lambda: (answer.take("i"), answer.take("h"))))[1])
     return len(codes) == len(offsets) and not any(code for _, code in codes)
+
+
+def committed(address, group, topic, partitions):
+    """The committed offsets by partition, as the coordinator has them; -1 where there is none."""
+    body = text(group) + struct.pack(">i", 1) + text(topic) + struct.pack(f">i{len(partitions)}i", len(partitions), *partitions)
+    answer = ask(address, OFFSET_FETCH, 1, body)
+
+    def partition():
+        number, offset, _, code = answer.take("i"), answer.take("q"), answer.string(), answer.take("h")
+        return number, -1 if code else offset
+
+    ((offsets),) = answer.array(lambda: (answer.string(), answer.array(partition))[1])
+    return dict(offsets)
 
 
 def serves_requests(address):
