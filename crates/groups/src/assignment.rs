@@ -20,6 +20,12 @@ impl Assignment {
         flat.into_iter().collect()
     }
 
+    /// Of partitions by topic, each topic there once, with partitions that ascend.
+    pub(crate) fn of_topics(mut topics: Vec<(TopicId, Vec<i32>)>) -> Self {
+        topics.sort_unstable_by_key(|(topic_id, _)| *topic_id);
+        Assignment(topics)
+    }
+
     /// By topic, ascending; the partition numbers of each ascending.
     pub fn topics(&self) -> &[(TopicId, Vec<i32>)] {
         &self.0

@@ -4,7 +4,7 @@ use crate::records::{
     CommittedOffset, ConsumerMemberMetadata, CurrentAssignment, FormerOffsets, GroupEpoch, GroupMetadata, OffsetKey,
     StoredRecord,
 };
-use crate::tally::Tally;
+use crate::tally::{Counted, Tally};
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::string::String;
@@ -80,20 +80,21 @@ impl DurableGroup {
     /// Changes one member, which goes when nothing is left of it.
     fn change(&mut self, member_id: String, is_new_value: bool, change: impl FnOnce(&mut DurableMember)) {
         let Some(consumer) = self.consumer_for(is_new_value) else { return };
-        let tally = &mut consumer.tally;
-        let mut member = match consumer.members.entry(member_id) {
+        let (mut member, before) = match consumer.members.entry(member_id) {
             Entry::Occupied(entry) => {
-                tally.count_out(entry.get());
-                entry
+                let before = Counted::of(entry.get());
+                (entry, before)
             }
-            Entry::Vacant(entry) => entry.insert_entry(DurableMember::default()),
+            Entry::Vacant(entry) => (entry.insert_entry(DurableMember::default()), Counted::default()),
         };
         change(member.get_mut());
-        if *member.get() == DurableMember::default() {
+        let after = if *member.get() == DurableMember::default() {
             member.remove();
+            Counted::default()
         } else {
-            tally.count_in(member.get());
-        }
+            Counted::of(member.get())
+        };
+        consumer.tally.change(before, after);
     }
 
     fn forget(&mut self, key: &OffsetKey) {

@@ -14,23 +14,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// A member is there, or is there as it is now.
-    pub(crate) fn count_in(&mut self, member: &DurableMember) {
-        if let Some(epoch) = stable_in(member) {
-            *self.stable.entry(epoch).or_default() += 1;
+    /// A member has changed, come or gone: what counted of it before and what does now.
+    pub(crate) fn change(&mut self, before: Counted, after: Counted) {
+        if before.stable_in != after.stable_in {
+            count(&mut self.stable, before.stable_in, after.stable_in);
         }
-        if let Some(assignor) = vote(member) {
-            *self.votes.entry(assignor).or_default() += 1;
-        }
-    }
-
-    /// A member is gone, or about to change.
-    pub(crate) fn count_out(&mut self, member: &DurableMember) {
-        if let Some(epoch) = stable_in(member) {
-            take_one(&mut self.stable, epoch);
-        }
-        if let Some(assignor) = vote(member) {
-            take_one(&mut self.votes, assignor);
+        if before.vote != after.vote {
+            count(&mut self.votes, before.vote, after.vote);
         }
     }
 
@@ -46,18 +36,30 @@ impl Tally {
     }
 }
 
-fn stable_in(member: &DurableMember) -> Option<i32> {
-    (member.current.state == MemberState::Stable).then_some(member.current.member_epoch)
+/// What counts of one member; nothing of one that is not there.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counted {
+    stable_in: Option<i32>,
+    vote: Option<Assignor>,
 }
 
-fn vote(member: &DurableMember) -> Option<Assignor> {
-    member.metadata.as_ref()?.server_assignor.as_deref().and_then(Assignor::of)
+impl Counted {
+    pub(crate) fn of(member: &DurableMember) -> Self {
+        let wish = member.metadata.as_ref().and_then(|metadata| metadata.server_assignor.as_deref());
+        let is_stable = member.current.state == MemberState::Stable;
+        Counted { stable_in: is_stable.then_some(member.current.member_epoch), vote: wish.and_then(Assignor::of) }
+    }
 }
 
-fn take_one<K: Ord>(counts: &mut BTreeMap<K, usize>, key: K) {
-    let Some(count) = counts.get_mut(&key) else { return };
-    *count -= 1;
-    if *count == 0 {
-        counts.remove(&key);
+/// Moves one from a count to another.
+fn count<K: Ord>(counts: &mut BTreeMap<K, usize>, before: Option<K>, after: Option<K>) {
+    if let Some(after) = after {
+        *counts.entry(after).or_default() += 1;
+    }
+    let Some(before) = before else { return };
+    let Some(left) = counts.get_mut(&before) else { return };
+    *left -= 1;
+    if *left == 0 {
+        counts.remove(&before);
     }
 }

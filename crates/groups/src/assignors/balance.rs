@@ -3,6 +3,7 @@
 use crate::assignment::Assignment;
 use crate::request::TopicId;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -44,7 +45,7 @@ impl Balance {
 
     /// Deals out what is free, then moves partitions from who has most to who has least, until nobody has two more than another:
     /// `uniform` changes nothing of that. Answers who gets something else than `target` says.
-    pub(crate) fn settle(&mut self, target: impl Fn(&str) -> Assignment) -> Vec<(Arc<str>, Assignment)> {
+    pub(crate) fn settle(&mut self, target: impl Fn(&str) -> Assignment) -> Vec<(String, Assignment)> {
         let mut hands = Hands::new();
         while let Some((least, member_id)) = self.by_load.first().cloned() {
             let partition = match (self.free.pop(), self.by_load.last().cloned()) {
@@ -59,7 +60,7 @@ impl Balance {
             hand(&mut hands, &member_id, &target).extend(partition);
             self.reload(member_id, least, least + 1);
         }
-        let settled = hands.into_iter().map(|(member_id, hand)| (member_id, Assignment::of(hand)));
+        let settled = hands.into_iter().map(|(member_id, hand)| (String::from(&*member_id), Assignment::of(hand)));
         settled.collect()
     }
 

@@ -180,7 +180,8 @@ fn uniform_changes_nothing_of_a_balance_after_joins_and_leaves() {
                 }
             }
             let before = members.clone();
-            members.extend(balance.settle(|member_id| before[member_id].clone()));
+            let settled = balance.settle(|member_id| before[member_id].clone());
+            members.extend(settled.into_iter().map(|(member_id, target)| (member_id.into(), target)));
             let state: Vec<_> = members.values().map(|target| (&[0, 1][..], target.clone())).collect();
             let after = run(Assignor::Uniform, &topics, &state);
             assert_eq!(after, members.values().cloned().collect::<Vec<_>>(), "round {round}");

@@ -178,18 +178,21 @@ impl<'a> Deal<'a> {
     }
 
     /// Places in the row, ascending, as partitions.
-    fn named(&self, row: &[usize]) -> Assignment {
-        let mut topic = 0;
-        let mut named = Vec::with_capacity(row.len());
-        for &at in row {
-            while at >= self.begin(topic + 1) && topic + 1 < self.begins.len() {
-                topic += 1;
+    fn named(&self, mut row: &[usize]) -> Assignment {
+        let mut named = Vec::new();
+        for (topic, (topic_id, _)) in self.subject.topics.iter().enumerate() {
+            if row.is_empty() {
+                break;
             }
-            if let Some((topic_id, _)) = self.subject.topics.get(topic) {
-                named.push((*topic_id, i32::try_from(at - self.begin(topic)).unwrap_or(i32::MAX)));
+            let (begin, end) = (self.begin(topic), self.begin(topic + 1));
+            let (of_topic, rest) = row.split_at(row.partition_point(|at| *at < end));
+            row = rest;
+            if !of_topic.is_empty() {
+                let number = |at: &usize| i32::try_from(at - begin).unwrap_or(i32::MAX);
+                named.push((*topic_id, of_topic.iter().map(number).collect()));
             }
         }
-        Assignment::of(named)
+        Assignment::of_topics(named)
     }
 }
 

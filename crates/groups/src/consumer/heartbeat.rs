@@ -22,7 +22,12 @@ impl Step<'_> {
         let before = self.actions.len();
         let answer = match request.member_epoch {
             LEAVE | LEAVE_AND_RETURN => self.consumer_leave(request),
-            1.. if self.is_quiet(client, &request) => Ok(self.beat_quietly(request)),
+            1.. if self.beats_quietly(client, &request) => Ok(ConsumerHeartbeatAnswer {
+                member_epoch: request.member_epoch,
+                member_id: request.member_id,
+                heartbeat_interval_ms: self.heartbeat_interval_ms(MemberState::Stable),
+                assignment: None,
+            }),
             _ => self.beat_consumer(client, request),
         };
         self.reply(ticket, Answer::ConsumerHeartbeat(answer));
@@ -33,32 +38,28 @@ impl Step<'_> {
         }
     }
 
-    /// Most heartbeats: a member that has all it shall have says nothing new, and there is nothing to tell it.
-    fn is_quiet(&self, client: &ClientInfo, request: &ConsumerHeartbeat) -> bool {
+    /// Most heartbeats: a member that has all it shall have says nothing new, and there is nothing to tell it. Renews its session.
+    fn beats_quietly(&mut self, client: &ClientInfo, request: &ConsumerHeartbeat) -> bool {
         let Some(consumer) = self.group.durable.consumer() else { return false };
         let Some(member) = consumer.members.get(&request.member_id) else { return false };
         let Some(metadata) = &member.metadata else { return false };
-        let Some(live) = self.group.consumer.members.get(&request.member_id) else { return false };
-        let is_its_own = |instance: &String| self.group.consumer.instances.get(instance) == Some(&request.member_id);
-        consumer.target_epoch == consumer.epoch.epoch
+        let instances = &self.group.consumer.instances;
+        let is_its_own = |instance: &String| instances.get(instance) == Some(&request.member_id);
+        let is_quiet = consumer.target_epoch == consumer.epoch.epoch
             && member.current.state == MemberState::Stable
             && member.current.member_epoch == consumer.target_epoch
             && request.member_epoch == consumer.target_epoch
             && says_nothing_new(metadata, client, request)
-            && live.software == client.software
-            && request.group_instance_id.as_ref().is_none_or(is_its_own)
-    }
-
-    fn beat_quietly(&mut self, request: ConsumerHeartbeat) -> ConsumerHeartbeatAnswer {
+            && request.group_instance_id.as_ref().is_none_or(is_its_own);
+        let Some(live) = self.group.consumer.members.get_mut(&request.member_id) else { return false };
+        if !is_quiet || live.software != client.software {
+            return false;
+        }
         if !planted!(self.settings, HeartbeatDoesNotCount) {
-            self.renew_consumer_session(&request.member_id);
+            let deadline_ms = live.renew_session(self.now, self.config.consumer_session_timeout_ms);
+            self.group.wake_at(deadline_ms);
         }
-        ConsumerHeartbeatAnswer {
-            member_epoch: request.member_epoch,
-            member_id: request.member_id,
-            heartbeat_interval_ms: self.heartbeat_interval_ms(MemberState::Stable),
-            assignment: None,
-        }
+        true
     }
 
     fn beat_consumer(
@@ -170,13 +171,7 @@ impl Step<'_> {
 
     pub(super) fn renew_consumer_session(&mut self, member_id: &str) {
         let Some(member) = self.group.consumer.members.get_mut(member_id) else { return };
-        let timeout_ms = u64::try_from(self.config.consumer_session_timeout_ms).unwrap_or(0);
-        // One of the classic protocol brings its own.
-        let timeout_ms = member.classic.map_or(timeout_ms, |classic| classic.session_timeout_ms);
-        member.session_timeout_ms = timeout_ms;
-        member.session_deadline_ms = self.now.monotonic_ms.saturating_add(timeout_ms);
-        member.last_seen_ms = self.now.wall_ms;
-        let deadline_ms = member.session_deadline_ms;
+        let deadline_ms = member.renew_session(self.now, self.config.consumer_session_timeout_ms);
         self.group.wake_at(deadline_ms);
     }
 }

@@ -2,6 +2,7 @@
 use crate::assignment::Assignment;
 use crate::assignors::Balance;
 use crate::durable::DurableMember;
+use crate::event::Now;
 use crate::records::ConsumerMemberMetadata;
 use crate::request::TopicId;
 use crate::topics::Topics;
@@ -55,6 +56,19 @@ pub(crate) struct LiveClassic {
     pub(crate) sync_deadline_ms: Option<u64>,
     /// Since when one of the two is waited for, in wall time.
     pub(crate) asked_since_ms: i64,
+}
+
+impl LiveMember {
+    /// The member has shown that it lives. Answers when its session ends (monotonic).
+    pub(crate) fn renew_session(&mut self, now: Now, timeout_ms: i32) -> u64 {
+        let timeout_ms = u64::try_from(timeout_ms).unwrap_or(0);
+        // One of the classic protocol brings its own.
+        let timeout_ms = self.classic.map_or(timeout_ms, |classic| classic.session_timeout_ms);
+        self.session_timeout_ms = timeout_ms;
+        self.session_deadline_ms = now.monotonic_ms.saturating_add(timeout_ms);
+        self.last_seen_ms = now.wall_ms;
+        self.session_deadline_ms
+    }
 }
 
 impl LiveClassic {

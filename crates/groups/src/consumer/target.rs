@@ -2,7 +2,8 @@
 use crate::answer::GroupState;
 use crate::assignment::Assignment;
 use crate::assignors::{Assignor, Balance, Candidate, Subject, assign, load};
-use crate::consumer::live::Subscription;
+use crate::consumer::live::{LiveMember, Subscription};
+use crate::durable::DurableMember;
 use crate::records::{GroupEpoch, StoredRecord};
 use crate::request::TopicId;
 use crate::step::Step;
@@ -78,7 +79,6 @@ impl Step<'_> {
             None => (None, self.assigned_anew()),
         };
         for (member_id, target) in changes {
-            let member_id = String::from(&*member_id);
             self.record(StoredRecord::Target(self.group.group_id.clone(), member_id, Some(target)));
         }
         self.record(StoredRecord::TargetEpoch(self.group.group_id.clone(), Some(epoch)));
@@ -101,11 +101,20 @@ impl Step<'_> {
         self.group.durable.consumer_member(member_id).map(|member| member.target.clone()).unwrap_or_default()
     }
 
-    fn assigned_anew(&self) -> Vec<(Arc<str>, Assignment)> {
+    fn assigned_anew(&self) -> Vec<(String, Assignment)> {
         let changes = assign(self.assignor(), &self.subject());
-        let members = self.group.durable.consumer().map(|consumer| consumer.members.keys().collect::<Vec<_>>());
-        let ids = members.unwrap_or_default();
-        changes.into_iter().filter_map(|(at, target)| Some((ids.get(at)?.as_str().into(), target))).collect()
+        let ids: Vec<&String> = self.seats().map(|(member_id, ..)| member_id).collect();
+        changes.into_iter().filter_map(|(at, target)| Some(((*ids.get(at)?).clone(), target))).collect()
+    }
+
+    /// Every member in the order of their ids, with what is kept in memory of it alone.
+    fn seats(&self) -> impl Iterator<Item = (&String, &DurableMember, Option<&LiveMember>)> {
+        let durable = self.group.durable.consumer().into_iter().flat_map(|consumer| &consumer.members);
+        let mut live = self.group.consumer.members.iter().peekable();
+        durable.map(move |(member_id, member)| {
+            while live.next_if(|(seated, _)| *seated < member_id).is_some() {}
+            (member_id, member, live.next_if(|(seated, _)| *seated == member_id).map(|(_, live)| live))
+        })
     }
 
     /// Whether the next target assignment can be made from this one and who came and went.
@@ -119,15 +128,11 @@ impl Step<'_> {
 
     /// Where the next target assignment can begin.
     fn balance(&self) -> Option<Balance> {
-        let (live, consumer) = (&self.group.consumer, self.group.durable.consumer()?);
-        if !self.can_be_balanced() || live.members.len() != consumer.members.len() {
+        if !self.can_be_balanced() {
             return None;
         }
-        let members = live.members.iter().zip(&consumer.members);
-        let by_load = members.map(|((seated, live), (member_id, member))| {
-            (seated == member_id).then(|| (load(member.target.len()), live.id.clone()))
-        });
-        Some(Balance::new(self.shapes(&live.topics()), by_load.collect::<Option<_>>()?))
+        let by_load = self.seats().map(|(_, member, live)| Some((load(member.target.len()), live?.id.clone())));
+        Some(Balance::new(self.shapes(&self.group.consumer.topics()), by_load.collect::<Option<_>>()?))
     }
 
     /// What most members prefer; the first of the broker's, where nobody prefers anything.
@@ -154,16 +159,10 @@ impl Step<'_> {
             let reads = readers.topics.iter().filter_map(|name| place_of.get(name.as_str()).copied());
             subscriptions.push(reads.collect::<Vec<_>>());
         }
-        let members = self.group.durable.consumer().into_iter().flat_map(|consumer| &consumer.members);
-        let candidates = members.map(|(member_id, member)| Candidate {
+        let candidates = self.seats().map(|(_, member, live)| Candidate {
             instance: member.metadata.as_ref().and_then(|metadata| metadata.group_instance_id.as_deref()),
             target: &member.target,
-            subscription: live
-                .members
-                .get(member_id)
-                .and_then(|live| places.get(&live.subscription))
-                .copied()
-                .unwrap_or(usize::MAX),
+            subscription: live.and_then(|live| places.get(&live.subscription)).copied().unwrap_or(usize::MAX),
         });
         Subject { topics, subscriptions, candidates: candidates.collect() }
     }
