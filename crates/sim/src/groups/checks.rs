@@ -1,9 +1,11 @@
 //! What must always be true, checked after every event. Nothing here looks at a planted bug.
 use super::broker::now;
-use super::client::{Client, PARTITIONS, Phase, TOPIC};
+use super::client::{Client, Phase};
 use super::connections::HeardOver;
 use super::embedded::partitions;
 use super::reset_checks::Resets;
+use super::topic_checks::Told;
+use super::topics::Named;
 use ottla_groups::records::{CommittedOffset, CurrentAssignment, GroupMetadata, OffsetKey, StoredRecord};
 use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
 use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
@@ -25,12 +27,12 @@ struct Facts {
 }
 
 /// A request that the coordinator has not answered yet.
-struct Open {
+pub(super) struct Open {
     request: Request,
     connection: Option<u64>,
     answer_by_ms: u64,
     /// Answered by a group of the consumer protocol.
-    by_consumers: bool,
+    pub(super) by_consumers: bool,
 }
 
 type Generation = (String, i32);
@@ -40,7 +42,7 @@ pub(super) struct Checks {
     settings: Settings,
     session_timeout_ms: u64,
     violation: Option<String>,
-    open: BTreeMap<Ticket, Open>,
+    pub(super) open: BTreeMap<Ticket, Open>,
     /// The last record of every key, as compaction would leave it.
     pub(super) compacted: BTreeMap<Vec<u8>, Record>,
     /// How often a group was forgotten; one of the same name begins anew.
@@ -49,7 +51,7 @@ pub(super) struct Checks {
     recorded: BTreeMap<Generation, Facts>,
     told: BTreeMap<Generation, Facts>,
     /// Who was told to own a partition in a generation.
-    owners: BTreeMap<(Generation, u8), String>,
+    owners: BTreeMap<(Generation, Named), String>,
     /// Who speaks for an instance, by group and instance.
     speakers: BTreeMap<(String, String), String>,
     /// Acknowledged since the last crash: commits, and assignments that members were told.
@@ -70,6 +72,8 @@ pub(super) struct Checks {
     pub(super) epochs: Vec<(String, String, i32)>,
     /// Over which connections members were heard, and which were lost.
     pub(super) connections: HeardOver,
+    /// The topics that there are.
+    pub(super) topics: Told,
     /// Resets of offsets.
     pub(super) resets: Resets,
     /// What members of the consumer protocol have, by group and member id, as the log says.
@@ -100,6 +104,7 @@ impl Checks {
             judged: BTreeMap::new(),
             epochs: Vec::new(),
             connections: HeardOver::default(),
+            topics: Told::default(),
             resets: Resets::default(),
             consumers: BTreeMap::new(),
         }
@@ -169,21 +174,12 @@ impl Checks {
         self.refuse_stale(&request, answer);
         self.hear(at_ms, &request, answer);
         if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (&request, answer) {
-            for partition in topics.iter().flat_map(|topic| &topic.partitions) {
-                let committed = self.committed(&request.group_id, partition.partition);
-                if committed.unwrap_or(-1) != partition.offset {
-                    self.fail(format!("fetched {partition:?}, but committed is {committed:?}"));
-                }
-            }
+            topics.iter().for_each(|topic| self.fetched(&request.group_id, topic));
         }
     }
 
-    fn committed(&self, group_id: &str, partition: i32) -> Option<i64> {
-        self.commit(group_id, partition).map(|committed| committed.offset)
-    }
-
-    fn commit(&self, group_id: &str, partition: i32) -> Option<CommittedOffset> {
-        let key = OffsetKey { group_id: group_id.into(), topic: TOPIC.into(), partition };
+    pub(super) fn commit(&self, group_id: &str, topic: &str, partition: i32) -> Option<CommittedOffset> {
+        let key = OffsetKey { group_id: group_id.into(), topic: topic.into(), partition };
         let record = self.compacted.get(&StoredRecord::Offset(key, None).encode().key)?;
         match StoredRecord::decode(record) {
             Ok(StoredRecord::Offset(_, value)) => value,
@@ -280,8 +276,8 @@ impl Checks {
                 self.removed.insert((group_id.to_string(), old_member_id.clone()));
                 return;
             }
-            GroupEventKind::OffsetsExpired { partitions, .. } => {
-                return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, partition));
+            GroupEventKind::OffsetsExpired { topic, partitions, .. } => {
+                return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, topic, partition));
             }
             _ => return,
         };
@@ -296,12 +292,12 @@ impl Checks {
     }
 
     /// Only what nobody has needed for the whole retention may expire.
-    fn expired(&mut self, at_ms: u64, group_id: &str, partition: i32) {
+    fn expired(&mut self, at_ms: u64, group_id: &str, topic: &str, partition: i32) {
         let generation = self.generation(group_id);
         let members = generation.as_ref().map_or(0, |metadata| metadata.members.len());
         let members = members + self.consumers(group_id).len();
-        let Some(committed) = self.commit(group_id, partition) else {
-            return self.fail(format!("{group_id} had no commit of partition {partition} that could expire"));
+        let Some(committed) = self.commit(group_id, topic, partition) else {
+            return self.fail(format!("{group_id} had no commit of {topic}-{partition} that could expire"));
         };
         let had_members = generation.filter(|metadata| !metadata.protocol_type.is_empty());
         let since_ms =
@@ -378,14 +374,14 @@ impl Checks {
 
     fn generation_recorded(&mut self, group_id: &str, metadata: &GroupMetadata) {
         let generation = self.name(group_id, metadata.generation_id);
-        let mut dealt: Vec<u8> = metadata.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
+        let mut dealt: Vec<Named> = metadata.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
         dealt.sort_unstable();
         if let Some(before) = self.generation(group_id) {
             if metadata.generation_id < before.generation_id {
                 self.fail(format!("{group_id} goes back from generation {}", before.generation_id));
             }
             let same = metadata.generation_id == before.generation_id && !before.is_unassigned();
-            let mut earlier: Vec<u8> = before.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
+            let mut earlier: Vec<Named> = before.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
             earlier.sort_unstable();
             if same && !before.members.is_empty() && dealt != earlier {
                 self.fail(format!("{generation:?} was dealt {earlier:?} and is dealt {dealt:?} now"));
@@ -432,7 +428,7 @@ impl Checks {
                 for partition in partitions(&synced.assignment) {
                     let before = self.owners.insert((generation.clone(), partition), owner.clone());
                     if before.as_ref().is_some_and(|before| *before != owner) {
-                        self.fail(format!("partition {partition} in {generation:?}: {before:?} and {owner:?}"));
+                        self.fail(format!("partition {partition:?} in {generation:?}: {before:?} and {owner:?}"));
                     }
                 }
                 self.assigned.push((generation, request.member_id, synced.assignment.clone()));
@@ -512,11 +508,12 @@ impl Checks {
     pub(super) fn replays(&mut self, now: Now, live: &mut Coordinator) {
         let mut replayed = Coordinator::new(self.settings.clone());
         self.compacted.values().for_each(|record| replayed.replay(record));
+        self.nothing_is_left_of_what_is_gone(live);
         let mut differing = None;
         if !live.durable_groups().eq(replayed.durable_groups()) {
             differing = Some("the durable state".to_string());
         }
-        replayed.handle(now, Event::TopicsChanged(super::world::topics()));
+        replayed.handle(now, Event::TopicsChanged(self.topics.told.told()));
         replayed.loaded(now);
         let groups: Vec<String> = live.durable_groups().map(|(group_id, _)| group_id.to_string()).collect();
         for group_id in groups {
@@ -551,10 +548,8 @@ impl Checks {
             let state = coordinator.state(group_id);
             let living = clients.iter().filter(|client| client.group_id == group_id && client.phase != Phase::Gone);
             let living: Vec<&Client> = living.collect();
-            let mut owned: Vec<u8> = living.iter().flat_map(|client| client.owned.clone()).collect();
-            owned.sort_unstable();
-            if owned != (0..PARTITIONS).collect::<Vec<_>>() {
-                self.fail(format!("{group_id} is {state:?}, its consumers own {owned:?}"));
+            if let Some(problem) = self.all_is_owned(&living) {
+                self.fail(format!("{group_id} is {state:?}: {problem}"));
             }
             let members = describe(now, coordinator, group_id).map_or(0, |group| group.members.len());
             let members = members + self.consumers(group_id).len();

@@ -1,7 +1,7 @@
 //! What must always be true of groups of the consumer protocol.
 use super::checks::Checks;
 use super::client::{Client, Phase};
-use super::consumer_client::{TOPIC_ID, partitions_of};
+use super::topics::{Partition, partitions_of};
 use ottla_groups::records::{CurrentAssignment, StoredRecord};
 use ottla_groups::{Answer, CommitOffsets, ConsumerHeartbeat, Request};
 use std::collections::{BTreeMap, BTreeSet};
@@ -51,10 +51,13 @@ impl Checks {
         let current = self.consumer(&request.group_id, &request.member_id);
         let epoch = current.as_ref().map(|current| current.member_epoch);
         let was_its_own = |current: CurrentAssignment| {
-            let mut partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
-            let since = |partition: i32| current.epoch_of(TOPIC_ID, partition);
+            let mut topics = request.topics.iter();
             request.generation_id < current.member_epoch
-                && partitions.all(|commit| since(commit.partition).is_some_and(|since| since <= request.generation_id))
+                && topics.all(|topic| {
+                    let since = |partition: i32| current.epoch_of(topic.topic_id?, partition);
+                    let mut partitions = topic.partitions.iter().map(|commit| since(commit.partition));
+                    partitions.all(|since| since.is_some_and(|since| since <= request.generation_id))
+                })
         };
         if epoch != Some(request.generation_id) && !current.is_some_and(was_its_own) {
             self.fail(format!(
@@ -76,12 +79,12 @@ impl Checks {
     /// What a member has, or has not given up yet, nobody else has.
     pub(super) fn one_owner_each(&mut self) {
         for group_id in ["g0", "g1"] {
-            let mut owners: BTreeMap<u8, String> = BTreeMap::new();
+            let mut owners: BTreeMap<Partition, String> = BTreeMap::new();
             for (member_id, current) in self.consumers(group_id) {
                 let has = [partitions_of(&current.assigned), partitions_of(&current.pending_revocation)].concat();
                 for partition in has {
                     if let Some(other) = owners.insert(partition, member_id.clone()) {
-                        self.fail(format!("partition {partition} of {group_id} is of {other} and of {member_id}"));
+                        self.fail(format!("{partition:?} of {group_id} is of {other} and of {member_id}"));
                     }
                 }
             }
@@ -89,13 +92,13 @@ impl Checks {
     }
 
     /// A client begins to work on partitions: nobody who is still a member may work on them.
-    pub(super) fn works(&mut self, clients: &[Client], client: usize, before: &[u8]) {
+    pub(super) fn works(&mut self, clients: &[Client], client: usize, before: &[Partition]) {
         let it = &clients[client];
         let members = self.consumers(&it.group_id);
         if !members.contains_key(&it.member_id) || it.owned.iter().all(|partition| before.contains(partition)) {
             return;
         }
-        let gained: Vec<u8> = it.owned.iter().copied().filter(|partition| !before.contains(partition)).collect();
+        let gained: Vec<Partition> = it.owned.iter().copied().filter(|partition| !before.contains(partition)).collect();
         let is_other = |other: &&Client| {
             other.group_id == it.group_id && other.member_id != it.member_id && other.phase != Phase::Gone
         };

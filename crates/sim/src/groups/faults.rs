@@ -1,6 +1,7 @@
 //! What goes wrong, and what administrators do meanwhile.
 use super::broker::Waiting;
-use super::client::{PARTITIONS, Phase, TOPIC};
+use super::client::Phase;
+use super::topics::{NAMES, ORDERS, Reads};
 use super::world::World;
 use crate::prng::Prng;
 use ottla_groups::records::FormerOffset;
@@ -32,8 +33,8 @@ pub(super) enum Fault {
     Commit,
     /// An administrator deletes commits.
     DeleteOffsets,
-    /// The topic is deleted, and at once created again.
-    DeleteTopic,
+    /// A topic is made, gets more partitions, is deleted, or is made anew under another id.
+    Topics,
     /// Expired commits are looked for.
     Expire,
     /// A consumer's connection breaks; it goes on over another one.
@@ -46,7 +47,7 @@ pub(super) enum Fault {
 
 impl Fault {
     pub(super) fn choose(rng: &mut Prng) -> Fault {
-        match rng.between(0, 49) {
+        match rng.between(0, 53) {
             0..=4 => Fault::Crash,
             5..=7 => Fault::Stall,
             8..=11 => Fault::Kill,
@@ -62,7 +63,7 @@ impl Fault {
             36..=42 => Fault::Break,
             43..=44 => Fault::Configure,
             45..=48 => Fault::Reset,
-            _ => Fault::DeleteTopic,
+            _ => Fault::Topics,
         }
     }
 
@@ -98,13 +99,11 @@ impl Fault {
             Fault::Commit => commit(world, chosen),
             Fault::DeleteOffsets => {
                 let group_id = world.clients[chosen].group_id.clone();
-                let topic = FetchTopic { name: TOPIC.into(), topic_id: None, partitions: vec![0, 1] };
+                let topic = FetchTopic { name: NAMES[0].into(), topic_id: None, partitions: vec![0, 1] };
                 let request = DeleteOffsets { group_id, topics: vec![topic] };
                 world.send(nobody(), Request::DeleteOffsets(request));
             }
-            Fault::DeleteTopic if world.broker.stalled_since_ms.is_none() => {
-                world.tell(Event::TopicDeleted { name: TOPIC.into(), topic_id: None });
-            }
+            Fault::Topics => world.change_topics(),
             Fault::Reset => reset(world, chosen),
             Fault::Break if lives => world.break_connection(chosen),
             Fault::Configure => world.configure_anew(),
@@ -126,8 +125,10 @@ fn perhaps_restart(world: &mut World, client: usize) {
 }
 
 fn subscribe(world: &mut World, chosen: usize) {
+    let reads = Reads::of(world.rng.next());
     let client = &mut world.clients[chosen];
     client.subscription = client.subscription.wrapping_add(1);
+    client.reads = reads;
     if client.consumer.is_some() {
         return client.says_all_again();
     }
@@ -149,13 +150,19 @@ fn remove(world: &mut World, chosen: usize) {
     world.send(nobody(), Request::LeaveGroup(request));
 }
 
+/// A partition that may be there, of the first topic as a rule.
+fn some_partition(world: &mut World) -> (&'static str, i32) {
+    let name = if world.rng.once_in(4) { 1 } else { ORDERS };
+    (NAMES[usize::from(name)], world.rng.between(0, 5) as i32)
+}
+
 /// Offsets of resets are larger than any other.
 fn reset(world: &mut World, chosen: usize) {
     let undo = world.rng.once_in(4);
-    let partition = world.rng.between(0, u64::from(PARTITIONS) - 1) as i32;
+    let (topic, partition) = some_partition(world);
     let offset = (1 << 60) + (world.rng.next() >> 8) as i64;
     let group_id = world.clients[chosen].group_id.clone();
-    let offset = FormerOffset { topic: TOPIC.into(), topic_id: None, partition, offset };
+    let offset = FormerOffset { topic: topic.into(), topic_id: None, partition, offset };
     let request = ResetOffsets { group_id, online: true, validate_only: false, undo, offsets: vec![offset] };
     world.send(nobody(), Request::ResetOffsets(request));
 }
@@ -163,7 +170,7 @@ fn reset(world: &mut World, chosen: usize) {
 /// Offsets of administrators are negative, so that no consumer's commit is like one.
 fn commit(world: &mut World, chosen: usize) {
     let offset = -1 - (world.rng.next() >> 8) as i64;
-    let partition = world.rng.between(0, u64::from(PARTITIONS) - 1) as i32;
+    let (topic, partition) = some_partition(world);
     let partition =
         CommitPartition { partition, offset, leader_epoch: -1, metadata: String::new(), seen: Default::default() };
     let request = CommitOffsets {
@@ -173,7 +180,7 @@ fn commit(world: &mut World, chosen: usize) {
         generation_id: -1,
         knows_epochs: false,
         retention_time_ms: None,
-        topics: vec![CommitTopic { name: TOPIC.into(), topic_id: None, partitions: vec![partition] }],
+        topics: vec![CommitTopic { name: topic.into(), topic_id: None, partitions: vec![partition] }],
     };
     world.send(nobody(), Request::CommitOffsets(request));
 }

@@ -10,6 +10,8 @@ mod consumer_client;
 mod embedded;
 mod faults;
 mod reset_checks;
+mod topic_checks;
+mod topics;
 mod world;
 
 use crate::hunt::{Outcome, Subject};

@@ -2,16 +2,16 @@
 use super::Plan;
 use super::broker::{Broker, Waiting, now};
 use super::checks::Checks;
-use super::client::{Client, Phase, TOPIC, Wake, Wish};
+use super::client::{Client, Phase, Wake, Wish};
 use super::connections::Connections;
-use super::consumer_client::{ConsumerPart, TOPIC_ID, all_partitions};
+use super::consumer_client::ConsumerPart;
 use super::faults::Fault;
+use super::topics::{Reads, View};
 use crate::hunt::Outcome;
 use crate::prng::Prng;
 use crate::trace::Trace;
-use ottla_groups::{Action, Answer, ClientInfo, Event, MigrationPolicy, Request, Settings, Ticket, TopicShape, Topics};
+use ottla_groups::{Action, Answer, ClientInfo, Event, MigrationPolicy, Request, Settings, Ticket, TopicId};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// How long faults happen.
 const FAULTS_MS: u64 = 30_000;
@@ -42,6 +42,8 @@ pub(super) enum Happening {
         client: usize,
         rpc: u64,
         answer: Answer,
+        /// What names of topics meant when it was given.
+        meant: View,
     },
     /// The broker hears that a client's connection is lost.
     Lose {
@@ -53,6 +55,15 @@ pub(super) enum Happening {
         client: usize,
         epoch: u64,
         what: Wake,
+    },
+    /// A client asks which topics there are.
+    Refresh {
+        client: usize,
+    },
+    /// The coordinator hears that a topic is gone.
+    TopicGone {
+        life: u64,
+        topic_id: TopicId,
     },
     Tick {
         life: u64,
@@ -93,6 +104,10 @@ pub(super) struct World {
     pub(super) quiet: bool,
     pub(super) settings: Settings,
     pub(super) connections: Connections,
+    /// The topics that there are, those that the coordinator was told of last, and how many were ever made.
+    pub(super) topics: View,
+    pub(super) topics_told: View,
+    pub(super) topics_made: u8,
     /// The broker will die right after the next change of a group, before that can be durable everywhere.
     pub(super) crash_prepared: bool,
     queue: BTreeMap<(u64, u64), Happening>,
@@ -124,6 +139,9 @@ impl World {
             trace: Trace::new(plan.readable),
             quiet: false,
             connections: Connections::default(),
+            topics: View::first(),
+            topics_told: View::first(),
+            topics_made: 1,
             crash_prepared: false,
             settings,
             queue: BTreeMap::new(),
@@ -153,6 +171,7 @@ impl World {
                 client.supports_skip_assignment = !self.rng.once_in(3);
                 client.prefers_second = self.rng.once_in(2);
                 client.lazy = self.rng.once_in(10);
+                client.reads = Reads::of(self.rng.next());
                 client.may_change = may_change;
                 if if may_change { self.rng.once_in(2) } else { are_consumers } {
                     self.make_consumer(&mut client);
@@ -170,13 +189,13 @@ impl World {
     fn make_consumer(&mut self, client: &mut Client) {
         client.member_id = format!("{}-{}", client.name, self.clients.len());
         let stops_in_ms = if client.lazy { None } else { Some(self.rng.between(0, 1_500)) };
-        let by_regex = self.rng.once_in(3);
         client.lazy = false;
-        client.consumer = Some(ConsumerPart { stops_in_ms, by_regex, ..ConsumerPart::default() });
+        client.consumer = Some(ConsumerPart { stops_in_ms, ..ConsumerPart::default() });
     }
 
     pub(super) fn add_client(&mut self, mut client: Client) {
         client.connection = self.connections.open();
+        client.view = self.topics;
         let after_ms = self.rng.between(0, 300);
         let (index, epoch) = (self.clients.len(), client.epoch);
         self.clients.push(client);
@@ -217,12 +236,14 @@ impl World {
                 self.tell(Event::Cancelled { ticket });
             }
             Happening::Lose { life, connection } if life == self.broker.life => self.lose(connection),
-            Happening::Deliver { life, client, rpc, answer } => {
+            Happening::Deliver { life, client, rpc, answer, meant } => {
                 // What was answered in an earlier life: see `Client::connection_lost`.
                 self.clients[client].lazy &= life == self.broker.life;
-                self.deliver(client, rpc, &answer);
+                self.deliver(client, rpc, &answer, &meant);
             }
             Happening::Wake { client, epoch, what } if self.clients[client].epoch == epoch => self.wake(client, what),
+            Happening::Refresh { client } => self.clients[client].refresh(&self.topics),
+            Happening::TopicGone { life, topic_id } if life == self.broker.life => self.tell_gone(topic_id),
             Happening::Tick { life } if life == self.broker.life => {
                 self.broker.tick_at_ms = None;
                 self.tell(Event::Tick);
@@ -251,6 +272,7 @@ impl World {
             // Of an earlier life.
             Happening::Cancel { .. } | Happening::Lose { .. } | Happening::Wake { .. } | Happening::Tick { .. } => {}
             Happening::Flush { .. } | Happening::StallEnds { .. } | Happening::Crash { .. } => {}
+            Happening::TopicGone { .. } => {}
         }
     }
 
@@ -259,12 +281,14 @@ impl World {
             return;
         }
         let configs = self.connections.configs();
-        let coordinator = self.broker.start(self.settings.clone());
-        coordinator.handle(now(self.at_ms), Event::GroupConfigsChanged(configs));
-        coordinator.handle(now(self.at_ms), Event::TopicsChanged(topics()));
-        let actions = coordinator.loaded(now(self.at_ms));
+        let at = now(self.at_ms);
+        self.broker.start(self.settings.clone()).handle(at, Event::GroupConfigsChanged(configs));
+        self.tell_first_topics();
+        self.checks.topics.untold = 1;
+        let actions = self.broker.coordinator.as_mut().map(|coordinator| coordinator.loaded(at));
         self.trace.note(self.at_ms, || "the broker starts".into());
-        self.act(actions, None);
+        self.act(actions.unwrap_or_default(), None);
+        self.tell_deletions();
     }
 
     fn end_stall(&mut self) {
@@ -281,6 +305,7 @@ impl World {
         self.quiet = true;
         self.crash_prepared = false;
         self.trace.note(self.at_ms, || "the faults stop".into());
+        self.make_missing_topic();
         for consumer in self.clients.iter_mut().filter_map(|client| client.consumer.as_mut()) {
             // Two that never stop would put each other out for ever.
             consumer.stops_in_ms.get_or_insert(1_000);
@@ -304,6 +329,7 @@ impl World {
         client.require_known_member_id = old.require_known_member_id;
         client.supports_skip_assignment = old.supports_skip_assignment;
         client.prefers_second = old.prefers_second;
+        client.reads = old.reads;
         client.may_change = old.may_change;
         let is_consumer = old.consumer.is_some();
         let is_consumer = if client.may_change { self.rng.once_in(2) } else { is_consumer };
@@ -330,12 +356,12 @@ impl World {
         self.fulfil(client, wishes);
     }
 
-    fn deliver(&mut self, client: usize, rpc: u64, answer: &Answer) {
+    fn deliver(&mut self, client: usize, rpc: u64, answer: &Answer, meant: &View) {
         let (at_ms, name) = (self.at_ms, &self.clients[client].name);
         self.trace.note(at_ms, || format!("{name} hears {answer:?}"));
         let lived = self.clients[client].phase != Phase::Gone;
         let before = self.clients[client].owned.clone();
-        let wishes = self.clients[client].answered(at_ms, rpc, answer);
+        let wishes = self.clients[client].answered(at_ms, rpc, answer, meant);
         self.checks.works(&self.clients, client, &before);
         self.fulfil(client, wishes);
         if lived && self.clients[client].phase == Phase::Gone {
@@ -411,6 +437,10 @@ impl World {
         if let Request::JoinGroup(request) = &mut request {
             request.random = [self.rng.next(), self.rng.next()];
         }
+        if !self.look_up(&mut request) {
+            return;
+        }
+        self.tell_topics(&request);
         self.trace.note(self.at_ms, || format!("{name} asks {request:?}"));
         let connection = from.connection;
         let ticket = self.broker.ticket(from);
@@ -451,7 +481,8 @@ impl World {
                 }
                 Action::Reply(ticket, answer) => {
                     self.trace.mix_number(ticket.0);
-                    self.broker.hold(ticket, answer);
+                    let meant = self.checks.meant(ticket);
+                    self.broker.hold(ticket, answer, meant);
                 }
                 Action::Event(_) => {}
             }
@@ -465,12 +496,12 @@ impl World {
     }
 
     fn send_replies(&mut self) {
-        while let Some((ticket, answer)) = self.broker.release() {
+        while let Some((ticket, answer, meant)) = self.broker.release() {
             self.checks.released(ticket, &answer);
             let Some(Waiting { client: Some(client), rpc, .. }) = self.broker.waiting.remove(&ticket) else { continue };
             if let Some(delay_ms) = self.network() {
                 let life = self.broker.life;
-                self.plan(delay_ms, Happening::Deliver { life, client, rpc, answer });
+                self.plan(delay_ms, Happening::Deliver { life, client, rpc, answer, meant });
             }
         }
     }
@@ -553,19 +584,8 @@ impl World {
     }
 }
 
-/// The topics that there are.
-pub(super) fn topics() -> Arc<Topics> {
-    let shape = TopicShape { topic_id: TOPIC_ID, partitions: all_partitions() };
-    // Expressions are alternatives here.
-    let matching = |pattern: &str, names: &[&str]| {
-        let is_one = |name: &&&str| pattern.split('|').any(|alternative| alternative == **name);
-        Ok(names.iter().filter(is_one).map(|name| name.to_string()).collect())
-    };
-    Arc::new(Topics::new([(TOPIC.to_string(), shape)], matching))
-}
-
 /// Things that wait while the broker stands still.
 fn is_the_brokers(happening: &Happening) -> bool {
-    use Happening::{Arrive, Cancel, Flush, Lose, Tick};
-    matches!(happening, Arrive { .. } | Lose { .. } | Cancel { .. } | Tick { .. } | Flush { .. })
+    use Happening::{Arrive, Cancel, Flush, Lose, Tick, TopicGone};
+    matches!(happening, TopicGone { .. } | Arrive { .. } | Lose { .. } | Cancel { .. } | Tick { .. } | Flush { .. })
 }
