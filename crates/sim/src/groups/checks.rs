@@ -10,6 +10,7 @@ use ottla_groups::records::{CommittedOffset, CurrentAssignment, GroupMetadata, O
 use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
 use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 
 /// The longest that a parked join or sync may take: the longest rebalance timeout, and a little for the clock.
 const LONGEST_PARK_MS: u64 = 5_000 + 100;
@@ -28,20 +29,25 @@ struct Facts {
 
 /// A request that the coordinator has not answered yet.
 pub(super) struct Open {
-    request: Request,
+    pub(super) request: Request,
     connection: Option<u64>,
     answer_by_ms: u64,
     /// Answered by a group of the consumer protocol.
     pub(super) by_consumers: bool,
+    /// Which life its group was in when it was answered.
+    pub(super) life: u32,
 }
 
 type Generation = (String, i32);
+
+/// Where a check stands, which tells it from the others.
+pub(super) type Check = (&'static str, u32);
 
 /// The memory of the checks.
 pub(super) struct Checks {
     settings: Settings,
     session_timeout_ms: u64,
-    violation: Option<String>,
+    violation: Option<(Check, String)>,
     pub(super) open: BTreeMap<Ticket, Open>,
     /// The last record of every key, as compaction would leave it.
     pub(super) compacted: BTreeMap<Vec<u8>, Record>,
@@ -110,12 +116,14 @@ impl Checks {
         }
     }
 
-    pub(super) fn violation(&self) -> Option<&str> {
-        self.violation.as_deref()
+    pub(super) fn violation(&self) -> Option<&(Check, String)> {
+        self.violation.as_ref()
     }
 
+    #[track_caller]
     pub(super) fn fail(&mut self, violation: String) {
-        self.violation.get_or_insert(violation);
+        let check = Location::caller();
+        self.violation.get_or_insert(((check.file(), check.line()), violation));
     }
 
     /// A request reaches the coordinator.
@@ -123,7 +131,8 @@ impl Checks {
         self.hear_over(request, connection);
         let may_park = matches!(request, Request::JoinGroup(_) | Request::SyncGroup(_));
         let answer_by_ms = if may_park { at_ms + LONGEST_PARK_MS } else { at_ms };
-        self.open.insert(ticket, Open { request: request.clone(), connection, answer_by_ms, by_consumers: false });
+        self.open
+            .insert(ticket, Open { request: request.clone(), connection, answer_by_ms, by_consumers: false, life: 0 });
     }
 
     pub(super) fn cancelled(&mut self, ticket: Ticket) {
@@ -187,7 +196,7 @@ impl Checks {
         }
     }
 
-    fn generation(&self, group_id: &str) -> Option<GroupMetadata> {
+    pub(super) fn generation(&self, group_id: &str) -> Option<GroupMetadata> {
         let record = self.compacted.get(&StoredRecord::Group(group_id.into(), None).encode().key)?;
         match StoredRecord::decode(record) {
             Ok(StoredRecord::Group(_, metadata)) => metadata,
@@ -276,6 +285,9 @@ impl Checks {
                 self.removed.insert((group_id.to_string(), old_member_id.clone()));
                 return;
             }
+            GroupEventKind::OffsetsDeleted { topic, partitions, cause } => {
+                return self.deleted_with_their_topic(group_id, topic, partitions, cause);
+            }
             GroupEventKind::OffsetsExpired { topic, partitions, .. } => {
                 return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, topic, partition));
             }
@@ -303,7 +315,8 @@ impl Checks {
         let since_ms =
             had_members.map_or(i64::MIN, |metadata| metadata.state_timestamp_ms).max(committed.commit_timestamp_ms);
         let unneeded_ms = now(at_ms).wall_ms - since_ms;
-        if members > 0 || unneeded_ms < self.settings.offsets_retention_ms {
+        let is_needed = members > 0 && self.is_read(group_id, topic);
+        if is_needed || unneeded_ms < self.settings.offsets_retention_ms {
             self.fail(format!("{committed:?} of {group_id} expired after {unneeded_ms} ms, with {members} members"));
         }
     }
@@ -368,8 +381,8 @@ impl Checks {
     }
 
     /// A generation by a name that no other generation has.
-    fn name(&self, group_id: &str, generation_id: i32) -> (String, i32) {
-        (format!("{group_id}, life {}", self.life(group_id)), generation_id)
+    fn name(&self, group_id: &str, generation_id: i32) -> Generation {
+        generation(group_id, self.life(group_id), generation_id)
     }
 
     fn generation_recorded(&mut self, group_id: &str, metadata: &GroupMetadata) {
@@ -407,7 +420,7 @@ impl Checks {
 
     /// An answer leaves the broker.
     pub(super) fn released(&mut self, ticket: Ticket, answer: &Answer) {
-        let Some(Open { request, by_consumers, .. }) = self.open.remove(&ticket) else { return };
+        let Some(Open { request, by_consumers, life, .. }) = self.open.remove(&ticket) else { return };
         match (request, answer) {
             (Request::JoinGroup(request), Answer::JoinGroup(joined)) if by_consumers => {
                 self.epochs.push((request.group_id, joined.member_id.clone(), joined.generation_id));
@@ -416,14 +429,14 @@ impl Checks {
                 self.epochs.push((request.group_id, request.member_id, request.generation_id));
             }
             (Request::JoinGroup(request), Answer::JoinGroup(joined)) if joined.error.is_none() => {
-                let generation = self.name(&request.group_id, joined.generation_id);
+                let generation = generation(&request.group_id, life, joined.generation_id);
                 match self.recorded.get(&generation) {
                     Some(facts) => drop(self.told.insert(generation, facts.clone())),
                     None => self.fail(format!("{generation:?} was told but is not recorded")),
                 }
             }
             (Request::SyncGroup(request), Answer::SyncGroup(Ok(synced))) => {
-                let generation = self.name(&request.group_id, request.generation_id);
+                let generation = generation(&request.group_id, life, request.generation_id);
                 let owner = request.group_instance_id.unwrap_or(request.member_id.clone());
                 for partition in partitions(&synced.assignment) {
                     let before = self.owners.insert((generation.clone(), partition), owner.clone());
@@ -562,6 +575,10 @@ impl Checks {
             self.judged.insert(group_id.to_string(), state);
         }
     }
+}
+
+fn generation(group_id: &str, life: u32, generation_id: i32) -> Generation {
+    (format!("{group_id}, life {life}"), generation_id)
 }
 
 fn describe(now: Now, coordinator: &mut Coordinator, group_id: &str) -> Option<DescribedGroup> {

@@ -43,8 +43,29 @@ pub(super) enum Wish {
     Wake { after_ms: u64, what: Wake },
 }
 
+impl Wake {
+    /// Tells what a client is woken for from everything else.
+    pub(super) fn number(self) -> u64 {
+        match self {
+            Wake::Join => 0,
+            Wake::Heartbeat => 1,
+            Wake::Commit => 2,
+            Wake::Stopped => 3,
+            Wake::GiveUp(_) => 4,
+        }
+    }
+}
+
+/// What a member of the classic protocol joins again for when it changes: the topics that it knows, and what it reads of them.
+type Grounds = (u32, Reads, u8);
+
 /// One consumer process.
 pub(super) struct Client {
+    /// Which of the run's members it is, and what tells this process from all others.
+    pub(super) slot: usize,
+    pub(super) key: u64,
+    /// Whether it commits at all.
+    pub(super) commits: bool,
     pub(super) name: String,
     pub(super) group_id: String,
     pub(super) instance: Option<String>,
@@ -59,8 +80,8 @@ pub(super) struct Client {
     pub(super) reads: Reads,
     /// The topics as it knows them.
     pub(super) view: View,
-    /// The version of its view when it last joined, or assigned; `None` for a process that was let into its place without that.
-    joined_with: Option<u32>,
+    /// With what it last joined, or assigned; `None` for a process that was let into its place without that.
+    joined_with: Option<Grounds>,
     /// Will forget to ask for its assignment, once.
     pub(super) lazy: bool,
     /// Has forgotten it, and sends heartbeats all the same.
@@ -88,6 +109,9 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(name: String, group_id: String, instance: Option<String>) -> Self {
         Client {
+            slot: 0,
+            key: 0,
+            commits: true,
             name,
             group_id,
             instance,
@@ -115,6 +139,11 @@ impl Client {
             connection: 0,
             next_rpc: 1,
         }
+    }
+
+    /// Grows with everything that it asks.
+    pub(super) fn turn(&self) -> u64 {
+        self.next_rpc
     }
 
     fn rpc(&mut self) -> u64 {
@@ -167,7 +196,7 @@ impl Client {
         let metadata = subscription(&self.reads.names(&self.view), self.subscription);
         // Nobody assigns anew for a static member that comes back, though topics may have changed meanwhile.
         let comes_back = self.instance.is_some() && self.member_id.is_empty();
-        self.joined_with = (!comes_back || self.view.version == 0).then_some(self.view.version);
+        self.joined_with = (!comes_back || self.view.version == 0).then_some(self.grounds());
         let request = JoinGroup {
             group_id: self.group_id.clone(),
             member_id: self.member_id.clone(),
@@ -234,7 +263,7 @@ impl Client {
             // Nobody has answered for a session: it must assume that it was evicted.
             return self.back_off(20, wishes);
         }
-        if self.joined_with != Some(self.view.version) {
+        if self.joined_with != Some(self.grounds()) {
             return self.join(wishes);
         }
         let request = Heartbeat {
@@ -250,7 +279,7 @@ impl Client {
     /// Commits to all it owns, and asks what is committed.
     fn commit(&mut self, offset: i64, wishes: &mut Vec<Wish>) {
         wishes.push(Wish::Wake { after_ms: 400, what: Wake::Commit });
-        if self.owned.is_empty() {
+        if self.owned.is_empty() || !self.commits {
             return;
         }
         let request = CommitOffsets {
@@ -271,6 +300,10 @@ impl Client {
         let topics = Some(topics.collect());
         let request = FetchOffsets { group_id: self.group_id.clone(), topics, member: None, require_stable: true };
         wishes.push(Wish::Send { rpc: self.rpc(), request: Request::FetchOffsets(request), patience_ms: 0 });
+    }
+
+    fn grounds(&self) -> Grounds {
+        (self.view.version, self.reads, self.subscription)
     }
 
     fn owned_topics(&self) -> impl Iterator<Item = &[Partition]> {
@@ -357,7 +390,8 @@ impl Client {
         self.enter(Phase::Syncing);
         let leads = joined.leader == joined.member_id && !joined.skip_assignment;
         if leads {
-            self.joined_with = Some(self.view.version);
+            let (_, reads, changes) = self.joined_with.unwrap_or(self.grounds());
+            self.joined_with = Some((self.view.version, reads, changes));
         }
         let request = SyncGroup {
             group_id: self.group_id.clone(),

@@ -67,13 +67,15 @@ impl Fault {
         }
     }
 
-    pub(super) fn happen(self, world: &mut World) {
-        let chosen = world.rng.between(0, world.clients.len() as u64 - 1) as usize;
+    /// Whether it did anything.
+    pub(super) fn happen(self, world: &mut World, number: u64) -> bool {
+        let chosen = some_process(world);
+        let admin = Waiting { client: None, rpc: number, connection: None };
         let lives = world.clients[chosen].phase != Phase::Gone;
         match self {
-            Fault::Crash => world.crash_broker(),
-            Fault::PrepareCrash => world.crash_prepared = true,
-            Fault::Stall => world.stall_broker(),
+            Fault::Crash => return world.crash_broker(),
+            Fault::PrepareCrash => return !std::mem::replace(&mut world.crash_prepared, true),
+            Fault::Stall => return world.stall_broker(),
             Fault::Kill if lives => {
                 world.kill_client(chosen);
                 perhaps_restart(world, chosen);
@@ -83,39 +85,42 @@ impl Fault {
                 let leaving = &mut world.clients[chosen];
                 let request =
                     if leaving.consumer.is_some() { leaving.leave_consumers(comes_back) } else { leaving.leave() };
-                world.send(nobody(), request);
+                world.send(admin, request);
                 world.kill_client(chosen);
                 perhaps_restart(world, chosen);
             }
-            Fault::Twin if lives && world.clients[chosen].instance.is_some() => world.restart_client(chosen),
+            Fault::Twin if lives && world.clients[chosen].instance.is_some() => return world.restart_client(chosen),
             Fault::Subscribe if lives => subscribe(world, chosen),
             Fault::Return => {
                 let name = world.clients[chosen].name.clone();
-                if world.clients.iter().all(|client| client.name != name || client.phase == Phase::Gone) {
-                    world.restart_client(chosen);
-                }
+                let is_gone = world.clients.iter().all(|client| client.name != name || client.phase == Phase::Gone);
+                return is_gone && world.restart_client(chosen);
             }
-            Fault::Remove => remove(world, chosen),
-            Fault::Commit => commit(world, chosen),
+            Fault::Remove if world.clients[chosen].instance.is_some() => remove(world, chosen, admin),
+            Fault::Commit => commit(world, chosen, admin),
             Fault::DeleteOffsets => {
                 let group_id = world.clients[chosen].group_id.clone();
                 let topic = FetchTopic { name: NAMES[0].into(), topic_id: None, partitions: vec![0, 1] };
                 let request = DeleteOffsets { group_id, topics: vec![topic] };
-                world.send(nobody(), Request::DeleteOffsets(request));
+                world.send(admin, Request::DeleteOffsets(request));
             }
             Fault::Topics => world.change_topics(),
-            Fault::Reset => reset(world, chosen),
+            Fault::Reset => reset(world, chosen, admin),
             Fault::Break if lives => world.break_connection(chosen),
             Fault::Configure => world.configure_anew(),
             Fault::Expire if world.broker.stalled_since_ms.is_none() => world.tell(Event::ExpireOffsets),
-            _ => {}
+            _ => return false,
         }
+        true
     }
 }
 
-/// An administrator does not wait for answers.
-fn nobody() -> Waiting {
-    Waiting { client: None, rpc: 0, connection: None }
+/// The newest process of some member; once in four an older one, if there is any.
+fn some_process(world: &mut World) -> usize {
+    let slot = world.rng.between(0, world.members as u64 - 1) as usize;
+    let of_slot: Vec<usize> = (0..world.clients.len()).filter(|&at| world.clients[at].slot == slot).collect();
+    let age = if world.rng.once_in(4) { world.rng.between(0, of_slot.len() as u64 - 1) as usize } else { 0 };
+    of_slot[of_slot.len() - 1 - age]
 }
 
 fn perhaps_restart(world: &mut World, client: usize) {
@@ -139,15 +144,12 @@ fn subscribe(world: &mut World, chosen: usize) {
     }
 }
 
-fn remove(world: &mut World, chosen: usize) {
+fn remove(world: &mut World, chosen: usize, admin: Waiting) {
     let client = &world.clients[chosen];
-    if client.instance.is_none() {
-        return;
-    }
     let group_instance_id = client.instance.clone();
     let member = LeavingMember { member_id: String::new(), group_instance_id, reason: Some("removed".into()) };
     let request = LeaveGroup { group_id: client.group_id.clone(), members: vec![member] };
-    world.send(nobody(), Request::LeaveGroup(request));
+    world.send(admin, Request::LeaveGroup(request));
 }
 
 /// A partition that may be there, of the first topic as a rule.
@@ -157,18 +159,18 @@ fn some_partition(world: &mut World) -> (&'static str, i32) {
 }
 
 /// Offsets of resets are larger than any other.
-fn reset(world: &mut World, chosen: usize) {
+fn reset(world: &mut World, chosen: usize, admin: Waiting) {
     let undo = world.rng.once_in(4);
     let (topic, partition) = some_partition(world);
     let offset = (1 << 60) + (world.rng.next() >> 8) as i64;
     let group_id = world.clients[chosen].group_id.clone();
     let offset = FormerOffset { topic: topic.into(), topic_id: None, partition, offset };
     let request = ResetOffsets { group_id, online: true, validate_only: false, undo, offsets: vec![offset] };
-    world.send(nobody(), Request::ResetOffsets(request));
+    world.send(admin, Request::ResetOffsets(request));
 }
 
 /// Offsets of administrators are negative, so that no consumer's commit is like one.
-fn commit(world: &mut World, chosen: usize) {
+fn commit(world: &mut World, chosen: usize, admin: Waiting) {
     let offset = -1 - (world.rng.next() >> 8) as i64;
     let (topic, partition) = some_partition(world);
     let partition =
@@ -182,5 +184,5 @@ fn commit(world: &mut World, chosen: usize) {
         retention_time_ms: None,
         topics: vec![CommitTopic { name: topic.into(), topic_id: None, partitions: vec![partition] }],
     };
-    world.send(nobody(), Request::CommitOffsets(request));
+    world.send(admin, Request::CommitOffsets(request));
 }

@@ -1,8 +1,10 @@
 //! What must be true of topics that come and go: what is there is read by one member each, and nothing is left of what is gone.
 use super::checks::Checks;
 use super::client::Client;
-use super::topics::{NAMES, Partition, View};
-use ottla_groups::{Coordinator, FetchedTopic, Ticket};
+use super::embedded::subscribed;
+use super::topics::{NAMES, Partition, View, matches, place};
+use ottla_groups::records::{ConsumerMemberMetadata, StoredRecord};
+use ottla_groups::{Coordinator, FetchedTopic, Request, Ticket};
 
 /// The topics as the checks know them.
 pub(super) struct Told {
@@ -21,11 +23,36 @@ impl Default for Told {
 }
 
 impl Checks {
-    /// What names of topics mean in an answer: in a group of the consumer protocol, to the coordinator; else to its leader, who asks
-    /// again and again.
-    pub(super) fn meant(&self, ticket: Ticket) -> View {
-        let by_consumers = self.open.get(&ticket).is_some_and(|open| open.by_consumers);
-        if by_consumers { self.topics.told } else { self.topics.now }
+    /// Whether any member reads the topic, as the log says.
+    pub(super) fn is_read(&self, group_id: &str, topic: &str) -> bool {
+        let classic = self.generation(group_id).map(|metadata| metadata.members).unwrap_or_default();
+        let by_classic = |name| classic.iter().any(|member| subscribed(&member.subscription).contains(&name));
+        let said = |member_id: &String| {
+            let key = StoredRecord::ConsumerMember(group_id.into(), member_id.clone(), None).encode().key;
+            match self.compacted.get(&key).map(StoredRecord::decode) {
+                Some(Ok(StoredRecord::ConsumerMember(_, _, said))) => said,
+                _ => None,
+            }
+        };
+        let reads = |said: ConsumerMemberMetadata| {
+            let regex = said.subscribed_topic_regex.unwrap_or_default();
+            said.subscribed_topic_names.iter().any(|name| name == topic) || matches(&regex, topic)
+        };
+        place(topic).is_some_and(by_classic) || self.consumers(group_id).keys().filter_map(said).any(reads)
+    }
+
+    /// An answer waits for the log from now on. Says what names of topics mean in it: in a group of the consumer protocol, to the
+    /// coordinator; else to its leader, who asks again and again.
+    pub(super) fn held(&mut self, ticket: Ticket) -> View {
+        let group_id = self.open.get(&ticket).and_then(|open| match &open.request {
+            Request::JoinGroup(request) => Some(&request.group_id),
+            Request::SyncGroup(request) => Some(&request.group_id),
+            _ => None,
+        });
+        let life = group_id.map_or(0, |group_id| self.life(group_id));
+        let Some(open) = self.open.get_mut(&ticket) else { return self.topics.now };
+        open.life = life;
+        if open.by_consumers { self.topics.told } else { self.topics.now }
     }
 
     /// Commits are answered as the log has them, and of the topics that there are.
@@ -56,6 +83,15 @@ impl Checks {
                     return self.fail(format!("{group_id} has a commit of {topic}, a topic that was deleted"));
                 }
             }
+        }
+    }
+
+    /// Commits go with their own topic, not with another one of the same name.
+    pub(super) fn deleted_with_their_topic(&mut self, group_id: &str, topic: &str, partitions: &[i32], cause: &str) {
+        let topic_of = |&partition: &i32| self.commit(group_id, topic, partition).and_then(|commit| commit.topic_id);
+        let is_there = partitions.iter().filter_map(topic_of).any(|id| self.topics.now.has_id(id));
+        if cause.contains("the topic was deleted") && is_there {
+            self.fail(format!("{group_id} loses commits of {topic} {partitions:?}, a topic that was not deleted"));
         }
     }
 

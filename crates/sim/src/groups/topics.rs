@@ -124,7 +124,7 @@ impl View {
 }
 
 /// Expressions are alternatives here, whole names or beginnings of names.
-fn matches(pattern: &str, name: &str) -> bool {
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
     pattern.split('|').any(|alternative| match alternative.strip_suffix(".*") {
         Some(beginning) => name.starts_with(beginning),
         None => name == alternative,
@@ -203,8 +203,9 @@ impl World {
     fn delete_topic(&mut self, name: u8) {
         let Some(topic_id) = self.topics.topic_id(name) else { return };
         self.set_topic(name, None);
-        // Whoever is down is told when it has started.
-        self.plan(0, Happening::TopicGone { life: self.broker.life, topic_id });
+        // Whoever is down is told when it has started. The name may have been used again before anybody is told.
+        let after_ms = self.rng.between(0, 400);
+        self.plan(after_ms, Happening::TopicGone { life: self.broker.life, topic_id });
         self.checks.topics.untold += 1;
     }
 
