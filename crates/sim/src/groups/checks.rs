@@ -16,6 +16,8 @@ use std::panic::Location;
 const LONGEST_PARK_MS: u64 = 5_000 + 100;
 /// The longest that any wait may be planned for, but for new members' joins.
 const LONGEST_WAIT_MS: u64 = 12_000;
+/// Keys of records about commits begin with these versions.
+const COMMIT_KEYS: [u8; 2] = [0, 1];
 /// A ticket of our own.
 const OUR_TICKET: Ticket = Ticket(u64::MAX);
 
@@ -48,7 +50,7 @@ pub(super) struct Checks {
     settings: Settings,
     session_timeout_ms: u64,
     violation: Option<(Check, String)>,
-    pub(super) open: BTreeMap<Ticket, Open>,
+    pub(super) open: BTreeMap<Ticket, Box<Open>>,
     /// The last record of every key, as compaction would leave it.
     pub(super) compacted: BTreeMap<Vec<u8>, Record>,
     /// How often a group was forgotten; one of the same name begins anew.
@@ -131,8 +133,8 @@ impl Checks {
         self.hear_over(request, connection);
         let may_park = matches!(request, Request::JoinGroup(_) | Request::SyncGroup(_));
         let answer_by_ms = if may_park { at_ms + LONGEST_PARK_MS } else { at_ms };
-        self.open
-            .insert(ticket, Open { request: request.clone(), connection, answer_by_ms, by_consumers: false, life: 0 });
+        let open = Open { request: request.clone(), connection, answer_by_ms, by_consumers: false, life: 0 };
+        self.open.insert(ticket, Box::new(open));
     }
 
     pub(super) fn cancelled(&mut self, ticket: Ticket) {
@@ -171,20 +173,18 @@ impl Checks {
 
     /// The coordinator decided on an answer; it may still have to wait for the log.
     fn answered(&mut self, at_ms: u64, ticket: Ticket, answer: &Answer) {
-        let Some(open) = self.open.get_mut(&ticket) else { return };
-        open.answer_by_ms = u64::MAX;
-        let (request, connection) = (open.request.clone(), open.connection);
-        self.hear_joined_over(&request, answer, connection);
-        let by_consumers = self.is_by_consumers(&request, answer);
-        if let Some(open) = self.open.get_mut(&ticket) {
-            open.by_consumers = by_consumers;
-        }
-        self.reset_decided(ticket, &request, answer);
-        self.refuse_stale(&request, answer);
-        self.hear(at_ms, &request, answer);
-        if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (&request, answer) {
+        let Some(mut open) = self.open.remove(&ticket) else { return };
+        let request = &open.request;
+        self.hear_joined_over(request, answer, open.connection);
+        self.reset_decided(ticket, request, answer);
+        self.refuse_stale(request, answer);
+        self.hear(at_ms, request, answer);
+        if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (request, answer) {
             topics.iter().for_each(|topic| self.fetched(&request.group_id, topic));
         }
+        open.by_consumers = self.is_by_consumers(request, answer);
+        open.answer_by_ms = u64::MAX;
+        self.open.insert(ticket, open);
     }
 
     pub(super) fn commit(&self, group_id: &str, topic: &str, partition: i32) -> Option<CommittedOffset> {
@@ -323,14 +323,18 @@ impl Checks {
 
     /// A record goes into the log.
     pub(super) fn appended(&mut self, record: &Record) {
-        match StoredRecord::decode(record) {
-            Ok(StoredRecord::Group(group_id, Some(metadata))) => self.generation_recorded(&group_id, &metadata),
-            Ok(StoredRecord::Group(group_id, None)) => self.group_forgotten(&group_id),
-            Ok(StoredRecord::GroupEpoch(group_id, None)) => self.epochs_forgotten(&group_id),
-            Ok(other) => self.consumer_recorded(other),
-            Err(_) => {}
+        let is_commit = record.key.get(1).is_some_and(|version| COMMIT_KEYS.contains(version));
+        match if is_commit { None } else { StoredRecord::decode(record).ok() } {
+            Some(StoredRecord::Group(group_id, Some(metadata))) => self.generation_recorded(&group_id, &metadata),
+            Some(StoredRecord::Group(group_id, None)) => self.group_forgotten(&group_id),
+            Some(StoredRecord::GroupEpoch(group_id, None)) => self.epochs_forgotten(&group_id),
+            Some(other) => self.consumer_recorded(other),
+            None => {}
         }
-        self.compacted.insert(record.key.clone(), record.clone());
+        match self.compacted.get_mut(&record.key) {
+            Some(before) => before.value.clone_from(&record.value),
+            None => drop(self.compacted.insert(record.key.clone(), record.clone())),
+        }
     }
 
     /// A group of the same name counts its generations from the beginning, for members that nobody knew before.
@@ -346,7 +350,7 @@ impl Checks {
         if let Some(lost) = lost {
             self.fail(format!("{group_id} is forgotten, and had the member {lost}"));
         }
-        if !now.is_empty() {
+        if !self.consumers(group_id).is_empty() {
             // It goes on with the consumer protocol, and counts on.
             return;
         }
@@ -420,7 +424,8 @@ impl Checks {
 
     /// An answer leaves the broker.
     pub(super) fn released(&mut self, ticket: Ticket, answer: &Answer) {
-        let Some(Open { request, by_consumers, life, .. }) = self.open.remove(&ticket) else { return };
+        let Some(open) = self.open.remove(&ticket) else { return };
+        let Open { request, by_consumers, life, .. } = *open;
         match (request, answer) {
             (Request::JoinGroup(request), Answer::JoinGroup(joined)) if by_consumers => {
                 self.epochs.push((request.group_id, joined.member_id.clone(), joined.generation_id));

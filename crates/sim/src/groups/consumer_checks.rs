@@ -1,15 +1,16 @@
 //! What must always be true of groups of the consumer protocol.
 use super::checks::Checks;
 use super::client::{Client, Phase};
-use super::topics::{Partition, partitions_of};
+use super::topics::Partition;
 use ottla_groups::records::{CurrentAssignment, StoredRecord};
 use ottla_groups::{Answer, CommitOffsets, ConsumerHeartbeat, Request};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Checks {
     /// What the log says that each member of a group has.
-    pub(super) fn consumers(&self, group_id: &str) -> BTreeMap<String, CurrentAssignment> {
-        self.consumers.get(group_id).cloned().unwrap_or_default()
+    pub(super) fn consumers(&self, group_id: &str) -> &BTreeMap<String, CurrentAssignment> {
+        static NONE: BTreeMap<String, CurrentAssignment> = BTreeMap::new();
+        self.consumers.get(group_id).unwrap_or(&NONE)
     }
 
     fn consumer(&self, group_id: &str, member_id: &str) -> Option<CurrentAssignment> {
@@ -79,14 +80,14 @@ impl Checks {
     /// What a member has, or has not given up yet, nobody else has.
     pub(super) fn one_owner_each(&mut self) {
         for group_id in ["g0", "g1"] {
-            let mut owners: BTreeMap<Partition, String> = BTreeMap::new();
+            let mut owners: Vec<(Partition, &str)> = Vec::new();
             for (member_id, current) in self.consumers(group_id) {
-                let has = [partitions_of(&current.assigned), partitions_of(&current.pending_revocation)].concat();
-                for partition in has {
-                    if let Some(other) = owners.insert(partition, member_id.clone()) {
-                        self.fail(format!("{partition:?} of {group_id} is of {other} and of {member_id}"));
-                    }
-                }
+                let has = current.assigned.iter().chain(current.pending_revocation.iter());
+                owners.extend(has.map(|(topic_id, number)| (Partition::of(topic_id, number), member_id.as_str())));
+            }
+            owners.sort_unstable();
+            if let Some([(partition, one), (_, other)]) = owners.array_windows().find(|[one, next]| one.0 == next.0) {
+                self.fail(format!("{partition:?} of {group_id} is of {one} and of {other}"));
             }
         }
     }
@@ -94,8 +95,11 @@ impl Checks {
     /// A client begins to work on partitions: nobody who is still a member may work on them.
     pub(super) fn works(&mut self, clients: &[Client], client: usize, before: &[Partition]) {
         let it = &clients[client];
+        if it.owned.iter().all(|partition| before.contains(partition)) {
+            return;
+        }
         let members = self.consumers(&it.group_id);
-        if !members.contains_key(&it.member_id) || it.owned.iter().all(|partition| before.contains(partition)) {
+        if !members.contains_key(&it.member_id) {
             return;
         }
         let gained: Vec<Partition> = it.owned.iter().copied().filter(|partition| !before.contains(partition)).collect();
@@ -108,7 +112,9 @@ impl Checks {
             let is_member =
                 members.get(&other.member_id).is_some_and(|current| current.member_epoch >= other.generation_id);
             if works && is_member {
-                self.fail(format!("{} works on {gained:?}, which {} has not given up", it.member_id, other.member_id));
+                let violation =
+                    format!("{} works on {gained:?}, which {} has not given up", it.member_id, other.member_id);
+                return self.fail(violation);
             }
         }
     }

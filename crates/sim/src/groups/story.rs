@@ -2,7 +2,7 @@
 use super::embedded::partitions;
 use super::topics::{NAMES, partitions_of};
 use ottla_groups::{
-    Answer, CommitOffsets, ConsumerHeartbeat, Culprit, GroupError, GroupEvent, GroupEventKind, Request,
+    Answer, CommitOffsets, CommitTopic, ConsumerHeartbeat, Culprit, GroupError, GroupEvent, GroupEventKind, Request,
 };
 
 /// A request that is worth telling. `None` for heartbeats that only say that somebody lives, and for questions.
@@ -54,12 +54,16 @@ pub(super) fn name(request: &Request) -> &'static str {
 }
 
 fn commit(request: &CommitOffsets) -> String {
-    let topics = request.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |p| (topic, p)));
-    let commits: Vec<String> =
-        topics.map(|(topic, p)| format!("{}-{} at {}", topic.name, p.partition, p.offset)).collect();
+    // Whoever commits here commits one offset to all that it names.
+    let commit = |topic: &CommitTopic| {
+        let numbers: Vec<i32> = topic.partitions.iter().map(|commit| commit.partition).collect();
+        let offset = topic.partitions.first().map_or(-1, |commit| commit.offset);
+        format!("{offset} to {} {numbers:?}", topic.name)
+    };
+    let commits: Vec<String> = request.topics.iter().map(commit).collect();
     match request.generation_id {
-        0.. => format!("commits {} in {}", commits.join(", "), request.generation_id),
-        _ => format!("commits {} to {} from outside", commits.join(", "), request.group_id),
+        0.. => format!("commits {} in {} {}", commits.join(", "), request.group_id, request.generation_id),
+        _ => format!("commits {} in {} from outside", commits.join(", "), request.group_id),
     }
 }
 

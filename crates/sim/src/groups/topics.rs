@@ -213,7 +213,7 @@ impl World {
         self.topics.topics[usize::from(name)] = topic;
         self.topics.version += 1;
         self.checks.topics.now = self.topics;
-        self.trace.note(self.at_ms, || match topic {
+        self.trace.tell(self.at_ms, || match topic {
             None => format!("topic {} is deleted", NAMES[usize::from(name)]),
             Some(topic) => {
                 format!("topic {} ({}) has {} partitions", NAMES[usize::from(name)], topic.made, topic.partitions)

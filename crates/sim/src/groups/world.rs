@@ -11,7 +11,8 @@ use crate::hunt::Outcome;
 use crate::prng::Prng;
 use crate::trace::Trace;
 use ottla_groups::{Answer, Event, MigrationPolicy, Request, Settings, Ticket, TopicId};
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// What a run must have at least, or it shows nothing.
 const FEWEST_EVENTS: u64 = 300;
@@ -114,7 +115,10 @@ pub(super) struct World {
     pub(super) topics_made: u8,
     /// The broker will die right after the next change of a group, before that can be durable everywhere.
     pub(super) crash_prepared: bool,
-    queue: BTreeMap<(u64, u64), Happening>,
+    /// What will happen when, and where of `happenings` it lies: it is large, and would be moved about.
+    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    happenings: Vec<Option<Happening>>,
+    free: Vec<usize>,
     sequence: u64,
     /// What reached the broker while it stood still.
     pub(super) deferred: Vec<Happening>,
@@ -171,7 +175,9 @@ impl World {
             topics_made: 1,
             crash_prepared: false,
             settings,
-            queue: BTreeMap::new(),
+            queue: BinaryHeap::new(),
+            happenings: Vec::new(),
+            free: Vec::new(),
             sequence: 0,
             deferred: Vec::new(),
             next_offset: 1,
@@ -191,12 +197,23 @@ impl World {
 
     pub(super) fn plan(&mut self, after_ms: u64, happening: Happening) {
         self.sequence += 1;
-        self.queue.insert((self.at_ms + after_ms, self.sequence), happening);
+        let place = self.free.pop().unwrap_or(self.happenings.len());
+        if place == self.happenings.len() {
+            self.happenings.push(None);
+        }
+        self.happenings[place] = Some(happening);
+        self.queue.push(Reverse((self.at_ms + after_ms, self.sequence, place)));
+    }
+
+    fn next(&mut self) -> Option<(u64, Happening)> {
+        let Reverse((at_ms, _, place)) = self.queue.pop()?;
+        self.free.push(place);
+        Some((at_ms, self.happenings[place].take()?))
     }
 
     /// Lets everything happen until the last judgement or the first violation.
     pub(super) fn run(mut self) -> Ran {
-        while let Some(((at_ms, _), happening)) = self.queue.pop_first() {
+        while let Some((at_ms, happening)) = self.next() {
             self.at_ms = at_ms;
             self.events += 1;
             self.trace.mix_number(at_ms);
