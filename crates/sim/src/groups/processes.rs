@@ -56,6 +56,8 @@ impl World {
     }
 
     pub(super) fn add_client(&mut self, mut client: Client) {
+        // Drawn for all, so that one that is left out changes nothing for the next.
+        let after_ms = self.rng.between(0, 300);
         client.connection = self.connections.open();
         client.view = self.topics;
         let earlier = self.clients.iter().filter(|other| other.slot == client.slot).count();
@@ -65,7 +67,6 @@ impl World {
             return self.clients.push(client);
         }
         client.commits = self.choices.has(Choice::Commits(client.slot));
-        let after_ms = self.rng.between(0, 300);
         let (index, epoch) = (self.clients.len(), client.epoch);
         self.clients.push(client);
         self.plan(after_ms, Happening::Wake { client: index, epoch, what: Wake::Join });

@@ -6,13 +6,13 @@ use std::collections::BTreeSet;
 
 /// So often a run is made again at most.
 const MOST_RUNS: u32 = 300;
-/// What is left out by kinds, the most telling one first.
+/// What is left out by kinds, the one first with which most else goes.
 type Kind = fn(&Choice) -> bool;
 const KINDS: [Kind; 5] = [
+    |choice| matches!(choice, Choice::Member(_)),
     |choice| matches!(choice, Choice::Trouble(_)),
     |choice| matches!(choice, Choice::Commits(_)),
     |choice| matches!(choice, Choice::Fault(_)),
-    |choice| matches!(choice, Choice::Member(_)),
     |choice| matches!(choice, Choice::Pause(_)),
 ];
 

@@ -62,7 +62,10 @@ fn commit(request: &CommitOffsets) -> String {
     };
     let commits: Vec<String> = request.topics.iter().map(commit).collect();
     match request.generation_id {
-        0.. => format!("commits {} in {} {}", commits.join(", "), request.group_id, request.generation_id),
+        0.. => {
+            let what = if request.knows_epochs { "epoch" } else { "generation" };
+            format!("commits {} in {what} {} of {}", commits.join(", "), request.generation_id, request.group_id)
+        }
         _ => format!("commits {} in {} from outside", commits.join(", "), request.group_id),
     }
 }
