@@ -10,6 +10,7 @@ mod consumer_checks;
 mod consumer_client;
 mod embedded;
 mod faults;
+mod judgement;
 mod network;
 mod processes;
 mod reset_checks;
