@@ -251,7 +251,7 @@ mod tests {
     fn a_failing_run_is_shrunk_to_a_story_that_fails_in_the_same_way() {
         let shrink = crate::groups::SUBJECT.shrink.expect("groups are shrunk");
         let run = crate::groups::SUBJECT.run;
-        for bug in ["GrantBeforeRevoke", "StaleGenerationCommits", "CommitReplyBeforeAppend"] {
+        for bug in ["TwoOwnersInOneGeneration", "MemberEpochNotChecked", "TopicChangesNotSeen"] {
             // A run that fails at once is short as it is.
             let fails = |seed: &u64| {
                 let outcome = run(*seed, Some(bug), Telling::Nothing);

@@ -80,7 +80,7 @@ pub(super) struct Client {
     pub(super) reads: Reads,
     /// The topics as it knows them.
     pub(super) view: View,
-    /// With what it last joined, or assigned; `None` for a process that was let into its place without that.
+    /// With what it last joined; `None` for a process that was let into its place without that.
     joined_with: Option<Grounds>,
     /// Will forget to ask for its assignment, once.
     pub(super) lazy: bool,
@@ -389,10 +389,6 @@ impl Client {
         }
         self.enter(Phase::Syncing);
         let leads = joined.leader == joined.member_id && !joined.skip_assignment;
-        if leads {
-            let (_, reads, changes) = self.joined_with.unwrap_or(self.grounds());
-            self.joined_with = Some((self.view.version, reads, changes));
-        }
         let request = SyncGroup {
             group_id: self.group_id.clone(),
             generation_id: self.generation_id,

@@ -255,7 +255,8 @@ impl World {
             Happening::Refresh { client } => [20, key(*client), self.topics.version.into()],
             Happening::TopicGone { topic_id, .. } => [21, topic_id[0].into(), 0],
             Happening::Tick { .. } => [22, self.at_ms, 0],
-            Happening::Flush { .. } => [23, self.at_ms, 0],
+            // The same for some time, so that one more or one less before changes little.
+            Happening::Flush { .. } => [23, self.at_ms / 500, 0],
             Happening::Crash { life } => [24, *life, 0],
             Happening::Start => [25, self.broker.life, 0],
             Happening::StallEnds { life } => [26, *life, self.at_ms],
