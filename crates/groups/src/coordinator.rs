@@ -267,7 +267,7 @@ impl Coordinator {
 
     fn topics_changed(&mut self, now: Now, topics: Arc<Topics>, actions: &mut Vec<Action>) {
         let before = core::mem::replace(&mut self.topics, topics);
-        if !self.is_loaded {
+        if !self.is_loaded || planted!(self.settings, TopicChangesNotSeen) {
             return;
         }
         let consumers = self.groups.values().filter(|group| group.is_consumer());

@@ -1,6 +1,7 @@
 //! Deleting: commits, groups, and the commits of deleted topics. Each deletion is a tombstone in the log.
 use crate::answer::{Answer, GroupError, GroupState, PartitionResult, TopicResults};
 use crate::event::{GroupEventKind, Ticket};
+use crate::planted::planted;
 use crate::records::{GroupMetadata, OffsetKey, StoredRecord};
 use crate::request::{DeleteOffsets, FetchTopic, TopicId};
 use crate::step::Step;
@@ -83,10 +84,11 @@ impl Step<'_> {
     /// A topic was deleted. Commits that were made for another topic of the same name stay.
     pub(crate) fn topic_deleted(&mut self, name: &str, topic_id: Option<TopicId>) {
         let mut deleted = Vec::new();
-        for (topic, partition) in self.commits(|topic| topic == name) {
+        let concerned = |topic: &str| topic == name && !planted!(self.settings, DeletedTopicKeepsCommits);
+        for (topic, partition) in self.commits(concerned) {
             let committed = self.group.durable.offset(&topic, partition).and_then(|committed| committed.topic_id);
             let same = committed.is_none_or(|committed| topic_id.is_none_or(|deleted| committed == deleted));
-            if same {
+            if same || planted!(self.settings, DeletionTakesNewCommits) {
                 self.forget_offset(&topic, partition);
                 deleted.push(partition);
             }

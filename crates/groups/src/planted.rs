@@ -110,4 +110,10 @@ bugs! {
     ClassicSyncGivesTheTarget,
     /// A coordinator that loads half a migration goes on with it.
     HalfAMigrationCounts,
+    /// Members hear of topics that came, grew or went only when something else changes.
+    TopicChangesNotSeen,
+    /// Commits of a deleted topic stay.
+    DeletedTopicKeepsCommits,
+    /// A deleted topic takes the commits of the one along that was made anew under its name.
+    DeletionTakesNewCommits,
 }

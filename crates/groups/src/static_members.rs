@@ -7,6 +7,7 @@ use crate::records::StoredRecord;
 use crate::request::JoinGroup;
 use crate::selection::choose_protocol;
 use crate::step::Step;
+use crate::subscription::Subscribed;
 use alloc::format;
 use alloc::string::String;
 
@@ -16,16 +17,27 @@ impl Step<'_> {
         let old_leader = self.group.leader.clone().unwrap_or_default();
         let skips = request.supports_skip_assignment;
         let cause = format!("static member {new} takes over{}", crate::join::because(request.reason.as_deref()));
+        let reads_other = self.reads_other(&old, &request);
         self.fence(&old, &new, request.group_instance_id.as_deref().unwrap_or_default());
         self.park_join(ticket, JoinGroup { member_id: new.clone(), ..request });
         let next = choose_protocol(&self.group.roster, self.group.leader.as_deref());
         match self.group.state {
-            GroupState::Stable if next.as_deref() == self.group.protocol() => {
+            GroupState::Stable if next.as_deref() == self.group.protocol() && !reads_other => {
                 self.answer_in_place(&old, &new, if skips { None } else { Some(old_leader) });
             }
             // The leader may have assigned to the old member id already, so a running assignment is no use either.
             _ => self.rebalance_or_go_on(&cause),
         }
+    }
+
+    /// Whether the new process reads other topics than the one before: then the assignment is not for it. Kafka goes on with it
+    /// (KAFKA-12759), so that a topic that it finds by a pattern has no owner until the next rebalance.
+    fn reads_other(&self, old: &str, request: &JoinGroup) -> bool {
+        let protocol = self.group.protocol().unwrap_or_default();
+        let before = self.group.roster.get(old).map(|member| member.metadata(protocol));
+        let after = request.protocols.iter().find(|said| said.name == protocol).map(|said| said.metadata.as_slice());
+        let read = |said: Option<&[u8]>| Subscribed::read(said.into_iter());
+        matches!((read(before), read(after)), (Subscribed::Topics(before), Subscribed::Topics(after)) if before != after)
     }
 
     /// Hands the place in the roster to the new member id, and tells those who still wait under the old one.

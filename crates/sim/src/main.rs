@@ -10,6 +10,7 @@ mod storage;
 mod trace;
 
 use std::process::ExitCode;
+use trace::Telling;
 
 /// Everything that is simulated.
 const SUBJECTS: &[hunt::Subject] = &[groups::SUBJECT, storage::SUBJECT];
@@ -37,6 +38,13 @@ struct Options {
     first_seed: u64,
     bug: Option<String>,
     list_bugs: bool,
+}
+
+impl Options {
+    /// A single seed is told in full.
+    fn telling(&self) -> Telling {
+        if self.seeds == 1 { Telling::Everything } else { Telling::Nothing }
+    }
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {

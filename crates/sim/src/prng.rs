@@ -10,6 +10,12 @@ impl Prng {
         prng
     }
 
+    /// The chance of one thing alone: it does not depend on what else happens.
+    pub(crate) fn of(seed: u64, key: &[u64]) -> Self {
+        let mixed = key.iter().fold(seed, |mixed, part| Prng(mixed ^ part.wrapping_mul(0xff51_afd7_ed55_8ccd)).next());
+        Prng::new(mixed)
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

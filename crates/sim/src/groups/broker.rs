@@ -1,5 +1,6 @@
 //! The shell around the coordinator, as honest as a real one: appends become durable in order and later, replies wait for
 //! the appends before them, ticks come at the deadline. It can crash and it can stand still.
+use super::topics::View;
 use ottla_groups::{Answer, Coordinator, Now, Record, Settings, Ticket};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,8 +28,8 @@ pub(super) struct Broker {
     pub(super) log: Vec<Record>,
     /// How much of the log a crash cannot take.
     pub(super) durable: usize,
-    /// Replies with the length the durable log must have.
-    held: VecDeque<(usize, Ticket, Answer)>,
+    /// Replies with the length the durable log must have, and with what names of topics meant to whoever answered.
+    held: VecDeque<(usize, Ticket, Answer, View)>,
     /// Requests handed to the coordinator and not answered yet, as far as the clients know.
     pub(super) waiting: BTreeMap<Ticket, Waiting>,
     next_ticket: u64,
@@ -87,16 +88,16 @@ impl Broker {
     }
 
     /// Holds a reply until what was appended before it is durable.
-    pub(super) fn hold(&mut self, ticket: Ticket, answer: Answer) {
-        self.held.push_back((self.log.len(), ticket, answer));
+    pub(super) fn hold(&mut self, ticket: Ticket, answer: Answer, meant: View) {
+        self.held.push_back((self.log.len(), ticket, answer, meant));
     }
 
     /// The next reply that may leave.
-    pub(super) fn release(&mut self) -> Option<(Ticket, Answer)> {
+    pub(super) fn release(&mut self) -> Option<(Ticket, Answer, View)> {
         let (needed, ..) = self.held.front()?;
         if *needed > self.durable {
             return None;
         }
-        self.held.pop_front().map(|(_, ticket, answer)| (ticket, answer))
+        self.held.pop_front().map(|(_, ticket, answer, meant)| (ticket, answer, meant))
     }
 }

@@ -1,20 +1,22 @@
 //! What must always be true, checked after every event. Nothing here looks at a planted bug.
 use super::broker::now;
-use super::client::{Client, PARTITIONS, Phase, TOPIC};
 use super::connections::HeardOver;
 use super::embedded::partitions;
 use super::reset_checks::Resets;
+use super::topic_checks::Told;
+use super::topics::Named;
 use ottla_groups::records::{CommittedOffset, CurrentAssignment, GroupMetadata, OffsetKey, StoredRecord};
-use ottla_groups::{Action, Answer, Coordinator, DescribeGroup, DescribedGroup, Event, GroupError, GroupEventKind};
-use ottla_groups::{ClientInfo, GroupState, Now, Record, Request, Settings, Ticket, WaitName};
+use ottla_groups::{Action, Answer, Coordinator, GroupError, GroupEventKind, GroupState, Now, Record, Request};
+use ottla_groups::{Settings, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::Location;
 
 /// The longest that a parked join or sync may take: the longest rebalance timeout, and a little for the clock.
 const LONGEST_PARK_MS: u64 = 5_000 + 100;
 /// The longest that any wait may be planned for, but for new members' joins.
-const LONGEST_WAIT_MS: u64 = 12_000;
-/// A ticket of our own.
-const OUR_TICKET: Ticket = Ticket(u64::MAX);
+pub(super) const LONGEST_WAIT_MS: u64 = 12_000;
+/// Keys of records about commits begin with these versions.
+const COMMIT_KEYS: [u8; 2] = [0, 1];
 
 /// What everybody who hears of a generation must hear.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,22 +27,27 @@ struct Facts {
 }
 
 /// A request that the coordinator has not answered yet.
-struct Open {
-    request: Request,
+pub(super) struct Open {
+    pub(super) request: Request,
     connection: Option<u64>,
     answer_by_ms: u64,
     /// Answered by a group of the consumer protocol.
-    by_consumers: bool,
+    pub(super) by_consumers: bool,
+    /// Which life its group was in when it was answered.
+    pub(super) life: u32,
 }
 
 type Generation = (String, i32);
 
+/// Where a check stands, which tells it from the others.
+pub(super) type Check = (&'static str, u32);
+
 /// The memory of the checks.
 pub(super) struct Checks {
-    settings: Settings,
+    pub(super) settings: Settings,
     session_timeout_ms: u64,
-    violation: Option<String>,
-    open: BTreeMap<Ticket, Open>,
+    violation: Option<(Check, String)>,
+    pub(super) open: BTreeMap<Ticket, Box<Open>>,
     /// The last record of every key, as compaction would leave it.
     pub(super) compacted: BTreeMap<Vec<u8>, Record>,
     /// How often a group was forgotten; one of the same name begins anew.
@@ -49,7 +56,7 @@ pub(super) struct Checks {
     recorded: BTreeMap<Generation, Facts>,
     told: BTreeMap<Generation, Facts>,
     /// Who was told to own a partition in a generation.
-    owners: BTreeMap<(Generation, u8), String>,
+    owners: BTreeMap<(Generation, Named), String>,
     /// Who speaks for an instance, by group and instance.
     speakers: BTreeMap<(String, String), String>,
     /// Acknowledged since the last crash: commits, and assignments that members were told.
@@ -65,11 +72,13 @@ pub(super) struct Checks {
     changed: bool,
     steps: u64,
     /// State at the first judgement.
-    judged: BTreeMap<String, Option<(GroupState, i32)>>,
+    pub(super) judged: BTreeMap<String, Option<(GroupState, i32)>>,
     /// Epochs that members of the consumer protocol were told since the last crash: group, member, epoch.
     pub(super) epochs: Vec<(String, String, i32)>,
     /// Over which connections members were heard, and which were lost.
     pub(super) connections: HeardOver,
+    /// The topics that there are.
+    pub(super) topics: Told,
     /// Resets of offsets.
     pub(super) resets: Resets,
     /// What members of the consumer protocol have, by group and member id, as the log says.
@@ -100,17 +109,20 @@ impl Checks {
             judged: BTreeMap::new(),
             epochs: Vec::new(),
             connections: HeardOver::default(),
+            topics: Told::default(),
             resets: Resets::default(),
             consumers: BTreeMap::new(),
         }
     }
 
-    pub(super) fn violation(&self) -> Option<&str> {
-        self.violation.as_deref()
+    pub(super) fn violation(&self) -> Option<&(Check, String)> {
+        self.violation.as_ref()
     }
 
+    #[track_caller]
     pub(super) fn fail(&mut self, violation: String) {
-        self.violation.get_or_insert(violation);
+        let check = Location::caller();
+        self.violation.get_or_insert(((check.file(), check.line()), violation));
     }
 
     /// A request reaches the coordinator.
@@ -118,7 +130,8 @@ impl Checks {
         self.hear_over(request, connection);
         let may_park = matches!(request, Request::JoinGroup(_) | Request::SyncGroup(_));
         let answer_by_ms = if may_park { at_ms + LONGEST_PARK_MS } else { at_ms };
-        self.open.insert(ticket, Open { request: request.clone(), connection, answer_by_ms, by_consumers: false });
+        let open = Open { request: request.clone(), connection, answer_by_ms, by_consumers: false, life: 0 };
+        self.open.insert(ticket, Box::new(open));
     }
 
     pub(super) fn cancelled(&mut self, ticket: Ticket) {
@@ -157,33 +170,22 @@ impl Checks {
 
     /// The coordinator decided on an answer; it may still have to wait for the log.
     fn answered(&mut self, at_ms: u64, ticket: Ticket, answer: &Answer) {
-        let Some(open) = self.open.get_mut(&ticket) else { return };
+        let Some(mut open) = self.open.remove(&ticket) else { return };
+        let request = &open.request;
+        self.hear_joined_over(request, answer, open.connection);
+        self.reset_decided(ticket, request, answer);
+        self.refuse_stale(request, answer);
+        self.hear(at_ms, request, answer);
+        if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (request, answer) {
+            topics.iter().for_each(|topic| self.fetched(&request.group_id, topic));
+        }
+        open.by_consumers = self.is_by_consumers(request, answer);
         open.answer_by_ms = u64::MAX;
-        let (request, connection) = (open.request.clone(), open.connection);
-        self.hear_joined_over(&request, answer, connection);
-        let by_consumers = self.is_by_consumers(&request, answer);
-        if let Some(open) = self.open.get_mut(&ticket) {
-            open.by_consumers = by_consumers;
-        }
-        self.reset_decided(ticket, &request, answer);
-        self.refuse_stale(&request, answer);
-        self.hear(at_ms, &request, answer);
-        if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (&request, answer) {
-            for partition in topics.iter().flat_map(|topic| &topic.partitions) {
-                let committed = self.committed(&request.group_id, partition.partition);
-                if committed.unwrap_or(-1) != partition.offset {
-                    self.fail(format!("fetched {partition:?}, but committed is {committed:?}"));
-                }
-            }
-        }
+        self.open.insert(ticket, open);
     }
 
-    fn committed(&self, group_id: &str, partition: i32) -> Option<i64> {
-        self.commit(group_id, partition).map(|committed| committed.offset)
-    }
-
-    fn commit(&self, group_id: &str, partition: i32) -> Option<CommittedOffset> {
-        let key = OffsetKey { group_id: group_id.into(), topic: TOPIC.into(), partition };
+    pub(super) fn commit(&self, group_id: &str, topic: &str, partition: i32) -> Option<CommittedOffset> {
+        let key = OffsetKey { group_id: group_id.into(), topic: topic.into(), partition };
         let record = self.compacted.get(&StoredRecord::Offset(key, None).encode().key)?;
         match StoredRecord::decode(record) {
             Ok(StoredRecord::Offset(_, value)) => value,
@@ -191,7 +193,7 @@ impl Checks {
         }
     }
 
-    fn generation(&self, group_id: &str) -> Option<GroupMetadata> {
+    pub(super) fn generation(&self, group_id: &str) -> Option<GroupMetadata> {
         let record = self.compacted.get(&StoredRecord::Group(group_id.into(), None).encode().key)?;
         match StoredRecord::decode(record) {
             Ok(StoredRecord::Group(_, metadata)) => metadata,
@@ -280,8 +282,11 @@ impl Checks {
                 self.removed.insert((group_id.to_string(), old_member_id.clone()));
                 return;
             }
-            GroupEventKind::OffsetsExpired { partitions, .. } => {
-                return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, partition));
+            GroupEventKind::OffsetsDeleted { topic, partitions, cause } => {
+                return self.deleted_with_their_topic(group_id, topic, partitions, cause);
+            }
+            GroupEventKind::OffsetsExpired { topic, partitions, .. } => {
+                return partitions.iter().for_each(|&partition| self.expired(at_ms, group_id, topic, partition));
             }
             _ => return,
         };
@@ -296,32 +301,37 @@ impl Checks {
     }
 
     /// Only what nobody has needed for the whole retention may expire.
-    fn expired(&mut self, at_ms: u64, group_id: &str, partition: i32) {
+    fn expired(&mut self, at_ms: u64, group_id: &str, topic: &str, partition: i32) {
         let generation = self.generation(group_id);
         let members = generation.as_ref().map_or(0, |metadata| metadata.members.len());
         let members = members + self.consumers(group_id).len();
-        let Some(committed) = self.commit(group_id, partition) else {
-            return self.fail(format!("{group_id} had no commit of partition {partition} that could expire"));
+        let Some(committed) = self.commit(group_id, topic, partition) else {
+            return self.fail(format!("{group_id} had no commit of {topic}-{partition} that could expire"));
         };
         let had_members = generation.filter(|metadata| !metadata.protocol_type.is_empty());
         let since_ms =
             had_members.map_or(i64::MIN, |metadata| metadata.state_timestamp_ms).max(committed.commit_timestamp_ms);
         let unneeded_ms = now(at_ms).wall_ms - since_ms;
-        if members > 0 || unneeded_ms < self.settings.offsets_retention_ms {
+        let is_needed = members > 0 && self.is_read(group_id, topic);
+        if is_needed || unneeded_ms < self.settings.offsets_retention_ms {
             self.fail(format!("{committed:?} of {group_id} expired after {unneeded_ms} ms, with {members} members"));
         }
     }
 
     /// A record goes into the log.
     pub(super) fn appended(&mut self, record: &Record) {
-        match StoredRecord::decode(record) {
-            Ok(StoredRecord::Group(group_id, Some(metadata))) => self.generation_recorded(&group_id, &metadata),
-            Ok(StoredRecord::Group(group_id, None)) => self.group_forgotten(&group_id),
-            Ok(StoredRecord::GroupEpoch(group_id, None)) => self.epochs_forgotten(&group_id),
-            Ok(other) => self.consumer_recorded(other),
-            Err(_) => {}
+        let is_commit = record.key.get(1).is_some_and(|version| COMMIT_KEYS.contains(version));
+        match if is_commit { None } else { StoredRecord::decode(record).ok() } {
+            Some(StoredRecord::Group(group_id, Some(metadata))) => self.generation_recorded(&group_id, &metadata),
+            Some(StoredRecord::Group(group_id, None)) => self.group_forgotten(&group_id),
+            Some(StoredRecord::GroupEpoch(group_id, None)) => self.epochs_forgotten(&group_id),
+            Some(other) => self.consumer_recorded(other),
+            None => {}
         }
-        self.compacted.insert(record.key.clone(), record.clone());
+        match self.compacted.get_mut(&record.key) {
+            Some(before) => before.value.clone_from(&record.value),
+            None => drop(self.compacted.insert(record.key.clone(), record.clone())),
+        }
     }
 
     /// A group of the same name counts its generations from the beginning, for members that nobody knew before.
@@ -337,7 +347,7 @@ impl Checks {
         if let Some(lost) = lost {
             self.fail(format!("{group_id} is forgotten, and had the member {lost}"));
         }
-        if !now.is_empty() {
+        if !self.consumers(group_id).is_empty() {
             // It goes on with the consumer protocol, and counts on.
             return;
         }
@@ -372,20 +382,20 @@ impl Checks {
     }
 
     /// A generation by a name that no other generation has.
-    fn name(&self, group_id: &str, generation_id: i32) -> (String, i32) {
-        (format!("{group_id}, life {}", self.life(group_id)), generation_id)
+    fn name(&self, group_id: &str, generation_id: i32) -> Generation {
+        generation(group_id, self.life(group_id), generation_id)
     }
 
     fn generation_recorded(&mut self, group_id: &str, metadata: &GroupMetadata) {
         let generation = self.name(group_id, metadata.generation_id);
-        let mut dealt: Vec<u8> = metadata.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
+        let mut dealt: Vec<Named> = metadata.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
         dealt.sort_unstable();
         if let Some(before) = self.generation(group_id) {
             if metadata.generation_id < before.generation_id {
                 self.fail(format!("{group_id} goes back from generation {}", before.generation_id));
             }
             let same = metadata.generation_id == before.generation_id && !before.is_unassigned();
-            let mut earlier: Vec<u8> = before.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
+            let mut earlier: Vec<Named> = before.members.iter().flat_map(|m| partitions(&m.assignment)).collect();
             earlier.sort_unstable();
             if same && !before.members.is_empty() && dealt != earlier {
                 self.fail(format!("{generation:?} was dealt {earlier:?} and is dealt {dealt:?} now"));
@@ -411,7 +421,8 @@ impl Checks {
 
     /// An answer leaves the broker.
     pub(super) fn released(&mut self, ticket: Ticket, answer: &Answer) {
-        let Some(Open { request, by_consumers, .. }) = self.open.remove(&ticket) else { return };
+        let Some(open) = self.open.remove(&ticket) else { return };
+        let Open { request, by_consumers, life, .. } = *open;
         match (request, answer) {
             (Request::JoinGroup(request), Answer::JoinGroup(joined)) if by_consumers => {
                 self.epochs.push((request.group_id, joined.member_id.clone(), joined.generation_id));
@@ -420,19 +431,19 @@ impl Checks {
                 self.epochs.push((request.group_id, request.member_id, request.generation_id));
             }
             (Request::JoinGroup(request), Answer::JoinGroup(joined)) if joined.error.is_none() => {
-                let generation = self.name(&request.group_id, joined.generation_id);
+                let generation = generation(&request.group_id, life, joined.generation_id);
                 match self.recorded.get(&generation) {
                     Some(facts) => drop(self.told.insert(generation, facts.clone())),
                     None => self.fail(format!("{generation:?} was told but is not recorded")),
                 }
             }
             (Request::SyncGroup(request), Answer::SyncGroup(Ok(synced))) => {
-                let generation = self.name(&request.group_id, request.generation_id);
+                let generation = generation(&request.group_id, life, request.generation_id);
                 let owner = request.group_instance_id.unwrap_or(request.member_id.clone());
                 for partition in partitions(&synced.assignment) {
                     let before = self.owners.insert((generation.clone(), partition), owner.clone());
                     if before.as_ref().is_some_and(|before| *before != owner) {
-                        self.fail(format!("partition {partition} in {generation:?}: {before:?} and {owner:?}"));
+                        self.fail(format!("partition {partition:?} in {generation:?}: {before:?} and {owner:?}"));
                     }
                 }
                 self.assigned.push((generation, request.member_id, synced.assignment.clone()));
@@ -507,73 +518,8 @@ impl Checks {
             self.waits_end(now, coordinator, 1_500);
         }
     }
-
-    /// Replaying the log gives the live state: all that is durable, and the members of every settled group.
-    pub(super) fn replays(&mut self, now: Now, live: &mut Coordinator) {
-        let mut replayed = Coordinator::new(self.settings.clone());
-        self.compacted.values().for_each(|record| replayed.replay(record));
-        let mut differing = None;
-        if !live.durable_groups().eq(replayed.durable_groups()) {
-            differing = Some("the durable state".to_string());
-        }
-        replayed.handle(now, Event::TopicsChanged(super::world::topics()));
-        replayed.loaded(now);
-        let groups: Vec<String> = live.durable_groups().map(|(group_id, _)| group_id.to_string()).collect();
-        for group_id in groups {
-            let settled = matches!(live.state(&group_id), Some((GroupState::Stable | GroupState::Empty, _)));
-            if settled && describe(now, live, &group_id) != describe(now, &mut replayed, &group_id) {
-                differing = Some(group_id);
-            }
-        }
-        if let Some(what) = differing {
-            self.fail(format!("replaying the log gives something else: {what}"));
-        }
-    }
-
-    /// No wait outlives its deadline, and none is endless.
-    pub(super) fn waits_end(&mut self, now: Now, coordinator: &Coordinator, grace_ms: u64) {
-        for group_id in ["g0", "g1"] {
-            for wait in coordinator.waits(now, group_id) {
-                let longest_ms = if wait.name == WaitName::NewMemberToBeAnswered { 300_000 } else { LONGEST_WAIT_MS };
-                let overdue = wait.deadline_ms.saturating_add(grace_ms) < now.monotonic_ms;
-                if overdue || wait.deadline_ms > now.monotonic_ms + longest_ms {
-                    self.fail(format!("a wait of {group_id} does not end: {wait:?}"));
-                }
-            }
-        }
-    }
-
-    /// Long after the last fault: every partition has one owner, every living consumer is a member, and so it stays.
-    pub(super) fn judge(&mut self, now: Now, coordinator: Option<&mut Coordinator>, clients: &[Client], again: bool) {
-        let Some(coordinator) = coordinator else { return self.fail("the broker is down".into()) };
-        let groups: BTreeSet<&str> = clients.iter().map(|client| client.group_id.as_str()).collect();
-        for group_id in groups {
-            let state = coordinator.state(group_id);
-            let living = clients.iter().filter(|client| client.group_id == group_id && client.phase != Phase::Gone);
-            let living: Vec<&Client> = living.collect();
-            let mut owned: Vec<u8> = living.iter().flat_map(|client| client.owned.clone()).collect();
-            owned.sort_unstable();
-            if owned != (0..PARTITIONS).collect::<Vec<_>>() {
-                self.fail(format!("{group_id} is {state:?}, its consumers own {owned:?}"));
-            }
-            let members = describe(now, coordinator, group_id).map_or(0, |group| group.members.len());
-            let members = members + self.consumers(group_id).len();
-            if members != living.len() {
-                self.fail(format!("{group_id} has {members} members, but {} consumers live", living.len()));
-            }
-            if again && self.judged.get(group_id) != Some(&state) {
-                self.fail(format!("{group_id} was {:?} and is {state:?}, without a fault", self.judged.get(group_id)));
-            }
-            self.judged.insert(group_id.to_string(), state);
-        }
-    }
 }
 
-fn describe(now: Now, coordinator: &mut Coordinator, group_id: &str) -> Option<DescribedGroup> {
-    let request = Request::DescribeGroup(DescribeGroup { group_id: group_id.into() });
-    let event = Event::Request { ticket: OUR_TICKET, client: ClientInfo::default(), request };
-    coordinator.handle(now, event).into_iter().find_map(|action| match action {
-        Action::Reply(_, Answer::DescribeGroup(Ok(group))) => Some(group),
-        _ => None,
-    })
+fn generation(group_id: &str, life: u32, generation_id: i32) -> Generation {
+    (format!("{group_id}, life {life}"), generation_id)
 }

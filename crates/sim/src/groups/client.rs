@@ -1,14 +1,11 @@
 //! A consumer as the real ones behave: joins, assigns if it leads, syncs, sends heartbeats, commits, and gives up in time.
 use super::consumer_client::ConsumerPart;
-use super::embedded::{assignment, partitions, subscription};
+use super::embedded::{assignment, partitions, subscribed, subscription};
+use super::topics::{NAMES, Named, Partition, Reads, View};
 use ottla_groups::{Answer, GroupError, JoinGroupAnswer, MemberAssignment, Protocol, Request, SyncedMember};
 use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, FetchTopic, Heartbeat, JoinGroup};
 use ottla_groups::{LeaveGroup, LeavingMember, SyncGroup};
 
-/// The one topic that everybody reads.
-pub(super) const TOPIC: &str = "orders";
-/// Its partitions.
-pub(super) const PARTITIONS: u8 = 6;
 /// How long a consumer waits for a parked request: longer than any member's rebalance timeout, as real ones do, or one
 /// that gives up at the very moment of the answer would keep its group rebalancing for ever.
 const PATIENCE_MS: u64 = 7_000;
@@ -46,8 +43,29 @@ pub(super) enum Wish {
     Wake { after_ms: u64, what: Wake },
 }
 
+impl Wake {
+    /// Tells what a client is woken for from everything else.
+    pub(super) fn number(self) -> u64 {
+        match self {
+            Wake::Join => 0,
+            Wake::Heartbeat => 1,
+            Wake::Commit => 2,
+            Wake::Stopped => 3,
+            Wake::GiveUp(_) => 4,
+        }
+    }
+}
+
+/// What a member of the classic protocol joins again for when it changes: the topics that it knows, and what it reads of them.
+type Grounds = (u32, Reads, u8);
+
 /// One consumer process.
 pub(super) struct Client {
+    /// Which of the run's members it is, and what tells this process from all others.
+    pub(super) slot: usize,
+    pub(super) key: u64,
+    /// Whether it commits at all.
+    pub(super) commits: bool,
     pub(super) name: String,
     pub(super) group_id: String,
     pub(super) instance: Option<String>,
@@ -59,6 +77,11 @@ pub(super) struct Client {
     pub(super) prefers_second: bool,
     /// Changes when its subscription changes.
     pub(super) subscription: u8,
+    pub(super) reads: Reads,
+    /// The topics as it knows them.
+    pub(super) view: View,
+    /// With what it last joined; `None` for a process that was let into its place without that.
+    joined_with: Option<Grounds>,
     /// Will forget to ask for its assignment, once.
     pub(super) lazy: bool,
     /// Has forgotten it, and sends heartbeats all the same.
@@ -66,7 +89,7 @@ pub(super) struct Client {
     pub(super) phase: Phase,
     pub(super) member_id: String,
     pub(super) generation_id: i32,
-    pub(super) owned: Vec<u8>,
+    pub(super) owned: Vec<Partition>,
     /// The next process of its name may use the other protocol.
     pub(super) may_change: bool,
     /// The last of its requests that the broker has got, of those that a connection must keep in order.
@@ -86,6 +109,9 @@ pub(super) struct Client {
 impl Client {
     pub(super) fn new(name: String, group_id: String, instance: Option<String>) -> Self {
         Client {
+            slot: 0,
+            key: 0,
+            commits: true,
             name,
             group_id,
             instance,
@@ -95,6 +121,9 @@ impl Client {
             supports_skip_assignment: true,
             prefers_second: false,
             subscription: 0,
+            reads: Reads::Orders,
+            view: View::first(),
+            joined_with: None,
             lazy: false,
             forgot: false,
             phase: Phase::Backoff,
@@ -110,6 +139,11 @@ impl Client {
             connection: 0,
             next_rpc: 1,
         }
+    }
+
+    /// Grows with everything that it asks.
+    pub(super) fn turn(&self) -> u64 {
+        self.next_rpc
     }
 
     fn rpc(&mut self) -> u64 {
@@ -159,7 +193,10 @@ impl Client {
         }
         self.enter(Phase::Joining);
         let names = if self.prefers_second { ["second", "first"] } else { ["first", "second"] };
-        let metadata = subscription(self.subscription);
+        let metadata = subscription(&self.reads.names(&self.view), self.subscription);
+        // Nobody assigns anew for a static member that comes back, though topics may have changed meanwhile.
+        let comes_back = self.instance.is_some() && self.member_id.is_empty();
+        self.joined_with = (!comes_back || self.view.version == 0).then_some(self.grounds());
         let request = JoinGroup {
             group_id: self.group_id.clone(),
             member_id: self.member_id.clone(),
@@ -226,6 +263,9 @@ impl Client {
             // Nobody has answered for a session: it must assume that it was evicted.
             return self.back_off(20, wishes);
         }
+        if self.joined_with != Some(self.grounds()) {
+            return self.join(wishes);
+        }
         let request = Heartbeat {
             group_id: self.group_id.clone(),
             generation_id: self.generation_id,
@@ -239,17 +279,9 @@ impl Client {
     /// Commits to all it owns, and asks what is committed.
     fn commit(&mut self, offset: i64, wishes: &mut Vec<Wish>) {
         wishes.push(Wish::Wake { after_ms: 400, what: Wake::Commit });
-        if self.owned.is_empty() {
+        if self.owned.is_empty() || !self.commits {
             return;
         }
-        let partition = |&partition: &u8| CommitPartition {
-            partition: partition.into(),
-            offset,
-            leader_epoch: -1,
-            metadata: String::new(),
-            seen: Default::default(),
-        };
-        let partitions = self.owned.iter().map(partition).collect();
         let request = CommitOffsets {
             group_id: self.group_id.clone(),
             member_id: self.member_id.clone(),
@@ -257,24 +289,63 @@ impl Client {
             generation_id: self.generation_id,
             knows_epochs: self.consumer.is_some(),
             retention_time_ms: None,
-            topics: vec![CommitTopic { name: TOPIC.into(), topic_id: None, partitions }],
+            topics: self.committed_topics(offset),
         };
         wishes.push(Wish::Send { rpc: self.rpc(), request: Request::CommitOffsets(request), patience_ms: 0 });
-        let partitions = self.owned.iter().map(|&partition| partition.into()).collect();
-        let topic = FetchTopic { name: TOPIC.into(), topic_id: None, partitions };
-        let group_id = self.group_id.clone();
-        let request = FetchOffsets { group_id, topics: Some(vec![topic]), member: None, require_stable: true };
+        let topics = self.owned_topics().map(|topic| FetchTopic {
+            name: NAMES[usize::from(topic[0].name)].into(),
+            topic_id: None,
+            partitions: topic.iter().map(|partition| partition.number.into()).collect(),
+        });
+        let topics = Some(topics.collect());
+        let request = FetchOffsets { group_id: self.group_id.clone(), topics, member: None, require_stable: true };
         wishes.push(Wish::Send { rpc: self.rpc(), request: Request::FetchOffsets(request), patience_ms: 0 });
     }
 
-    pub(super) fn answered(&mut self, now_ms: u64, rpc: u64, answer: &Answer) -> Vec<Wish> {
+    fn grounds(&self) -> Grounds {
+        (self.view.version, self.reads, self.subscription)
+    }
+
+    fn owned_topics(&self) -> impl Iterator<Item = &[Partition]> {
+        self.owned.chunk_by(|one, next| one.topic_id() == next.topic_id())
+    }
+
+    /// Members of the consumer protocol know their topics by id.
+    fn committed_topics(&self, offset: i64) -> Vec<CommitTopic> {
+        let partition = |partition: &Partition| CommitPartition {
+            partition: partition.number.into(),
+            offset,
+            leader_epoch: -1,
+            metadata: String::new(),
+            seen: Default::default(),
+        };
+        let topic = |topic: &[Partition]| CommitTopic {
+            name: NAMES[usize::from(topic[0].name)].into(),
+            topic_id: self.consumer.is_some().then(|| topic[0].topic_id()),
+            partitions: topic.iter().map(partition).collect(),
+        };
+        self.owned_topics().map(topic).collect()
+    }
+
+    /// It learns which topics there are. Who knows them by name works no more on what is gone.
+    pub(super) fn refresh(&mut self, view: &View) {
+        self.view = *view;
+        if self.consumer.is_none() {
+            self.owned.retain(|partition| view.has_id(partition.topic_id()));
+        }
+    }
+
+    /// An answer comes, with what names of topics meant when it was given.
+    pub(super) fn answered(&mut self, now_ms: u64, rpc: u64, answer: &Answer, meant: &View) -> Vec<Wish> {
         let mut wishes = Vec::new();
         match answer {
             Answer::ConsumerHeartbeat(answer) if self.current_rpc == Some(rpc) => {
                 self.consumer_answered(now_ms, answer, &mut wishes);
             }
             Answer::JoinGroup(joined) if self.current_rpc == Some(rpc) => self.joined(now_ms, joined, &mut wishes),
-            Answer::SyncGroup(synced) if self.current_rpc == Some(rpc) => self.synced(now_ms, synced, &mut wishes),
+            Answer::SyncGroup(synced) if self.current_rpc == Some(rpc) => {
+                self.synced(now_ms, synced, meant, &mut wishes)
+            }
             Answer::Heartbeat(Ok(())) => self.last_heard_ms = now_ms,
             Answer::Heartbeat(Err(error)) if self.phase == Phase::Stable => self.failed(*error, &mut wishes),
             Answer::CommitOffsets(Err(error)) if self.phase == Phase::Stable => self.failed(*error, &mut wishes),
@@ -325,7 +396,7 @@ impl Client {
             group_instance_id: self.instance.clone(),
             protocol_type: joined.protocol_type.clone(),
             protocol_name: joined.protocol_name.clone(),
-            assignments: if leads { assign(joined) } else { Vec::new() },
+            assignments: if leads { assign(joined, &self.view) } else { Vec::new() },
         };
         self.send_current(Request::SyncGroup(request), PATIENCE_MS, wishes);
     }
@@ -336,24 +407,34 @@ impl Client {
         wishes.push(Wish::Wake { after_ms: 300, what: Wake::Commit });
     }
 
-    fn synced(&mut self, now_ms: u64, synced: &Result<SyncedMember, GroupError>, wishes: &mut Vec<Wish>) {
+    fn synced(&mut self, now_ms: u64, synced: &Result<SyncedMember, GroupError>, meant: &View, wishes: &mut Vec<Wish>) {
         match synced {
             Err(error) => self.failed(*error, wishes),
             Ok(synced) => {
                 self.settle(wishes);
                 self.last_heard_ms = now_ms;
-                self.owned = partitions(&synced.assignment);
+                self.owned =
+                    partitions(&synced.assignment).into_iter().filter_map(|named| meant.meant(named)).collect();
+                self.owned.sort_unstable();
             }
         }
     }
 }
 
-/// Deals the partitions out in turn, beginning with another member for the second protocol.
-fn assign(joined: &JoinGroupAnswer) -> Vec<MemberAssignment> {
+/// Deals the partitions of each topic out in turn to those who read it, beginning with another one for the second protocol.
+fn assign(joined: &JoinGroupAnswer, view: &View) -> Vec<MemberAssignment> {
     let turn = usize::from(joined.protocol_name.as_deref() == Some("second"));
-    let count = joined.members.len().max(1);
-    let share = |at: usize| (0..PARTITIONS).filter(move |&p| (usize::from(p) + turn) % count == at);
-    let assignment = |at: usize| assignment(share(at));
-    let members = joined.members.iter().enumerate();
-    members.map(|(at, m)| MemberAssignment { member_id: m.member_id.clone(), assignment: assignment(at) }).collect()
+    let reads: Vec<Vec<u8>> = joined.members.iter().map(|member| subscribed(&member.metadata)).collect();
+    let mut shares: Vec<Vec<Named>> = vec![Vec::new(); reads.len()];
+    for name in view.names() {
+        let readers: Vec<usize> = (0..reads.len()).filter(|&at| reads[at].contains(&name)).collect();
+        for partition in view.partitions(name).take_while(|_| !readers.is_empty()) {
+            let reader = readers[(usize::from(partition.number) + turn) % readers.len()];
+            shares[reader].push((name, partition.number));
+        }
+    }
+    let members = joined.members.iter().zip(&shares);
+    members
+        .map(|(m, share)| MemberAssignment { member_id: m.member_id.clone(), assignment: assignment(share) })
+        .collect()
 }

@@ -61,7 +61,7 @@ impl World {
                 config.lost_connection_grace_ms = config.lost_connection_grace_ms.xor(Some(grace_ms));
             }
         }
-        self.trace.note(self.at_ms, || "groups are configured anew".into());
+        self.trace.tell(self.at_ms, || "groups are configured anew".into());
         self.checks.connections.configs = self.connections.configs.clone();
         self.tell(Event::GroupConfigsChanged(self.connections.configs()));
     }
@@ -79,7 +79,7 @@ impl World {
 
     /// The broker hears of it.
     pub(super) fn lose(&mut self, connection: u64) {
-        self.trace.note(self.at_ms, || format!("connection {connection} is lost"));
+        self.trace.tell(self.at_ms, || format!("connection {connection} is lost"));
         self.connections.lost.insert(connection);
         self.checks.connection_lost(self.at_ms, connection);
         self.tell(Event::ConnectionLost { connection });

@@ -1,15 +1,16 @@
 //! What must always be true of groups of the consumer protocol.
 use super::checks::Checks;
 use super::client::{Client, Phase};
-use super::consumer_client::{TOPIC_ID, partitions_of};
+use super::topics::Partition;
 use ottla_groups::records::{CurrentAssignment, StoredRecord};
 use ottla_groups::{Answer, CommitOffsets, ConsumerHeartbeat, Request};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Checks {
     /// What the log says that each member of a group has.
-    pub(super) fn consumers(&self, group_id: &str) -> BTreeMap<String, CurrentAssignment> {
-        self.consumers.get(group_id).cloned().unwrap_or_default()
+    pub(super) fn consumers(&self, group_id: &str) -> &BTreeMap<String, CurrentAssignment> {
+        static NONE: BTreeMap<String, CurrentAssignment> = BTreeMap::new();
+        self.consumers.get(group_id).unwrap_or(&NONE)
     }
 
     fn consumer(&self, group_id: &str, member_id: &str) -> Option<CurrentAssignment> {
@@ -51,10 +52,13 @@ impl Checks {
         let current = self.consumer(&request.group_id, &request.member_id);
         let epoch = current.as_ref().map(|current| current.member_epoch);
         let was_its_own = |current: CurrentAssignment| {
-            let mut partitions = request.topics.iter().flat_map(|topic| &topic.partitions);
-            let since = |partition: i32| current.epoch_of(TOPIC_ID, partition);
+            let mut topics = request.topics.iter();
             request.generation_id < current.member_epoch
-                && partitions.all(|commit| since(commit.partition).is_some_and(|since| since <= request.generation_id))
+                && topics.all(|topic| {
+                    let since = |partition: i32| current.epoch_of(topic.topic_id?, partition);
+                    let mut partitions = topic.partitions.iter().map(|commit| since(commit.partition));
+                    partitions.all(|since| since.is_some_and(|since| since <= request.generation_id))
+                })
         };
         if epoch != Some(request.generation_id) && !current.is_some_and(was_its_own) {
             self.fail(format!(
@@ -76,26 +80,29 @@ impl Checks {
     /// What a member has, or has not given up yet, nobody else has.
     pub(super) fn one_owner_each(&mut self) {
         for group_id in ["g0", "g1"] {
-            let mut owners: BTreeMap<u8, String> = BTreeMap::new();
+            let mut owners: Vec<(Partition, &str)> = Vec::new();
             for (member_id, current) in self.consumers(group_id) {
-                let has = [partitions_of(&current.assigned), partitions_of(&current.pending_revocation)].concat();
-                for partition in has {
-                    if let Some(other) = owners.insert(partition, member_id.clone()) {
-                        self.fail(format!("partition {partition} of {group_id} is of {other} and of {member_id}"));
-                    }
-                }
+                let has = current.assigned.iter().chain(current.pending_revocation.iter());
+                owners.extend(has.map(|(topic_id, number)| (Partition::of(topic_id, number), member_id.as_str())));
+            }
+            owners.sort_unstable();
+            if let Some([(partition, one), (_, other)]) = owners.array_windows().find(|[one, next]| one.0 == next.0) {
+                self.fail(format!("{partition:?} of {group_id} is of {one} and of {other}"));
             }
         }
     }
 
     /// A client begins to work on partitions: nobody who is still a member may work on them.
-    pub(super) fn works(&mut self, clients: &[Client], client: usize, before: &[u8]) {
+    pub(super) fn works(&mut self, clients: &[Client], client: usize, before: &[Partition]) {
         let it = &clients[client];
-        let members = self.consumers(&it.group_id);
-        if !members.contains_key(&it.member_id) || it.owned.iter().all(|partition| before.contains(partition)) {
+        if it.owned.iter().all(|partition| before.contains(partition)) {
             return;
         }
-        let gained: Vec<u8> = it.owned.iter().copied().filter(|partition| !before.contains(partition)).collect();
+        let members = self.consumers(&it.group_id);
+        if !members.contains_key(&it.member_id) {
+            return;
+        }
+        let gained: Vec<Partition> = it.owned.iter().copied().filter(|partition| !before.contains(partition)).collect();
         let is_other = |other: &&Client| {
             other.group_id == it.group_id && other.member_id != it.member_id && other.phase != Phase::Gone
         };
@@ -105,7 +112,9 @@ impl Checks {
             let is_member =
                 members.get(&other.member_id).is_some_and(|current| current.member_epoch >= other.generation_id);
             if works && is_member {
-                self.fail(format!("{} works on {gained:?}, which {} has not given up", it.member_id, other.member_id));
+                let violation =
+                    format!("{} works on {gained:?}, which {} has not given up", it.member_id, other.member_id);
+                return self.fail(violation);
             }
         }
     }

@@ -1,9 +1,8 @@
 //! A consumer of the consumer protocol (KIP-848) as the real ones behave: one kind of request, sent again and again, in order.
-use super::client::{Client, PARTITIONS, Phase, TOPIC, Wake, Wish};
-use ottla_groups::{Assignment, ConsumerHeartbeat, ConsumerHeartbeatAnswer, GroupError, Refusal, Request, TopicId};
+use super::client::{Client, Phase, Wake, Wish};
+use super::topics::{NAMES, Partition, partitions_of};
+use ottla_groups::{Assignment, ConsumerHeartbeat, ConsumerHeartbeatAnswer, GroupError, Refusal, Request};
 
-/// The id of the one topic that everybody reads.
-pub(super) const TOPIC_ID: TopicId = [5; 16];
 /// How long it waits for an answer before it sends again.
 const PATIENCE_MS: u64 = 1_500;
 const LEAVE: i32 = -1;
@@ -13,19 +12,13 @@ const LEAVE_AND_RETURN: i32 = -2;
 #[derive(Debug, Clone, Default)]
 pub(super) struct ConsumerPart {
     /// What it shall have as soon as it has stopped working on the rest.
-    pub(super) wanted: Option<Vec<u8>>,
+    pub(super) wanted: Option<Vec<Partition>>,
     /// How long it takes to stop; `None` for ever.
     pub(super) stops_in_ms: Option<u64>,
-    /// It means its topic by a regular expression.
-    pub(super) by_regex: bool,
     /// The next heartbeat says everything again: the last one may have been lost.
     pub(super) says_all: bool,
     /// Every other heartbeat says nothing that has not changed.
     pub(super) turns: u32,
-}
-
-pub(super) fn partitions_of(assignment: &Assignment) -> Vec<u8> {
-    assignment.iter().filter_map(|(_, partition)| u8::try_from(partition).ok()).collect()
 }
 
 impl Client {
@@ -37,13 +30,15 @@ impl Client {
     }
 
     fn everything(&self, member_epoch: i32) -> ConsumerHeartbeat {
-        let by_regex = self.consumer.as_ref().is_some_and(|consumer| consumer.by_regex);
+        let regex = self.reads.regex();
+        let names = if regex.is_some() { Vec::new() } else { self.reads.names(&self.view) };
         // Reading a topic that is not there is a change all the same.
         let also = format!("also-{}", self.subscription);
+        let names = names.into_iter().map(|name| NAMES[usize::from(name)].to_string()).chain([also]);
         ConsumerHeartbeat {
             rebalance_timeout_ms: Some(self.rebalance_timeout_ms as i32),
-            subscribed_topic_names: Some(if by_regex { vec![also] } else { vec![TOPIC.into(), also] }),
-            subscribed_topic_regex: by_regex.then(|| format!("{TOPIC}|nothing")),
+            subscribed_topic_names: Some(names.collect()),
+            subscribed_topic_regex: Some(regex.unwrap_or_default().to_string()),
             server_assignor: Some(if self.prefers_second { "range" } else { "uniform" }.into()),
             owned: Some(self.owned_partitions()),
             ..self.alive(member_epoch)
@@ -61,7 +56,7 @@ impl Client {
     }
 
     fn owned_partitions(&self) -> Assignment {
-        Assignment::of(self.owned.iter().map(|&partition| (TOPIC_ID, i32::from(partition))))
+        Assignment::of(self.owned.iter().map(|partition| (partition.topic_id(), i32::from(partition.number))))
     }
 
     pub(super) fn beat_consumers(&mut self, wishes: &mut Vec<Wish>) {
@@ -126,7 +121,7 @@ impl Client {
     }
 
     /// It stops working on what it shall not have any more, which takes its time, and then begins with what is new.
-    fn shall_have(&mut self, wanted: Vec<u8>, wishes: &mut Vec<Wish>) {
+    fn shall_have(&mut self, wanted: Vec<Partition>, wishes: &mut Vec<Wish>) {
         let Some(consumer) = &mut self.consumer else { return };
         let must_stop = self.owned.iter().any(|partition| !wanted.contains(partition));
         if !must_stop {
@@ -147,9 +142,4 @@ impl Client {
         self.says_all_again();
         wishes.push(Wish::Wake { after_ms: 0, what: Wake::Heartbeat });
     }
-}
-
-/// Every partition.
-pub(super) fn all_partitions() -> i32 {
-    i32::from(PARTITIONS)
 }

@@ -1,6 +1,7 @@
 //! What goes wrong, and what administrators do meanwhile.
 use super::broker::Waiting;
-use super::client::{PARTITIONS, Phase, TOPIC};
+use super::client::Phase;
+use super::topics::{NAMES, ORDERS, Reads};
 use super::world::World;
 use crate::prng::Prng;
 use ottla_groups::records::FormerOffset;
@@ -32,8 +33,8 @@ pub(super) enum Fault {
     Commit,
     /// An administrator deletes commits.
     DeleteOffsets,
-    /// The topic is deleted, and at once created again.
-    DeleteTopic,
+    /// A topic is made, gets more partitions, is deleted, or is made anew under another id.
+    Topics,
     /// Expired commits are looked for.
     Expire,
     /// A consumer's connection breaks; it goes on over another one.
@@ -46,7 +47,7 @@ pub(super) enum Fault {
 
 impl Fault {
     pub(super) fn choose(rng: &mut Prng) -> Fault {
-        match rng.between(0, 49) {
+        match rng.between(0, 53) {
             0..=4 => Fault::Crash,
             5..=7 => Fault::Stall,
             8..=11 => Fault::Kill,
@@ -62,17 +63,19 @@ impl Fault {
             36..=42 => Fault::Break,
             43..=44 => Fault::Configure,
             45..=48 => Fault::Reset,
-            _ => Fault::DeleteTopic,
+            _ => Fault::Topics,
         }
     }
 
-    pub(super) fn happen(self, world: &mut World) {
-        let chosen = world.rng.between(0, world.clients.len() as u64 - 1) as usize;
+    /// Whether it did anything.
+    pub(super) fn happen(self, world: &mut World, number: u64) -> bool {
+        let chosen = some_process(world);
+        let admin = Waiting { client: None, rpc: number, connection: None };
         let lives = world.clients[chosen].phase != Phase::Gone;
         match self {
-            Fault::Crash => world.crash_broker(),
-            Fault::PrepareCrash => world.crash_prepared = true,
-            Fault::Stall => world.stall_broker(),
+            Fault::Crash => return world.crash_broker(),
+            Fault::PrepareCrash => return !std::mem::replace(&mut world.crash_prepared, true),
+            Fault::Stall => return world.stall_broker(),
             Fault::Kill if lives => {
                 world.kill_client(chosen);
                 perhaps_restart(world, chosen);
@@ -82,41 +85,42 @@ impl Fault {
                 let leaving = &mut world.clients[chosen];
                 let request =
                     if leaving.consumer.is_some() { leaving.leave_consumers(comes_back) } else { leaving.leave() };
-                world.send(nobody(), request);
+                world.send(admin, request);
                 world.kill_client(chosen);
                 perhaps_restart(world, chosen);
             }
-            Fault::Twin if lives && world.clients[chosen].instance.is_some() => world.restart_client(chosen),
+            Fault::Twin if lives && world.clients[chosen].instance.is_some() => return world.restart_client(chosen),
             Fault::Subscribe if lives => subscribe(world, chosen),
             Fault::Return => {
                 let name = world.clients[chosen].name.clone();
-                if world.clients.iter().all(|client| client.name != name || client.phase == Phase::Gone) {
-                    world.restart_client(chosen);
-                }
+                let is_gone = world.clients.iter().all(|client| client.name != name || client.phase == Phase::Gone);
+                return is_gone && world.restart_client(chosen);
             }
-            Fault::Remove => remove(world, chosen),
-            Fault::Commit => commit(world, chosen),
+            Fault::Remove if world.clients[chosen].instance.is_some() => remove(world, chosen, admin),
+            Fault::Commit => commit(world, chosen, admin),
             Fault::DeleteOffsets => {
                 let group_id = world.clients[chosen].group_id.clone();
-                let topic = FetchTopic { name: TOPIC.into(), topic_id: None, partitions: vec![0, 1] };
+                let topic = FetchTopic { name: NAMES[0].into(), topic_id: None, partitions: vec![0, 1] };
                 let request = DeleteOffsets { group_id, topics: vec![topic] };
-                world.send(nobody(), Request::DeleteOffsets(request));
+                world.send(admin, Request::DeleteOffsets(request));
             }
-            Fault::DeleteTopic if world.broker.stalled_since_ms.is_none() => {
-                world.tell(Event::TopicDeleted { name: TOPIC.into(), topic_id: None });
-            }
-            Fault::Reset => reset(world, chosen),
+            Fault::Topics => world.change_topics(),
+            Fault::Reset => reset(world, chosen, admin),
             Fault::Break if lives => world.break_connection(chosen),
             Fault::Configure => world.configure_anew(),
             Fault::Expire if world.broker.stalled_since_ms.is_none() => world.tell(Event::ExpireOffsets),
-            _ => {}
+            _ => return false,
         }
+        true
     }
 }
 
-/// An administrator does not wait for answers.
-fn nobody() -> Waiting {
-    Waiting { client: None, rpc: 0, connection: None }
+/// The newest process of some member; once in four an older one, if there is any.
+fn some_process(world: &mut World) -> usize {
+    let slot = world.rng.between(0, world.members as u64 - 1) as usize;
+    let of_slot: Vec<usize> = (0..world.clients.len()).filter(|&at| world.clients[at].slot == slot).collect();
+    let age = if world.rng.once_in(4) { world.rng.between(0, of_slot.len() as u64 - 1) as usize } else { 0 };
+    of_slot[of_slot.len() - 1 - age]
 }
 
 fn perhaps_restart(world: &mut World, client: usize) {
@@ -126,8 +130,10 @@ fn perhaps_restart(world: &mut World, client: usize) {
 }
 
 fn subscribe(world: &mut World, chosen: usize) {
+    let reads = Reads::of(world.rng.next());
     let client = &mut world.clients[chosen];
     client.subscription = client.subscription.wrapping_add(1);
+    client.reads = reads;
     if client.consumer.is_some() {
         return client.says_all_again();
     }
@@ -138,32 +144,35 @@ fn subscribe(world: &mut World, chosen: usize) {
     }
 }
 
-fn remove(world: &mut World, chosen: usize) {
+fn remove(world: &mut World, chosen: usize, admin: Waiting) {
     let client = &world.clients[chosen];
-    if client.instance.is_none() {
-        return;
-    }
     let group_instance_id = client.instance.clone();
     let member = LeavingMember { member_id: String::new(), group_instance_id, reason: Some("removed".into()) };
     let request = LeaveGroup { group_id: client.group_id.clone(), members: vec![member] };
-    world.send(nobody(), Request::LeaveGroup(request));
+    world.send(admin, Request::LeaveGroup(request));
+}
+
+/// A partition that may be there, of the first topic as a rule.
+fn some_partition(world: &mut World) -> (&'static str, i32) {
+    let name = if world.rng.once_in(4) { 1 } else { ORDERS };
+    (NAMES[usize::from(name)], world.rng.between(0, 5) as i32)
 }
 
 /// Offsets of resets are larger than any other.
-fn reset(world: &mut World, chosen: usize) {
+fn reset(world: &mut World, chosen: usize, admin: Waiting) {
     let undo = world.rng.once_in(4);
-    let partition = world.rng.between(0, u64::from(PARTITIONS) - 1) as i32;
+    let (topic, partition) = some_partition(world);
     let offset = (1 << 60) + (world.rng.next() >> 8) as i64;
     let group_id = world.clients[chosen].group_id.clone();
-    let offset = FormerOffset { topic: TOPIC.into(), topic_id: None, partition, offset };
+    let offset = FormerOffset { topic: topic.into(), topic_id: None, partition, offset };
     let request = ResetOffsets { group_id, online: true, validate_only: false, undo, offsets: vec![offset] };
-    world.send(nobody(), Request::ResetOffsets(request));
+    world.send(admin, Request::ResetOffsets(request));
 }
 
 /// Offsets of administrators are negative, so that no consumer's commit is like one.
-fn commit(world: &mut World, chosen: usize) {
+fn commit(world: &mut World, chosen: usize, admin: Waiting) {
     let offset = -1 - (world.rng.next() >> 8) as i64;
-    let partition = world.rng.between(0, u64::from(PARTITIONS) - 1) as i32;
+    let (topic, partition) = some_partition(world);
     let partition =
         CommitPartition { partition, offset, leader_epoch: -1, metadata: String::new(), seen: Default::default() };
     let request = CommitOffsets {
@@ -173,7 +182,7 @@ fn commit(world: &mut World, chosen: usize) {
         generation_id: -1,
         knows_epochs: false,
         retention_time_ms: None,
-        topics: vec![CommitTopic { name: TOPIC.into(), topic_id: None, partitions: vec![partition] }],
+        topics: vec![CommitTopic { name: topic.into(), topic_id: None, partitions: vec![partition] }],
     };
-    world.send(nobody(), Request::CommitOffsets(request));
+    world.send(admin, Request::CommitOffsets(request));
 }

@@ -3,26 +3,39 @@
 //! have found its place.
 mod broker;
 mod checks;
+mod choices;
 mod client;
 mod connections;
 mod consumer_checks;
 mod consumer_client;
 mod embedded;
 mod faults;
+mod judgement;
+mod network;
+mod processes;
 mod reset_checks;
+mod shell;
+mod shrink;
+mod story;
+mod topic_checks;
+mod topics;
 mod world;
 
-use crate::hunt::{Outcome, Subject};
+use crate::hunt::{Outcome, Shrunk, Subject, last_panic};
+use crate::trace::Telling;
+use choices::Choices;
 use ottla_groups::{MigrationPolicy, Settings};
+use shrink::Shrinking;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use world::{Ran, World};
 
 /// What `ottla-sim groups` runs.
-pub(crate) const SUBJECT: Subject = Subject { name: "groups", bugs, run };
+pub(crate) const SUBJECT: Subject = Subject { name: "groups", bugs, run, shrink: Some(shrunk) };
 
 /// What one run shall be.
 struct Plan {
     seed: u64,
-    /// Whether to keep the trace as text.
-    readable: bool,
+    telling: Telling,
     #[cfg(feature = "planted-bugs")]
     bug: Option<ottla_groups::PlantedBug>,
 }
@@ -57,14 +70,36 @@ fn bugs() -> Vec<(&'static str, &'static str)> {
     Vec::new()
 }
 
-fn run(seed: u64, bug: Option<&str>, readable: bool) -> Outcome {
-    #[cfg(not(feature = "planted-bugs"))]
-    let _ = bug;
-    let plan = Plan {
-        seed,
-        readable,
-        #[cfg(feature = "planted-bugs")]
-        bug: ottla_groups::PlantedBug::ALL.iter().copied().find(|planted| Some(planted.name()) == bug),
-    };
-    world::World::new(&plan).run()
+impl Plan {
+    fn new(seed: u64, bug: Option<&str>, telling: Telling) -> Self {
+        #[cfg(not(feature = "planted-bugs"))]
+        let _ = bug;
+        Plan {
+            seed,
+            telling,
+            #[cfg(feature = "planted-bugs")]
+            bug: ottla_groups::PlantedBug::ALL.iter().copied().find(|planted| Some(planted.name()) == bug),
+        }
+    }
+
+    /// A panic of the core is a violation like any other.
+    fn run(&self, choices: Choices) -> Ran {
+        let lived = catch_unwind(AssertUnwindSafe(|| World::new(self, choices).run()));
+        lived.unwrap_or_else(|_| Ran::panicked(last_panic()))
+    }
+}
+
+fn run(seed: u64, bug: Option<&str>, telling: Telling) -> Outcome {
+    Plan::new(seed, bug, telling).run(Choices::default()).outcome
+}
+
+/// A run that fails in the same check and does no more than it must, told in short.
+fn shrunk(seed: u64, bug: Option<&str>) -> Shrunk {
+    let plan = Plan::new(seed, bug, Telling::Nothing);
+    let whole = plan.run(Choices::default());
+    let events_before = whole.outcome.events;
+    let shrinking = Shrinking::of(&plan, whole).shrink();
+    let plan = Plan { telling: Telling::Story, ..plan };
+    let outcome = plan.run(shrinking.choices()).outcome;
+    Shrunk { outcome, events_before, runs: shrinking.runs }
 }

@@ -1,6 +1,5 @@
 //! What must be true once offsets were reset under members: no commit of before counts for them any more.
 use super::checks::Checks;
-use super::client::TOPIC;
 use ottla_groups::records::OffsetKey;
 use ottla_groups::{Answer, CommitOffsets, Request, ResetOffsets, ResetResult, Ticket};
 use std::collections::BTreeMap;
@@ -10,14 +9,14 @@ use std::collections::BTreeMap;
 pub(super) struct Resets {
     /// Of resets that were decided but are not acknowledged yet: the group's life, and its generation or epoch before.
     decided: BTreeMap<Ticket, (u32, i32)>,
-    /// The same of acknowledged ones, by group and partition.
-    done: BTreeMap<(String, i32), i32>,
+    /// The same of acknowledged ones, by group, topic and partition.
+    done: BTreeMap<(String, String, i32), i32>,
 }
 
 impl Resets {
     /// A group of the same name begins anew.
     pub(super) fn forget(&mut self, group_id: &str) {
-        self.done.retain(|(of, _), _| of != group_id);
+        self.done.retain(|(of, ..), _| of != group_id);
     }
 }
 
@@ -36,7 +35,8 @@ impl Checks {
         let goes_on = life == self.life(&request.group_id);
         for result in results {
             if goes_on {
-                self.resets.done.insert((request.group_id.clone(), result.partition), before);
+                let key = (request.group_id.clone(), result.topic.clone(), result.partition);
+                self.resets.done.insert(key, before);
             }
             let (group_id, topic) = (request.group_id.clone(), result.topic.clone());
             if result.to >= 0 {
@@ -47,9 +47,9 @@ impl Checks {
 
     /// A member's commit was accepted.
     pub(super) fn refuse_commit_of_before_a_reset(&mut self, request: &CommitOffsets) {
-        let partitions = request.topics.iter().filter(|topic| topic.name == TOPIC).flat_map(|topic| &topic.partitions);
-        for partition in partitions {
-            let reset = self.resets.done.get(&(request.group_id.clone(), partition.partition));
+        let partitions = request.topics.iter().flat_map(|topic| topic.partitions.iter().map(move |p| (&topic.name, p)));
+        for (topic, partition) in partitions {
+            let reset = self.resets.done.get(&(request.group_id.clone(), topic.clone(), partition.partition));
             if let Some(before) = reset.filter(|before| request.generation_id <= **before) {
                 let (id, epoch) = (partition.partition, request.generation_id);
                 let violation =

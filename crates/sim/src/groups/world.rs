@@ -1,26 +1,23 @@
 //! The world of one run: one queue of things that will happen, and the clock that jumps from one to the next.
 use super::Plan;
 use super::broker::{Broker, Waiting, now};
-use super::checks::Checks;
-use super::client::{Client, Phase, TOPIC, Wake, Wish};
+use super::checks::{Check, Checks};
+use super::choices::{Choice, Choices};
+use super::client::{Client, Wake};
 use super::connections::Connections;
-use super::consumer_client::{ConsumerPart, TOPIC_ID, all_partitions};
 use super::faults::Fault;
+use super::topics::View;
 use crate::hunt::Outcome;
 use crate::prng::Prng;
 use crate::trace::Trace;
-use ottla_groups::{Action, Answer, ClientInfo, Event, MigrationPolicy, Request, Settings, Ticket, TopicShape, Topics};
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use ottla_groups::{Answer, Event, MigrationPolicy, Request, Settings, Ticket, TopicId};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
-/// How long faults happen.
-const FAULTS_MS: u64 = 30_000;
-/// How long everything may take to find its place afterwards, and how long it must then stay there.
-const SETTLE_MS: u64 = 45_000;
-const STAY_MS: u64 = 12_000;
-
-/// Keys of records about groups begin with this version.
-const GROUP_KEYS: [u8; 7] = [2, 3, 4, 5, 6, 7, 8];
+/// What a run must have at least, or it shows nothing.
+const FEWEST_EVENTS: u64 = 300;
+const FEWEST_MEMBERS: usize = 5;
+const FEWEST_FAULTS: u64 = 3;
 
 /// Something that will happen.
 #[derive(Debug, Clone)]
@@ -42,6 +39,8 @@ pub(super) enum Happening {
         client: usize,
         rpc: u64,
         answer: Answer,
+        /// What names of topics meant when it was given.
+        meant: View,
     },
     /// The broker hears that a client's connection is lost.
     Lose {
@@ -53,6 +52,15 @@ pub(super) enum Happening {
         client: usize,
         epoch: u64,
         what: Wake,
+    },
+    /// A client asks which topics there are.
+    Refresh {
+        client: usize,
+    },
+    /// The coordinator hears that a topic is gone.
+    TopicGone {
+        life: u64,
+        topic_id: TopicId,
     },
     Tick {
         life: u64,
@@ -73,7 +81,9 @@ pub(super) enum Happening {
         life: u64,
     },
     /// Something goes wrong.
-    Fault,
+    Fault {
+        number: u64,
+    },
     /// From now on nothing goes wrong any more.
     Quiet,
     /// Everything must have found its place.
@@ -84,8 +94,14 @@ pub(super) enum Happening {
 
 /// One run.
 pub(super) struct World {
+    pub(super) seed: u64,
     pub(super) at_ms: u64,
+    /// The chances of what happens now.
     pub(super) rng: Prng,
+    /// What this run does of what its seed would do.
+    pub(super) choices: Choices,
+    /// How many members there are.
+    pub(super) members: usize,
     pub(super) broker: Broker,
     pub(super) clients: Vec<Client>,
     pub(super) checks: Checks,
@@ -93,19 +109,46 @@ pub(super) struct World {
     pub(super) quiet: bool,
     pub(super) settings: Settings,
     pub(super) connections: Connections,
+    /// The topics that there are, those that the coordinator was told of last, and how many were ever made.
+    pub(super) topics: View,
+    pub(super) topics_told: View,
+    pub(super) topics_made: u8,
     /// The broker will die right after the next change of a group, before that can be durable everywhere.
     pub(super) crash_prepared: bool,
-    queue: BTreeMap<(u64, u64), Happening>,
+    /// What will happen when, and where of `happenings` it lies: it is large, and would be moved about.
+    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    happenings: Vec<Option<Happening>>,
+    free: Vec<usize>,
     sequence: u64,
     /// What reached the broker while it stood still.
-    deferred: Vec<Happening>,
+    pub(super) deferred: Vec<Happening>,
     /// Offsets are handed out once, so that each commit can be told from every other.
-    next_offset: i64,
+    pub(super) next_offset: i64,
     events: u64,
+    /// Faults that did something, and when the last one did.
+    faults: u64,
+    last_fault_ms: u64,
+}
+
+/// One run as it was.
+pub(super) struct Ran {
+    pub(super) outcome: Outcome,
+    /// Which check failed; none if the core panicked.
+    pub(super) check: Option<Check>,
+    pub(super) made: Vec<Choice>,
+    pub(super) last_fault_ms: u64,
+}
+
+impl Ran {
+    /// The core panicked.
+    pub(super) fn panicked(story: String) -> Self {
+        let outcome = Outcome { hash: 0, events: 0, counts: Vec::new(), violation: Some(story), lines: Vec::new() };
+        Ran { outcome, check: None, made: Vec::new(), last_fault_ms: 0 }
+    }
 }
 
 impl World {
-    pub(super) fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan, choices: Choices) -> Self {
         let mut rng = Prng::new(plan.seed);
         let delay = match rng.between(0, 3) {
             0 => Some(0),
@@ -117,98 +160,130 @@ impl World {
         let policy = if rng.once_in(4) { MigrationPolicy::Upgrade } else { MigrationPolicy::Bidirectional };
         let settings = plan.settings(delay, session_timeout_ms, policy);
         let mut world = World {
+            seed: plan.seed,
             at_ms: 0,
+            choices,
+            members: 0,
             broker: Broker::new(),
             clients: Vec::new(),
             checks: Checks::new(settings.clone(), session_timeout_ms),
-            trace: Trace::new(plan.readable),
+            trace: Trace::new(plan.telling),
             quiet: false,
             connections: Connections::default(),
+            topics: View::first(),
+            topics_told: View::first(),
+            topics_made: 1,
             crash_prepared: false,
             settings,
-            queue: BTreeMap::new(),
+            queue: BinaryHeap::new(),
+            happenings: Vec::new(),
+            free: Vec::new(),
             sequence: 0,
             deferred: Vec::new(),
             next_offset: 1,
             events: 0,
+            faults: 0,
+            last_fault_ms: 0,
             rng,
         };
+        world.plan(0, Happening::Start);
         world.populate(session_timeout_ms);
-        world
-    }
-
-    fn populate(&mut self, session_timeout_ms: u64) {
-        self.plan(0, Happening::Start);
-        let groups = self.rng.between(1, 2);
-        for group in 0..groups {
-            self.configure(&format!("g{group}"));
-            let are_consumers = self.rng.once_in(2);
-            let may_change = self.rng.once_in(3);
-            for member in 0..self.rng.between(2, 4) {
-                let instance = self.rng.once_in(3).then(|| format!("i{member}"));
-                let mut client = Client::new(format!("c{group}{member}"), format!("g{group}"), instance);
-                client.session_timeout_ms = session_timeout_ms;
-                client.rebalance_timeout_ms = self.rng.between(20, 50) * 100;
-                client.require_known_member_id = !self.rng.once_in(4);
-                client.supports_skip_assignment = !self.rng.once_in(3);
-                client.prefers_second = self.rng.once_in(2);
-                client.lazy = self.rng.once_in(10);
-                client.may_change = may_change;
-                if if may_change { self.rng.once_in(2) } else { are_consumers } {
-                    self.make_consumer(&mut client);
-                }
-                self.add_client(client);
-            }
+        for slot in 0..world.members {
+            world.choices.choose(Choice::Member(slot));
+            world.choices.choose(Choice::Commits(slot));
         }
-        self.plan(500, Happening::Fault);
-        self.plan(FAULTS_MS, Happening::Quiet);
-        self.plan(FAULTS_MS + SETTLE_MS, Happening::Judge { again: false });
-        self.plan(FAULTS_MS + SETTLE_MS + STAY_MS, Happening::Judge { again: true });
-    }
-
-    /// Makes a new process one of the consumer protocol, with an id of its own.
-    fn make_consumer(&mut self, client: &mut Client) {
-        client.member_id = format!("{}-{}", client.name, self.clients.len());
-        let stops_in_ms = if client.lazy { None } else { Some(self.rng.between(0, 1_500)) };
-        let by_regex = self.rng.once_in(3);
-        client.lazy = false;
-        client.consumer = Some(ConsumerPart { stops_in_ms, by_regex, ..ConsumerPart::default() });
-    }
-
-    pub(super) fn add_client(&mut self, mut client: Client) {
-        client.connection = self.connections.open();
-        let after_ms = self.rng.between(0, 300);
-        let (index, epoch) = (self.clients.len(), client.epoch);
-        self.clients.push(client);
-        self.plan(after_ms, Happening::Wake { client: index, epoch, what: Wake::Join });
+        world
     }
 
     pub(super) fn plan(&mut self, after_ms: u64, happening: Happening) {
         self.sequence += 1;
-        self.queue.insert((self.at_ms + after_ms, self.sequence), happening);
+        let place = self.free.pop().unwrap_or(self.happenings.len());
+        if place == self.happenings.len() {
+            self.happenings.push(None);
+        }
+        self.happenings[place] = Some(happening);
+        self.queue.push(Reverse((self.at_ms + after_ms, self.sequence, place)));
+    }
+
+    fn next(&mut self) -> Option<(u64, Happening)> {
+        let Reverse((at_ms, _, place)) = self.queue.pop()?;
+        self.free.push(place);
+        Some((at_ms, self.happenings[place].take()?))
     }
 
     /// Lets everything happen until the last judgement or the first violation.
-    pub(super) fn run(mut self) -> Outcome {
-        while let Some(((at_ms, _), happening)) = self.queue.pop_first() {
+    pub(super) fn run(mut self) -> Ran {
+        while let Some((at_ms, happening)) = self.next() {
             self.at_ms = at_ms;
             self.events += 1;
             self.trace.mix_number(at_ms);
             let last = matches!(happening, Happening::Judge { again: true });
             self.happen(happening);
+            if last {
+                self.judge_the_run();
+            }
             if last || self.checks.violation().is_some() {
                 break;
             }
         }
-        let violation = self.checks.violation().map(|violation| format!("at {} ms: {violation}", self.at_ms));
+        let (check, violation) = self.checks.violation().map(|(check, what)| (*check, what.clone())).unzip();
+        let violation = violation.map(|violation| format!("at {} ms: {violation}", self.at_ms));
         let (hash, events) = (self.trace.hash(), self.events);
-        Outcome { hash, events, violation, lines: self.trace.into_lines() }
+        let counts = [("members", self.members as u64), ("faults", self.faults)];
+        let outcome = Outcome { hash, events, counts: counts.to_vec(), violation, lines: self.trace.into_lines() };
+        Ran { outcome, check, made: self.choices.into_made(), last_fault_ms: self.last_fault_ms }
     }
 
-    fn happen(&mut self, happening: Happening) {
+    /// A whole run that did little shows little.
+    fn judge_the_run(&mut self) {
+        let (events, members, faults) = (self.events, self.members, self.faults);
+        let does_enough = events >= FEWEST_EVENTS && members >= FEWEST_MEMBERS && faults >= FEWEST_FAULTS;
+        if self.choices.are_all() && !does_enough {
+            self.checks.fail(format!("only {events} events, {members} members and {faults} faults"));
+        }
+    }
+
+    /// Each happening has chances of its own, so that leaving one out changes no other.
+    fn key(&self, happening: &Happening) -> [u64; 3] {
+        let key = |client: usize| self.clients[client].key;
+        match happening {
+            Happening::Arrive { from, .. } => [1, from.client.map_or(u64::MAX, key), from.rpc],
+            Happening::Cancel { ticket, .. } => [2, ticket.0, 0],
+            Happening::Deliver { client, rpc, .. } => [3, key(*client), *rpc],
+            Happening::Lose { connection, .. } => [4, *connection, 0],
+            Happening::Wake { client, what, .. } => [5 + what.number(), key(*client), self.clients[*client].turn()],
+            Happening::Refresh { client } => [20, key(*client), self.topics.version.into()],
+            Happening::TopicGone { topic_id, .. } => [21, topic_id[0].into(), 0],
+            Happening::Tick { .. } => [22, self.at_ms, 0],
+            // The same for some time, so that one more or one less before changes little.
+            Happening::Flush { .. } => [23, self.at_ms / 500, 0],
+            Happening::Crash { life } => [24, *life, 0],
+            Happening::Start => [25, self.broker.life, 0],
+            Happening::StallEnds { life } => [26, *life, self.at_ms],
+            Happening::Fault { number } => [27, *number, 0],
+            Happening::Quiet => [28, 0, 0],
+            Happening::Judge { .. } => [29, 0, 0],
+        }
+    }
+
+    fn fault(&mut self, number: u64) {
+        if self.quiet {
+            return;
+        }
+        if self.choices.choose(Choice::Fault(number)) && Fault::choose(&mut self.rng).happen(self, number) {
+            self.faults += 1;
+            self.last_fault_ms = self.at_ms;
+        }
+        let pause_ms = Prng::of(self.seed, &[30, number]).between(200, 3_000);
+        let pause_ms = if self.choices.choose(Choice::Pause(number)) { pause_ms } else { 20 };
+        self.plan(pause_ms, Happening::Fault { number: number + 1 });
+    }
+
+    pub(super) fn happen(&mut self, happening: Happening) {
         if self.broker.stalled_since_ms.is_some() && is_the_brokers(&happening) {
             return self.deferred.push(happening);
         }
+        self.rng = Prng::of(self.seed, &self.key(&happening));
         match happening {
             Happening::Arrive { from, name, request } => self.arrive(from, name, request),
             Happening::Cancel { life, ticket } if life == self.broker.life => {
@@ -217,12 +292,14 @@ impl World {
                 self.tell(Event::Cancelled { ticket });
             }
             Happening::Lose { life, connection } if life == self.broker.life => self.lose(connection),
-            Happening::Deliver { life, client, rpc, answer } => {
+            Happening::Deliver { life, client, rpc, answer, meant } => {
                 // What was answered in an earlier life: see `Client::connection_lost`.
                 self.clients[client].lazy &= life == self.broker.life;
-                self.deliver(client, rpc, &answer);
+                self.deliver(client, rpc, &answer, &meant);
             }
             Happening::Wake { client, epoch, what } if self.clients[client].epoch == epoch => self.wake(client, what),
+            Happening::Refresh { client } => self.clients[client].refresh(&self.topics),
+            Happening::TopicGone { life, topic_id } if life == self.broker.life => self.tell_gone(topic_id),
             Happening::Tick { life } if life == self.broker.life => {
                 self.broker.tick_at_ms = None;
                 self.tell(Event::Tick);
@@ -233,16 +310,12 @@ impl World {
                 self.send_replies();
                 self.plan_flush();
             }
-            Happening::Crash { life } if life == self.broker.life => self.crash_broker(),
+            Happening::Crash { life } if life == self.broker.life => {
+                self.crash_broker();
+            }
             Happening::Start => self.start(),
             Happening::StallEnds { life } if life == self.broker.life => self.end_stall(),
-            Happening::Fault => {
-                if !self.quiet {
-                    Fault::choose(&mut self.rng).happen(self);
-                    let pause_ms = self.rng.between(200, 3_000);
-                    self.plan(pause_ms, Happening::Fault);
-                }
-            }
+            Happening::Fault { number } => self.fault(number),
             Happening::Quiet => self.calm_down(),
             Happening::Judge { again } => {
                 let coordinator = self.broker.coordinator.as_mut();
@@ -251,321 +324,13 @@ impl World {
             // Of an earlier life.
             Happening::Cancel { .. } | Happening::Lose { .. } | Happening::Wake { .. } | Happening::Tick { .. } => {}
             Happening::Flush { .. } | Happening::StallEnds { .. } | Happening::Crash { .. } => {}
+            Happening::TopicGone { .. } => {}
         }
     }
-
-    fn start(&mut self) {
-        if self.broker.coordinator.is_some() {
-            return;
-        }
-        let configs = self.connections.configs();
-        let coordinator = self.broker.start(self.settings.clone());
-        coordinator.handle(now(self.at_ms), Event::GroupConfigsChanged(configs));
-        coordinator.handle(now(self.at_ms), Event::TopicsChanged(topics()));
-        let actions = coordinator.loaded(now(self.at_ms));
-        self.trace.note(self.at_ms, || "the broker starts".into());
-        self.act(actions, None);
-    }
-
-    fn end_stall(&mut self) {
-        let began_ms = self.broker.stalled_since_ms.take().unwrap_or(self.at_ms);
-        self.checks.stalled(self.at_ms - began_ms);
-        // What waits in the sockets comes first, then the clock.
-        let (clock, waiting): (Vec<_>, Vec<_>) =
-            core::mem::take(&mut self.deferred).into_iter().partition(|h| matches!(h, Happening::Tick { .. }));
-        waiting.into_iter().for_each(|happening| self.happen(happening));
-        clock.into_iter().for_each(|happening| self.happen(happening));
-    }
-
-    fn calm_down(&mut self) {
-        self.quiet = true;
-        self.crash_prepared = false;
-        self.trace.note(self.at_ms, || "the faults stop".into());
-        for consumer in self.clients.iter_mut().filter_map(|client| client.consumer.as_mut()) {
-            // Two that never stop would put each other out for ever.
-            consumer.stops_in_ms.get_or_insert(1_000);
-        }
-        for group_id in ["g0", "g1"] {
-            let of_group = |client: &Client| client.group_id == group_id;
-            let lives = self.clients.iter().any(|client| of_group(client) && client.phase != Phase::Gone);
-            let template = self.clients.iter().position(of_group);
-            if let (Some(template), false) = (template, lives) {
-                self.restart_client(template);
-            }
-        }
-    }
-
-    /// A new process with the settings of an earlier one.
-    pub(super) fn restart_client(&mut self, template: usize) {
-        let old = &self.clients[template];
-        let mut client = Client::new(old.name.clone(), old.group_id.clone(), old.instance.clone());
-        client.session_timeout_ms = old.session_timeout_ms;
-        client.rebalance_timeout_ms = old.rebalance_timeout_ms;
-        client.require_known_member_id = old.require_known_member_id;
-        client.supports_skip_assignment = old.supports_skip_assignment;
-        client.prefers_second = old.prefers_second;
-        client.may_change = old.may_change;
-        let is_consumer = old.consumer.is_some();
-        let is_consumer = if client.may_change { self.rng.once_in(2) } else { is_consumer };
-        client.lazy = !self.quiet && self.rng.once_in(10);
-        if is_consumer {
-            self.make_consumer(&mut client);
-        }
-        self.trace.note(self.at_ms, || format!("{} starts as a new process", client.name));
-        self.add_client(client);
-    }
-
-    fn wake(&mut self, client: usize, what: Wake) {
-        self.next_offset += 1;
-        let before = self.clients[client].owned.clone();
-        let gives_up = self.clients[client].current_rpc.is_some_and(|rpc| what == Wake::GiveUp(rpc));
-        let wishes = self.clients[client].woken(self.at_ms, what, self.next_offset);
-        self.checks.works(&self.clients, client, &before);
-        if let Wake::GiveUp(rpc) = what {
-            self.close_connection(client, |waiting| waiting.rpc == rpc);
-        }
-        if gives_up {
-            self.break_connection(client);
-        }
-        self.fulfil(client, wishes);
-    }
-
-    fn deliver(&mut self, client: usize, rpc: u64, answer: &Answer) {
-        let (at_ms, name) = (self.at_ms, &self.clients[client].name);
-        self.trace.note(at_ms, || format!("{name} hears {answer:?}"));
-        let lived = self.clients[client].phase != Phase::Gone;
-        let before = self.clients[client].owned.clone();
-        let wishes = self.clients[client].answered(at_ms, rpc, answer);
-        self.checks.works(&self.clients, client, &before);
-        self.fulfil(client, wishes);
-        if lived && self.clients[client].phase == Phase::Gone {
-            self.restart_if_last(client);
-        }
-    }
-
-    /// A process that was fenced ends; if there is no other one of its name, somebody starts it again.
-    fn restart_if_last(&mut self, client: usize) {
-        let name = &self.clients[client].name;
-        if !self.clients.iter().any(|other| other.name == *name && other.phase != Phase::Gone) {
-            self.restart_client(client);
-        }
-    }
-
-    pub(super) fn fulfil(&mut self, client: usize, wishes: Vec<Wish>) {
-        let epoch = self.clients[client].epoch;
-        for wish in wishes {
-            match wish {
-                Wish::Wake { after_ms, what } => self.plan(after_ms, Happening::Wake { client, epoch, what }),
-                Wish::Send { rpc, request, patience_ms } => {
-                    let connection = Some(self.clients[client].connection);
-                    self.send(Waiting { client: Some(client), rpc, connection }, request);
-                    if patience_ms > 0 {
-                        self.plan(patience_ms, Happening::Wake { client, epoch, what: Wake::GiveUp(rpc) });
-                    }
-                }
-            }
-        }
-    }
-
-    /// Sends a request over the network, which may lose it, delay it and deliver it twice.
-    pub(super) fn send(&mut self, from: Waiting, request: Request) {
-        let name = from.client.map_or("admin".into(), |client| self.clients[client].name.clone());
-        let copies = if !self.quiet && self.rng.once_in(15) { 2 } else { 1 };
-        for _ in 0..copies {
-            if let Some(delay_ms) = self.network() {
-                let arrive = Happening::Arrive { from: from.clone(), name: name.clone(), request: request.clone() };
-                self.plan(delay_ms, arrive);
-            }
-        }
-    }
-
-    /// How long a message takes; `None` if it is lost.
-    fn network(&mut self) -> Option<u64> {
-        if self.quiet {
-            return Some(self.rng.between(1, 5));
-        }
-        match self.rng.between(0, 99) {
-            0..=4 => None,
-            5..=7 => Some(self.rng.between(2_000, 9_000)),
-            8..=17 => Some(self.rng.between(100, 1_500)),
-            _ => Some(self.rng.between(1, 40)),
-        }
-    }
-
-    fn arrive(&mut self, from: Waiting, name: String, mut request: Request) {
-        if from.connection.is_some_and(|connection| self.connections.is_lost(connection)) {
-            return;
-        }
-        if self.broker.coordinator.is_none() {
-            return;
-        }
-        if let Some(client) = from.client.map(|client| &mut self.clients[client])
-            && client.is_in_order(&request)
-        {
-            // A connection keeps its order, and is closed with what its client has given up on.
-            if from.rpc <= client.last_arrived {
-                return;
-            }
-            client.last_arrived = from.rpc;
-        }
-        if let Request::JoinGroup(request) = &mut request {
-            request.random = [self.rng.next(), self.rng.next()];
-        }
-        self.trace.note(self.at_ms, || format!("{name} asks {request:?}"));
-        let connection = from.connection;
-        let ticket = self.broker.ticket(from);
-        let client = ClientInfo { client_id: name, host: "/10.0.0.1".into(), software: None, connection };
-        self.checks.asked(self.at_ms, ticket, &request, connection);
-        let event = Event::Request { ticket, client, request };
-        let Some(coordinator) = self.broker.coordinator.as_mut() else { return };
-        let actions = coordinator.handle(now(self.at_ms), event);
-        self.act(actions, Some(ticket));
-    }
-
-    pub(super) fn tell(&mut self, event: Event) {
-        let Some(coordinator) = self.broker.coordinator.as_mut() else { return };
-        let is_tick = event == Event::Tick;
-        let actions = coordinator.handle(now(self.at_ms), event);
-        self.act(actions, None);
-        if let (true, Some(coordinator)) = (is_tick, &self.broker.coordinator) {
-            self.checks.waits_end(now(self.at_ms), coordinator, 0);
-        }
-    }
-
-    /// Does what the coordinator wants, in order.
-    fn act(&mut self, actions: Vec<Action>, ticket: Option<Ticket>) {
-        self.checks.emitted(self.at_ms, ticket, &actions);
-        for action in actions {
-            self.trace.note(self.at_ms, || format!("  {action:?}"));
-            match action {
-                Action::Append(record) => {
-                    if self.crash_prepared && record.key.get(1).is_some_and(|version| GROUP_KEYS.contains(version)) {
-                        self.crash_prepared = false;
-                        let after_ms = self.rng.between(0, 6);
-                        self.plan(after_ms, Happening::Crash { life: self.broker.life });
-                    }
-                    self.trace.mix(&record.key);
-                    self.trace.mix(record.value.as_deref().unwrap_or_default());
-                    self.checks.appended(&record);
-                    self.broker.log.push(record);
-                }
-                Action::Reply(ticket, answer) => {
-                    self.trace.mix_number(ticket.0);
-                    self.broker.hold(ticket, answer);
-                }
-                Action::Event(_) => {}
-            }
-        }
-        if let Some(coordinator) = self.broker.coordinator.as_mut() {
-            self.checks.after_step(now(self.at_ms), coordinator);
-        }
-        self.send_replies();
-        self.plan_flush();
-        self.plan_tick();
-    }
-
-    fn send_replies(&mut self) {
-        while let Some((ticket, answer)) = self.broker.release() {
-            self.checks.released(ticket, &answer);
-            let Some(Waiting { client: Some(client), rpc, .. }) = self.broker.waiting.remove(&ticket) else { continue };
-            if let Some(delay_ms) = self.network() {
-                let life = self.broker.life;
-                self.plan(delay_ms, Happening::Deliver { life, client, rpc, answer });
-            }
-        }
-    }
-
-    fn plan_flush(&mut self) {
-        let length = self.broker.log.len();
-        if length > self.broker.durable && !self.broker.flush_planned {
-            self.broker.flush_planned = true;
-            let after_ms = self.rng.between(0, 12);
-            self.plan(after_ms, Happening::Flush { life: self.broker.life, length });
-        }
-    }
-
-    fn plan_tick(&mut self) {
-        let due = self.broker.coordinator.as_ref().and_then(|coordinator| coordinator.next_deadline());
-        let Some(due_ms) = due.map(|due_ms| due_ms.max(self.at_ms)) else { return };
-        if self.broker.tick_at_ms.is_none_or(|planned_ms| due_ms < planned_ms) {
-            self.broker.tick_at_ms = Some(due_ms);
-            self.plan(due_ms - self.at_ms, Happening::Tick { life: self.broker.life });
-        }
-    }
-
-    /// The broker dies and loses an unsynced end of its log.
-    pub(super) fn crash_broker(&mut self) {
-        if self.broker.coordinator.is_none() {
-            return;
-        }
-        if let Some(coordinator) = self.broker.coordinator.as_mut() {
-            self.checks.replays(now(self.at_ms), coordinator);
-        }
-        let surviving = self.rng.between(self.broker.durable as u64, self.broker.log.len() as u64) as usize;
-        self.trace.note(self.at_ms, || format!("the broker crashes, {surviving} records survive"));
-        self.deferred.clear();
-        let waiting = self.broker.crash(surviving);
-        self.checks.crashed(&self.broker.log);
-        for Waiting { client, rpc, .. } in waiting {
-            if let (Some(client), false) = (client, self.rng.once_in(3)) {
-                let epoch = self.clients[client].epoch;
-                self.plan(1, Happening::Wake { client, epoch, what: Wake::GiveUp(rpc) });
-            }
-        }
-        for client in 0..self.clients.len() {
-            let wishes = self.clients[client].connection_lost();
-            self.fulfil(client, wishes);
-        }
-        let down_ms = self.rng.between(0, 1_500);
-        self.plan(down_ms, Happening::Start);
-    }
-
-    /// The broker stands still.
-    pub(super) fn stall_broker(&mut self) {
-        if self.broker.coordinator.is_none() || self.broker.stalled_since_ms.is_some() {
-            return;
-        }
-        let stall_ms = self.rng.between(300, 12_000);
-        self.trace.note(self.at_ms, || format!("the broker stands still for {stall_ms} ms"));
-        self.broker.stalled_since_ms = Some(self.at_ms);
-        self.plan(stall_ms, Happening::StallEnds { life: self.broker.life });
-    }
-
-    /// A process ends without a word; the broker may hear that its connections are gone.
-    pub(super) fn kill_client(&mut self, client: usize) {
-        self.trace.note(self.at_ms, || format!("{} dies", self.clients[client].name));
-        self.clients[client].stop();
-        self.close_connection(client, |_| true);
-        self.break_connection(client);
-    }
-
-    /// The requests of a lost connection are cancelled, if the broker hears of it.
-    fn close_connection(&mut self, client: usize, which: impl Fn(&Waiting) -> bool) {
-        if !self.quiet && self.rng.once_in(3) {
-            return;
-        }
-        let concerns = |waiting: &Waiting| waiting.client == Some(client) && which(waiting);
-        let tickets = self.broker.waiting.iter().filter(|(_, waiting)| concerns(waiting)).map(|(ticket, _)| *ticket);
-        for ticket in tickets.collect::<Vec<_>>() {
-            let delay_ms = self.rng.between(0, 50);
-            self.plan(delay_ms, Happening::Cancel { life: self.broker.life, ticket });
-        }
-    }
-}
-
-/// The topics that there are.
-pub(super) fn topics() -> Arc<Topics> {
-    let shape = TopicShape { topic_id: TOPIC_ID, partitions: all_partitions() };
-    // Expressions are alternatives here.
-    let matching = |pattern: &str, names: &[&str]| {
-        let is_one = |name: &&&str| pattern.split('|').any(|alternative| alternative == **name);
-        Ok(names.iter().filter(is_one).map(|name| name.to_string()).collect())
-    };
-    Arc::new(Topics::new([(TOPIC.to_string(), shape)], matching))
 }
 
 /// Things that wait while the broker stands still.
 fn is_the_brokers(happening: &Happening) -> bool {
-    use Happening::{Arrive, Cancel, Flush, Lose, Tick};
-    matches!(happening, Arrive { .. } | Lose { .. } | Cancel { .. } | Tick { .. } | Flush { .. })
+    use Happening::{Arrive, Cancel, Flush, Lose, Tick, TopicGone};
+    matches!(happening, TopicGone { .. } | Arrive { .. } | Lose { .. } | Cancel { .. } | Tick { .. } | Flush { .. })
 }

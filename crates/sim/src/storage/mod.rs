@@ -21,14 +21,15 @@ mod workload;
 mod world;
 
 use crate::hunt::{Outcome, Subject};
+use crate::trace::Telling;
 
 /// What `ottla-sim storage` runs.
-pub(crate) const SUBJECT: Subject = Subject { name: "storage", bugs, run };
+pub(crate) const SUBJECT: Subject = Subject { name: "storage", bugs, run, shrink: None };
 
 /// What one run shall be.
 struct Plan {
     seed: u64,
-    readable: bool,
+    telling: Telling,
     #[cfg(feature = "planted-bugs")]
     bug: Option<ottla_storage::local::PlantedBug>,
 }
@@ -44,12 +45,12 @@ fn bugs() -> Vec<(&'static str, &'static str)> {
     Vec::new()
 }
 
-fn run(seed: u64, bug: Option<&str>, readable: bool) -> Outcome {
+fn run(seed: u64, bug: Option<&str>, telling: Telling) -> Outcome {
     #[cfg(not(feature = "planted-bugs"))]
     let _ = bug;
     let plan = Plan {
         seed,
-        readable,
+        telling,
         #[cfg(feature = "planted-bugs")]
         bug: bug.and_then(ottla_storage::local::PlantedBug::by_name),
     };

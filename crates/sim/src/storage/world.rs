@@ -24,7 +24,7 @@ use super::reads::{PendingLookUp, PendingRead};
 use super::workload::Workload;
 use crate::hunt::Outcome;
 use crate::prng::Prng;
-use crate::trace::Trace;
+use crate::trace::{Telling, Trace};
 
 /// How deep turns may be taken within turns.
 const MAX_DEPTH: u32 = 3;
@@ -208,11 +208,11 @@ pub(super) fn run(plan: &Plan) -> Outcome {
     }
     // The engine holds the disk and the disk the world.
     let engine = shared.engine.take();
-    let trace = std::mem::replace(&mut shared.trace, Trace::new(false));
+    let trace = std::mem::replace(&mut shared.trace, Trace::new(Telling::Nothing));
     let (violation, events) = (shared.violation.take(), shared.operations);
     drop(shared);
     drop(engine);
-    Outcome { hash: trace.hash(), events, violation, lines: trace.into_lines() }
+    Outcome { hash: trace.hash(), events, counts: Vec::new(), violation, lines: trace.into_lines() }
 }
 
 impl World {
@@ -220,7 +220,7 @@ impl World {
         let (mut rng, clock) = (Prng::new(plan.seed), Clock::default());
         let setup = Setup::draw(&mut rng, plan);
         let shared = Shared {
-            trace: Trace::new(plan.readable),
+            trace: Trace::new(plan.telling),
             model: Model::default(),
             workload: Workload::draw(&mut rng),
             rng,
