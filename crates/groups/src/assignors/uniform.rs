@@ -157,24 +157,38 @@ impl<'a> Deal<'a> {
     }
 
     fn changes(&self) -> Changes {
-        let members = self.subject.candidates.len();
-        let mut given: Vec<Vec<usize>> =
-            (0..members).map(|member| Vec::with_capacity(self.count(member) as usize)).collect();
-        for (at, &owner) in self.owners.iter().enumerate() {
-            if let Some(given) = given.get_mut(owner as usize) {
-                given.push(at);
-            }
-        }
-        let mut changes = Changes::new();
-        for (candidate, given) in given.into_iter().enumerate() {
-            let Some(before) = self.subject.candidates.get(candidate) else { continue };
+        let row = self.by_owner();
+        let (mut changes, mut begin) = (Changes::new(), 0);
+        for (candidate, before) in self.subject.candidates.iter().enumerate() {
+            let end = begin + self.count(candidate) as usize;
+            let given = row.get(begin..end).unwrap_or_default();
+            begin = end;
             let mut held = self.held(candidate);
             held.sort_unstable();
             if held.len() != before.target.len() || held != given {
-                changes.push((candidate, self.named(&given)));
+                changes.push((candidate, self.named(given)));
             }
         }
         changes
+    }
+
+    /// The places that have an owner, candidate after candidate, those of each ascending.
+    fn by_owner(&self) -> Vec<usize> {
+        let begin_of = |begin: &mut usize, count: &u32| {
+            let of_this = *begin;
+            *begin += *count as usize;
+            Some(of_this)
+        };
+        let mut next: Vec<usize> = self.counts.iter().scan(0, begin_of).collect();
+        let mut row = vec![0; self.counts.iter().map(|count| *count as usize).sum()];
+        for (at, &owner) in self.owners.iter().enumerate() {
+            let Some(next) = next.get_mut(owner as usize) else { continue };
+            if let Some(place) = row.get_mut(*next) {
+                *place = at;
+            }
+            *next += 1;
+        }
+        row
     }
 
     /// Places in the row, ascending, as partitions.

@@ -116,7 +116,15 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn with_version(version: i16) -> Self {
-        Writer { bytes: version.to_be_bytes().to_vec() }
+        // Most keys, and many values, need no more.
+        let mut bytes = Vec::with_capacity(64);
+        bytes.extend_from_slice(&version.to_be_bytes());
+        Writer { bytes }
+    }
+
+    /// So many bytes will come.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
     }
 
     pub(crate) fn i32(&mut self, value: i32) {
@@ -147,7 +155,7 @@ impl Writer {
             length -= 1;
         }
         self.bytes.extend_from_slice(&(length as i16).to_be_bytes());
-        self.bytes.extend(value.bytes().take(length));
+        self.bytes.extend_from_slice(value.get(..length).unwrap_or_default().as_bytes());
     }
 
     pub(crate) fn nullable_string(&mut self, value: Option<&str>) {

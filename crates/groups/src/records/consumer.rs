@@ -388,6 +388,8 @@ impl CurrentAssignment {
 
 /// Partitions, with the epoch of each in their order; without epochs where there are not as many.
 fn put_assignment(writer: &mut Writer, assignment: &Assignment, epochs: &[i32]) {
+    // An id, two counts and a tag for each topic; a number and, if they are told, an epoch for each partition.
+    writer.reserve(8 + 32 * assignment.topics().len() + 4 * (assignment.len() + epochs.len()));
     let mut epochs = epochs.iter().filter(|_| epochs.len() == assignment.len());
     writer.compact_count(assignment.topics().len());
     for (topic_id, partitions) in assignment.topics() {
