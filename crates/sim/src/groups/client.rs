@@ -82,6 +82,8 @@ pub(super) struct Client {
     pub(super) view: View,
     /// With what it last joined; `None` for a process that was let into its place without that.
     joined_with: Option<Grounds>,
+    /// Which generation it has assigned last.
+    led: Option<i32>,
     /// Will forget to ask for its assignment, once.
     pub(super) lazy: bool,
     /// Has forgotten it, and sends heartbeats all the same.
@@ -124,6 +126,7 @@ impl Client {
             reads: Reads::Orders,
             view: View::first(),
             joined_with: None,
+            led: None,
             lazy: false,
             forgot: false,
             phase: Phase::Backoff,
@@ -389,6 +392,11 @@ impl Client {
         }
         self.enter(Phase::Syncing);
         let leads = joined.leader == joined.member_id && !joined.skip_assignment;
+        // It gave up on an answer and leads the same generation again: either assignment may count, the older one without topics that
+        // have come since. No broker can tell them apart, so it will join once more.
+        if leads && self.led.replace(self.generation_id) == Some(self.generation_id) {
+            self.joined_with = None;
+        }
         let request = SyncGroup {
             group_id: self.group_id.clone(),
             generation_id: self.generation_id,
