@@ -175,7 +175,9 @@ impl Shard {
     fn handle(&self, state: &mut State, event: Event) {
         let Stage::Live(live) = &mut state.stage else { return };
         let mut actions = Vec::new();
-        let changed = needs_topics(&event).then(|| self.surroundings.topics_unless(live.topics.as_ref())).flatten();
+        let known = live.topics.as_ref();
+        let needs_topics = needs_topics(&event, known.is_some());
+        let changed = needs_topics.then(|| self.surroundings.topics_unless(known)).flatten();
         let configured = self.surroundings.group_configs_unless(&live.configs);
         let (now, Live { coordinator, topics, configs, .. }) = (self.surroundings.now(), &mut **live);
         let handled = catch_unwind(AssertUnwindSafe(|| {

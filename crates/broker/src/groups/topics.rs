@@ -12,16 +12,18 @@ use super::{Surroundings, expressions};
 pub(super) struct Seen(Option<(Arc<Metadata>, Arc<Topics>)>);
 
 /// Whether the coordinator must know today's topics to handle that. Members of the consumer protocol hear of changes with their
-/// next heartbeat, so nobody needs to be told before.
-pub(super) fn needs_topics(event: &Event) -> bool {
+/// next heartbeat, so nobody needs to be told before. Members of the classic protocol may be alone in a group of both, so their
+/// requests count as well where the coordinator has been told of topics at all.
+pub(super) fn needs_topics(event: &Event, was_told: bool) -> bool {
     let Event::Request { request, .. } = event else { return false };
-    matches!(
-        request,
+    match request {
         Request::ConsumerHeartbeat(_)
-            | Request::DescribeConsumerGroup(_)
-            | Request::ExplainGroups(_)
-            | Request::ResetOffsets(_)
-    )
+        | Request::DescribeConsumerGroup(_)
+        | Request::ExplainGroups(_)
+        | Request::ResetOffsets(_) => true,
+        Request::JoinGroup(_) | Request::SyncGroup(_) | Request::Heartbeat(_) => was_told,
+        _ => false,
+    }
 }
 
 impl Surroundings {

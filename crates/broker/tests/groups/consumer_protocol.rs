@@ -243,3 +243,18 @@ async fn a_group_with_members_changes_its_protocol_and_back() {
     let last = client.call(&join_request("g", &joined.member_id), 9).await;
     assert_eq!((last.error_code, last.generation_id, &last.leader), (ErrorCode::NONE, 3, &joined.member_id));
 }
+
+#[tokio::test]
+async fn members_of_the_classic_protocol_that_are_alone_in_a_consumer_group_hear_of_topics_as_well() {
+    let broker = TestBroker::start(&[("group.consumer.migration.policy", "upgrade")]).await;
+    let mut client = broker.connect().await;
+    beat(&mut client, &joining("g", "a", "t")).await;
+    let joined = join(&mut client, "g", 9).await;
+    sync(&mut client, "g", &joined, &[], 5).await;
+    beat(&mut client, &living("g", "a", -1)).await;
+    let joined = client.call(&join_request("g", &joined.member_id), 9).await;
+    assert_eq!(sync(&mut client, "g", &joined, &[], 5).await.error_code, ErrorCode::NONE);
+    assert_eq!(heartbeat(&mut client, "g", &joined, 4).await, ErrorCode::NONE);
+    broker.topic("t", 1, &[]).await;
+    assert_eq!(heartbeat(&mut client, "g", &joined, 4).await, ErrorCode::REBALANCE_IN_PROGRESS);
+}
