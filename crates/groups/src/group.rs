@@ -50,6 +50,8 @@ pub(crate) struct Group {
     pub(crate) from_empty: bool,
     /// No timer of this group fires before this (monotonic); `u64::MAX` without timers.
     pub(crate) wake_at_ms: u64,
+    /// How many records there were of it, but for commits, since it was loaded: as long as that stays, so does whatever follows from records.
+    pub(crate) revision: u64,
 }
 
 /// How the first rebalance of a group waits for more members.
@@ -92,6 +94,7 @@ impl Group {
             hold: None,
             from_empty: false,
             wake_at_ms: u64::MAX,
+            revision: 0,
         }
     }
 

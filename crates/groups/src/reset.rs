@@ -127,7 +127,7 @@ impl Step<'_> {
         let cause = "the group's offsets were reset";
         self.group.closed_until_ms = self.now.monotonic_ms.saturating_add(CLOSED_MS);
         if self.group.is_consumer() {
-            for member_id in self.group.consumer.members.keys().cloned().collect::<Vec<_>>() {
+            for member_id in self.group.consumer.members.iter().map(|(id, _)| String::from(id)).collect::<Vec<_>>() {
                 self.remove_consumer(&member_id, Departure::Removed, cause);
             }
             return self.next_epoch(cause);

@@ -33,6 +33,7 @@ impl Step<'_> {
     /// Records a change: it is applied here and nowhere else, and answers emitted later wait for it.
     pub(crate) fn record(&mut self, record: StoredRecord) {
         self.actions.push(Action::Append(record.encode()));
+        self.group.revision += u64::from(!matches!(record, StoredRecord::Offset(..)));
         self.group.durable.apply(record);
     }
 

@@ -43,12 +43,12 @@ impl Group {
         let session = self.roster.iter().filter_map(|m| Some((m.deadline_ms?, Timer::Session(m.member_id.clone()))));
         let pending = self.pending.iter().map(|(id, pending)| (pending.deadline_ms, Timer::Pending(id.clone())));
         let consumers = self.consumer.members.iter().flat_map(|(id, member)| {
-            let session = Some((member.session_deadline_ms, Timer::ConsumerSession(id.clone())));
-            let revocation = member.revocation_deadline_ms.map(|at| (at, Timer::Revocation(id.clone())));
+            let session = Some((member.session_deadline_ms, Timer::ConsumerSession(id.into())));
+            let revocation = member.revocation_deadline_ms.map(|at| (at, Timer::Revocation(id.into())));
             let rejoin = member.classic.and_then(|classic| classic.rejoin_deadline_ms);
             let sync = member.classic.and_then(|classic| classic.sync_deadline_ms);
-            let rejoin = rejoin.map(|at| (at, Timer::ClassicRejoin(id.clone())));
-            let sync = sync.map(|at| (at, Timer::ClassicSync(id.clone())));
+            let rejoin = rejoin.map(|at| (at, Timer::ClassicRejoin(id.into())));
+            let sync = sync.map(|at| (at, Timer::ClassicSync(id.into())));
             session.into_iter().chain(revocation).chain(rejoin).chain(sync)
         });
         let lost = self.connections.lost().map(|(id, lost)| (lost.deadline_ms, Timer::LostConnection(id.into())));

@@ -160,7 +160,7 @@ impl Waits<'_> {
     }
 
     fn for_consumers(&mut self) {
-        for (member_id, live) in &self.group.consumer.members {
+        for (member_id, live) in self.group.consumer.members.iter() {
             let culprit = Some(self.group.consumer_culprit(member_id));
             let then = WaitOutcome::MemberRemoved;
             if let Some(deadline_ms) = live.revocation_deadline_ms {

@@ -578,3 +578,22 @@ fn where_a_lost_connection_ends_a_membership_everybody_asks_twice_in_that_time()
     assert_eq!(interval_ms(10), 100);
     assert_eq!(interval_ms(60_000), 5_000);
 }
+
+#[test]
+fn nobody_asks_later_than_somebodys_session_ends() {
+    let mut bench = Bench::new();
+    bench.beat(join("a", "t4")).unwrap();
+    bench.pass(2_000);
+    bench.beat(join("dies", "t4")).unwrap();
+    bench.beat(owns("a", 2, &[0, 1])).unwrap();
+    bench.beat(lives("dies", 3)).unwrap();
+    for _ in 0..7 {
+        bench.pass(5_000);
+        assert_eq!(bench.beat(lives("a", 3)).unwrap().heartbeat_interval_ms, 5_000);
+    }
+    bench.pass(8_500);
+    assert_eq!(bench.beat(lives("a", 3)).unwrap().heartbeat_interval_ms, 1_501, "then the other's session is over");
+    bench.pass(1_501);
+    assert_eq!(bench.ok(lives("a", 3)), (4, Some(vec![0, 1, 2, 3])));
+    assert_eq!(bench.beat(lives("a", 4)).unwrap().heartbeat_interval_ms, 5_000);
+}

@@ -1,6 +1,6 @@
 //! Who may speak as which member, who becomes one, and what members say of themselves.
 use super::LEAVE_AND_RETURN;
-use super::live::{LiveClassic, LiveMember, Subscription};
+use super::live::{LiveMember, Subscription};
 use super::migration::MigrationPolicy;
 use crate::answer::{GroupError, Refusal};
 use crate::durable::DurableMember;
@@ -183,18 +183,7 @@ impl Step<'_> {
     }
 
     pub(super) fn seat_live(&mut self, member_id: &str, metadata: &ConsumerMemberMetadata) {
-        let live = LiveMember {
-            id: member_id.into(),
-            subscription: Arc::new(Subscription::of(metadata)),
-            session_timeout_ms: u64::MAX,
-            session_deadline_ms: u64::MAX,
-            revocation_deadline_ms: None,
-            last_seen_ms: self.now.wall_ms,
-            revoking_since_ms: 0,
-            software: None,
-            reason: None,
-            classic: LiveClassic::of(metadata),
-        };
+        let live = LiveMember::new(member_id, metadata, self.now.wall_ms);
         self.group.consumer.add(member_id, live, metadata.group_instance_id.as_deref(), self.topics);
         self.renew_consumer_session(member_id);
     }
@@ -288,16 +277,19 @@ pub(super) fn says_nothing_new(
     client: &ClientInfo,
     request: &ConsumerHeartbeat,
 ) -> bool {
-    let silent = request.subscribed_topic_names.is_none()
-        && request.subscribed_topic_regex.is_none()
-        && request.rebalance_timeout_ms.is_none()
-        && request.server_assignor.is_none()
-        && request.rack_id.is_none();
-    silent
+    is_silent(request)
         && before.classic.is_none()
         && before.client_id == client.client_id
         && before.client_host == client.host
         && (request.group_instance_id.is_none() || before.group_instance_id == request.group_instance_id)
+}
+
+pub(super) fn is_silent(request: &ConsumerHeartbeat) -> bool {
+    request.subscribed_topic_names.is_none()
+        && request.subscribed_topic_regex.is_none()
+        && request.rebalance_timeout_ms.is_none()
+        && request.server_assignor.is_none()
+        && request.rack_id.is_none()
 }
 
 /// What was known, with what the request says; what it leaves out stays.

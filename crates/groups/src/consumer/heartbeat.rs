@@ -1,5 +1,6 @@
 //! ConsumerGroupHeartbeat: the one request by which a member joins, lives, hears what it shall have, and says what it has.
-use super::admission::says_nothing_new;
+use super::admission::{is_silent, says_nothing_new};
+use super::live::Quiet;
 use super::reconcile::{Goal, next};
 use super::{LEAVE, LEAVE_AND_RETURN};
 use crate::answer::{Answer, ConsumerHeartbeatAnswer, Refusal};
@@ -40,26 +41,35 @@ impl Step<'_> {
 
     /// Most heartbeats: a member that has all it shall have says nothing new, and there is nothing to tell it. Renews its session.
     fn beats_quietly(&mut self, client: &ClientInfo, request: &ConsumerHeartbeat) -> bool {
-        let Some(consumer) = self.group.durable.consumer() else { return false };
-        let Some(member) = consumer.members.get(&request.member_id) else { return false };
-        let Some(metadata) = &member.metadata else { return false };
-        let instances = &self.group.consumer.instances;
-        let is_its_own = |instance: &String| instances.get(instance) == Some(&request.member_id);
-        let is_quiet = consumer.target_epoch == consumer.epoch.epoch
-            && member.current.state == MemberState::Stable
-            && member.current.member_epoch == consumer.target_epoch
-            && request.member_epoch == consumer.target_epoch
-            && says_nothing_new(metadata, client, request)
-            && request.group_instance_id.as_ref().is_none_or(is_its_own);
-        let Some(live) = self.group.consumer.members.get_mut(&request.member_id) else { return false };
-        if !is_quiet || live.software != client.software {
+        let revision = self.group.revision;
+        let Some(live) = self.group.consumer.members.get(&request.member_id) else { return false };
+        let is_as_before = live.quiet.as_ref().is_some_and(|quiet| quiet.is_like(client, request, revision));
+        if live.software != client.software || !(is_as_before || self.is_quiet(client, request)) {
             return false;
+        }
+        let Some(live) = self.group.consumer.members.get_mut(&request.member_id) else { return false };
+        if !is_as_before {
+            live.quiet = Some(Quiet::of(client, request, revision));
         }
         if !planted!(self.settings, HeartbeatDoesNotCount) {
             let deadline_ms = live.renew_session(self.now, self.config.consumer_session_timeout_ms);
             self.group.wake_at(deadline_ms);
         }
         true
+    }
+
+    fn is_quiet(&self, client: &ClientInfo, request: &ConsumerHeartbeat) -> bool {
+        let Some(consumer) = self.group.durable.consumer() else { return false };
+        let Some(member) = consumer.members.get(&request.member_id) else { return false };
+        let Some(metadata) = &member.metadata else { return false };
+        let instances = &self.group.consumer.instances;
+        let is_its_own = |instance: &String| instances.get(instance) == Some(&request.member_id);
+        consumer.target_epoch == consumer.epoch.epoch
+            && member.current.state == MemberState::Stable
+            && member.current.member_epoch == consumer.target_epoch
+            && request.member_epoch == consumer.target_epoch
+            && says_nothing_new(metadata, client, request)
+            && request.group_instance_id.as_ref().is_none_or(is_its_own)
     }
 
     fn beat_consumer(
@@ -95,16 +105,18 @@ impl Step<'_> {
 
     /// When a member shall ask again. One that waits for partitions which others still have asks soon, because nothing else tells it
     /// that they are free. Where a lost connection ends a membership early, all ask twice in that time: so they are heard of over another
-    /// connection if their own was lost, and hear soon of others who are gone. The more members, the less often, so that a large group does not cost more by it.
+    /// connection if their own was lost, and hear soon of others who are gone. And nobody waits longer than to the end of somebody's
+    /// session, or of another deadline, after which it may get what another one had. The more members, the less often, so that a
+    /// large group does not cost more by it.
     fn heartbeat_interval_ms(&self, state: MemberState) -> i32 {
         let usual_ms = self.config.consumer_heartbeat_interval_ms;
-        let grace_ms = self.config.lost_connection_grace_ms.map(|ms| i32::try_from(ms).unwrap_or(i32::MAX));
-        let soon_ms = match state {
-            MemberState::UnreleasedPartitions => Some(SOON_MS),
-            _ => grace_ms.map(|ms| (ms / 2).max(SOONEST_MS)),
-        };
+        let milliseconds = |ms: u64| i32::try_from(ms).unwrap_or(i32::MAX).max(SOONEST_MS);
+        let waiting_ms = (state == MemberState::UnreleasedPartitions).then_some(SOON_MS);
+        let grace_ms = self.config.lost_connection_grace_ms.map(|ms| milliseconds(ms / 2));
+        let deadline_ms = milliseconds(self.group.wake_at_ms.saturating_sub(self.now.monotonic_ms).saturating_add(1));
+        let soon_ms = [waiting_ms, grace_ms].into_iter().flatten().fold(deadline_ms, i32::min);
         let members = i32::try_from(self.group.consumer.members.len()).unwrap_or(i32::MAX);
-        soon_ms.map_or(usual_ms, |soon_ms| usual_ms.min(soon_ms.max(members)))
+        usual_ms.min(soon_ms.max(members))
     }
 
     /// What a member has.
@@ -173,5 +185,26 @@ impl Step<'_> {
         let Some(member) = self.group.consumer.members.get_mut(member_id) else { return };
         let deadline_ms = member.renew_session(self.now, self.config.consumer_session_timeout_ms);
         self.group.wake_at(deadline_ms);
+    }
+}
+
+impl Quiet {
+    fn of(client: &ClientInfo, request: &ConsumerHeartbeat, revision: u64) -> Self {
+        Quiet {
+            revision,
+            member_epoch: request.member_epoch,
+            client_id: client.client_id.clone(),
+            client_host: client.host.clone(),
+            group_instance_id: request.group_instance_id.clone(),
+        }
+    }
+
+    fn is_like(&self, client: &ClientInfo, request: &ConsumerHeartbeat, revision: u64) -> bool {
+        self.revision == revision
+            && self.member_epoch == request.member_epoch
+            && is_silent(request)
+            && self.group_instance_id == request.group_instance_id
+            && self.client_id == client.client_id
+            && self.client_host == client.host
     }
 }

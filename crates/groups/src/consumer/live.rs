@@ -1,6 +1,7 @@
 //! The live part of a group of the consumer protocol: what follows from its records, kept for quick answers, and its clocks.
 use crate::assignment::Assignment;
 use crate::assignors::Balance;
+use crate::consumer::seats::Seats;
 use crate::durable::DurableMember;
 use crate::event::Now;
 use crate::records::ConsumerMemberMetadata;
@@ -14,7 +15,7 @@ use alloc::vec::Vec;
 /// What is known of a group beyond its records.
 #[derive(Debug, Default)]
 pub(crate) struct ConsumerLive {
-    pub(crate) members: BTreeMap<String, LiveMember>,
+    pub(crate) members: Seats,
     /// Static members by instance id.
     pub(crate) instances: BTreeMap<String, String>,
     /// Who has each partition, or has not given it up yet.
@@ -44,6 +45,20 @@ pub(crate) struct LiveMember {
     pub(crate) reason: Option<String>,
     /// Set for a member of the classic protocol.
     pub(crate) classic: Option<LiveClassic>,
+    /// How the last heartbeat looked that there was nothing to do about.
+    pub(crate) quiet: Option<Quiet>,
+}
+
+/// A heartbeat of a member that has all it shall have. Another one like it needs no look at what is recorded, as long as that is
+/// the same.
+#[derive(Debug)]
+pub(crate) struct Quiet {
+    /// [`crate::group::Group::revision`] at that time.
+    pub(crate) revision: u64,
+    pub(crate) member_epoch: i32,
+    pub(crate) client_id: String,
+    pub(crate) client_host: String,
+    pub(crate) group_instance_id: Option<String>,
 }
 
 /// What only a member of the classic protocol is waited for.
@@ -59,6 +74,23 @@ pub(crate) struct LiveClassic {
 }
 
 impl LiveMember {
+    /// One that has just come.
+    pub(crate) fn new(member_id: &str, metadata: &ConsumerMemberMetadata, wall_ms: i64) -> Self {
+        LiveMember {
+            id: member_id.into(),
+            subscription: Arc::new(Subscription::of(metadata)),
+            session_timeout_ms: u64::MAX,
+            session_deadline_ms: u64::MAX,
+            revocation_deadline_ms: None,
+            last_seen_ms: wall_ms,
+            revoking_since_ms: 0,
+            software: None,
+            reason: None,
+            classic: LiveClassic::of(metadata),
+            quiet: None,
+        }
+    }
+
     /// The member has shown that it lives. Answers when its session ends (monotonic).
     pub(crate) fn renew_session(&mut self, now: Now, timeout_ms: i32) -> u64 {
         let timeout_ms = u64::try_from(timeout_ms).unwrap_or(0);
@@ -138,7 +170,7 @@ impl ConsumerLive {
         if let Some(balance) = &mut self.balance {
             balance.join(member.id.clone());
         }
-        self.members.insert(member_id.into(), member);
+        self.members.insert(member);
     }
 
     /// A member reads something else than before.

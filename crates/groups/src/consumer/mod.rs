@@ -7,6 +7,7 @@ mod live;
 mod migration;
 mod reconcile;
 mod revival;
+mod seats;
 mod target;
 mod validate;
 

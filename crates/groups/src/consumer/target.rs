@@ -112,8 +112,8 @@ impl Step<'_> {
         let durable = self.group.durable.consumer().into_iter().flat_map(|consumer| &consumer.members);
         let mut live = self.group.consumer.members.iter().peekable();
         durable.map(move |(member_id, member)| {
-            while live.next_if(|(seated, _)| *seated < member_id).is_some() {}
-            (member_id, member, live.next_if(|(seated, _)| *seated == member_id).map(|(_, live)| live))
+            while live.next_if(|(seated, _)| *seated < member_id.as_str()).is_some() {}
+            (member_id, member, live.next_if(|(seated, _)| *seated == member_id.as_str()).map(|(_, live)| live))
         })
     }
 
