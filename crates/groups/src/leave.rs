@@ -57,7 +57,13 @@ impl Step<'_> {
             self.check_member(&leaving.member_id, instance)?;
             leaving.member_id.clone()
         };
-        self.remove_member(&member_id, Departure::Left, &format!("it left{}", because(leaving.reason.as_deref())));
+        let (how, what) = departure(!leaving.member_id.is_empty());
+        self.remove_member(&member_id, how, &format!("{what}{}", because(leaving.reason.as_deref())));
         Ok(member_id)
     }
+}
+
+/// How one is told that goes by LeaveGroup. A member names itself; who names only an instance is an administrator.
+pub(crate) fn departure(says_goodbye: bool) -> (Departure, &'static str) {
+    if says_goodbye { (Departure::Left, "it left") } else { (Departure::Removed, "it was removed") }
 }

@@ -110,6 +110,8 @@ bugs! {
     ClassicSyncGivesTheTarget,
     /// A coordinator that loads half a migration goes on with it.
     HalfAMigrationCounts,
+    /// What a static member should have had counts as free where another process takes its place.
+    ReplacedMembersTargetIsFree,
     /// Members hear of topics that came, grew or went only when something else changes.
     TopicChangesNotSeen,
     /// Commits of a deleted topic stay.

@@ -7,7 +7,7 @@ use crate::records::StoredRecord;
 use crate::request::JoinGroup;
 use crate::selection::choose_protocol;
 use crate::step::Step;
-use crate::subscription::Subscribed;
+use crate::subscription::{CONSUMER, Subscribed};
 use alloc::format;
 use alloc::string::String;
 
@@ -33,6 +33,9 @@ impl Step<'_> {
     /// Whether the new process reads other topics than the one before: then the assignment is not for it. Kafka goes on with it
     /// (KAFKA-12759), so that a topic that it finds by a pattern has no owner until the next rebalance.
     fn reads_other(&self, old: &str, request: &JoinGroup) -> bool {
+        if request.protocol_type != CONSUMER {
+            return false;
+        }
         let protocol = self.group.protocol().unwrap_or_default();
         let before = self.group.roster.get(old).map(|member| member.metadata(protocol));
         let after = request.protocols.iter().find(|said| said.name == protocol).map(|said| said.metadata.as_slice());

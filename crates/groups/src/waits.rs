@@ -179,7 +179,8 @@ impl Waits<'_> {
 
     fn for_pending(&mut self) {
         let name = match self.group.state {
-            GroupState::PreparingRebalance => WaitName::PendingMemberToJoin,
+            // The first rebalance of a group goes on without them.
+            GroupState::PreparingRebalance if !self.group.from_empty => WaitName::PendingMemberToJoin,
             _ => WaitName::IdleMemberIdToBeUsed,
         };
         for (member_id, pending) in &self.group.pending {

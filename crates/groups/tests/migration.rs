@@ -513,6 +513,41 @@ fn a_static_member_changes_to_the_consumer_protocol_with_what_it_has() {
 }
 
 #[test]
+fn a_static_member_that_changes_over_gets_what_nobody_has() {
+    let static_member = |member_id: &str| JoinGroup { group_instance_id: Some("i".into()), ..classic(member_id, &[]) };
+    let taking = ConsumerHeartbeat { group_instance_id: Some("i".into()), ..consumer("b") };
+    // Another member has left, and nobody has joined again.
+    let mut bench = Bench::new();
+    let old = bench.join(static_member("")).member_id;
+    bench.sync_with(&old, 1, &[(&old, &[0, 1, 2, 3])]).unwrap();
+    let leaver = bench.join(classic("", &[])).member_id;
+    let parked = bench.send(Request::JoinGroup(classic(&leaver, &[])));
+    bench.join(static_member(&old));
+    bench.answers.remove(&parked);
+    bench.sync_with(&old, 2, &[(&old, &[0, 1]), (&leaver, &[2, 3])]).unwrap();
+    let leaving = LeavingMember { member_id: leaver, group_instance_id: None, reason: None };
+    bench.ask(Request::LeaveGroup(LeaveGroup { group_id: "g".into(), members: vec![leaving] }));
+    let (epoch, given) = bench.beat(taking.clone()).unwrap();
+    assert_eq!((epoch > 2, given), (true, Some(vec![0, 1, 2, 3])));
+    // One that has joined and does not know yet what it has.
+    let mut bench = Bench::new();
+    bench.join(static_member(""));
+    assert_eq!(bench.beat(taking.clone()).unwrap(), (2, Some(vec![0, 1, 2, 3])));
+    // One that is gone before its first join is answered.
+    let mut bench = Bench::new().with_a_classic_member();
+    let parked = JoinGroup { require_known_member_id: false, ..static_member("") };
+    let ticket = bench.send(Request::JoinGroup(parked));
+    let actions = bench.coordinator.handle(bench.now, Event::Cancelled { ticket });
+    bench.act(actions);
+    let member = bench.classic_member();
+    let leaving = LeavingMember { member_id: member, group_instance_id: None, reason: None };
+    bench.ask(Request::LeaveGroup(LeaveGroup { group_id: "g".into(), members: vec![leaving] }));
+    let (epoch, given) = bench.beat(taking).unwrap();
+    assert_eq!((epoch > 0, given), (true, Some(vec![0, 1, 2, 3])));
+    bench.check_replay();
+}
+
+#[test]
 fn a_static_member_whose_join_is_not_answered_yet_does_not_hold_its_place() {
     let mut bench = Bench::new().with_a_classic_member();
     let parked = JoinGroup { group_instance_id: Some("i".into()), require_known_member_id: false, ..classic("", &[]) };

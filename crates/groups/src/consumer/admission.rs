@@ -33,7 +33,8 @@ impl Step<'_> {
             "" => new_member_id(request.random),
             member_id => member_id.to_string(),
         };
-        if self.group.has_classic_members() {
+        let was_classic = self.group.has_classic_members();
+        if was_classic {
             self.upgrade(&format!("member {member_id} of the consumer protocol joins"));
         }
         match self.still_there(seat, &member_id) {
@@ -55,6 +56,11 @@ impl Step<'_> {
                 self.replace_consumer(&old, &member_id);
                 self.update(client, request, &member_id);
             }
+        }
+        if was_classic {
+            self.complete_target(&format!(
+                "member {member_id} takes a place in a group that was not assigned as it is now"
+            ));
         }
         if let Some(live) = self.group.consumer.members.get_mut(&member_id)
             && live.software != client.software
@@ -220,7 +226,9 @@ impl Step<'_> {
     pub(super) fn replace_consumer(&mut self, old: &str, new: &str) {
         let Some(member) = self.forget_consumer(old) else { return };
         // What the old one should have had is not free.
-        self.group.consumer.balance = None;
+        if !planted!(self.settings, ReplacedMembersTargetIsFree) {
+            self.group.consumer.balance = None;
+        }
         let metadata = member.metadata.unwrap_or_default();
         self.seat_live(new, &metadata);
         let (group_id, new) = (self.group.group_id.clone(), String::from(new));

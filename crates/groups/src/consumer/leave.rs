@@ -3,6 +3,7 @@ use super::LEAVE_AND_RETURN;
 use super::admission::no_consumer_group;
 use crate::answer::{Answer, ConsumerHeartbeatAnswer, GroupError, LeftMember, Refusal};
 use crate::event::{Departure, GroupEventKind, Ticket};
+use crate::leave::departure;
 use crate::planted::planted;
 use crate::records::{CurrentAssignment, GroupMetadata, MemberState, StoredRecord};
 use crate::request::{ConsumerHeartbeat, JoinGroup, LeaveGroup, LeavingMember};
@@ -83,9 +84,11 @@ impl Step<'_> {
         let mut left = Vec::with_capacity(request.members.len());
         let mut gone = Vec::new();
         for LeavingMember { member_id, group_instance_id, reason } in request.members {
+            let names_itself = !member_id.is_empty();
             let error = match self.who_leaves(&member_id, group_instance_id.as_deref()) {
                 Ok(member_id) => {
-                    let (how, what) = self.says_goodbye(&member_id);
+                    let says_goodbye = names_itself && self.is_classic(&member_id);
+                    let (how, what) = departure(says_goodbye);
                     let cause = format!("{what}{}", crate::join::because(reason.as_deref()));
                     self.remove_consumer(&member_id, how, &cause);
                     gone.push(member_id);
@@ -103,13 +106,8 @@ impl Step<'_> {
 
     /// A member of the classic protocol leaves by LeaveGroup itself; one of the consumer protocol by its heartbeat, so that it is
     /// somebody else who asks.
-    fn says_goodbye(&self, member_id: &str) -> (Departure, &'static str) {
-        let live = self.group.consumer.members.get(member_id);
-        if live.is_some_and(|live| live.classic.is_some()) {
-            (Departure::Left, "it left")
-        } else {
-            (Departure::Removed, "it was removed")
-        }
+    fn is_classic(&self, member_id: &str) -> bool {
+        self.group.consumer.members.get(member_id).is_some_and(|live| live.classic.is_some())
     }
 
     /// A member's session is over, or it did not give up in time what it was told to.

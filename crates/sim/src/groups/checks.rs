@@ -252,7 +252,10 @@ impl Checks {
                 (&r.group_id, &r.member_id)
             }
             (Request::SyncGroup(r), Answer::SyncGroup(Ok(_))) => (&r.group_id, &r.member_id),
-            (Request::ConsumerHeartbeat(r), Answer::ConsumerHeartbeat(Ok(_))) if r.member_epoch >= 0 => {
+            (Request::ConsumerHeartbeat(r), Answer::ConsumerHeartbeat(Ok(joined))) if r.member_epoch >= 0 => {
+                if let Some(instance) = r.group_instance_id.as_ref().filter(|_| r.member_epoch == 0) {
+                    self.speakers.insert((r.group_id.clone(), instance.clone()), joined.member_id.clone());
+                }
                 (&r.group_id, &r.member_id)
             }
             (Request::JoinGroup(r), Answer::JoinGroup(joined)) if joined.error.is_none() => {

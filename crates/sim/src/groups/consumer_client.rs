@@ -17,6 +17,8 @@ pub(super) struct ConsumerPart {
     pub(super) stops_in_ms: Option<u64>,
     /// The next heartbeat says everything again: the last one may have been lost.
     pub(super) says_all: bool,
+    /// When it shall ask again, as it was told last.
+    pub(super) asks_after_ms: Option<u64>,
     /// Every other heartbeat says nothing that has not changed.
     pub(super) turns: u32,
 }
@@ -60,7 +62,9 @@ impl Client {
     }
 
     pub(super) fn beat_consumers(&mut self, wishes: &mut Vec<Wish>) {
-        wishes.push(Wish::Wake { after_ms: self.session_timeout_ms / 5, what: Wake::Heartbeat });
+        let told_ms = self.consumer.as_ref().and_then(|consumer| consumer.asks_after_ms);
+        let after_ms = told_ms.unwrap_or(u64::MAX).min(self.session_timeout_ms / 5);
+        wishes.push(Wish::Wake { after_ms, what: Wake::Heartbeat });
         if self.current_rpc.is_some() {
             // One at a time; if it is lost, the next one says everything.
             return;
@@ -101,6 +105,9 @@ impl Client {
             Ok(answer) => {
                 self.last_heard_ms = now_ms;
                 self.generation_id = answer.member_epoch;
+                if let Some(consumer) = &mut self.consumer {
+                    consumer.asks_after_ms = u64::try_from(answer.heartbeat_interval_ms).ok().filter(|ms| *ms > 0);
+                }
                 if self.phase == Phase::Joining {
                     self.settle(wishes);
                 }

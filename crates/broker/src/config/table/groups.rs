@@ -94,7 +94,7 @@ declare! { GROUPS:
         "When the connection over which a member was heard of last is closed by its peer or breaks, and no request of that member comes over \
          another one in this time, it is removed as at the end of its session: others take over from a process that was killed. Give it \
          more than the heartbeat interval of clients of the classic protocol, who may come back no sooner, and hear no sooner of others; those of \
-         the consumer protocol are told to ask twice in this time. Static members keep their session.",
+         the consumer protocol are told to ask twice in this time, but no more often than once in a millisecond for each member of the group. Static members keep their session.",
     );
     GROUP_CONSUMER_MIGRATION_POLICY = Property::served(
         "group.consumer.migration.policy",
