@@ -71,6 +71,8 @@ final class Member implements ConsumerRebalanceListener {
 
     /** The committed offset, or null. */
     Long committed(TopicPartition partition) {
+        // The client answers this with the OffsetFetch that is under way, if there is one, which may be older than the last commit.
+        consumer.committed(Set.of(partition));
         OffsetAndMetadata committed = consumer.committed(Set.of(partition)).get(partition);
         return committed == null ? null : (Long) committed.offset();
     }

@@ -1,6 +1,7 @@
 import com.google.gson.JsonObject;
 import java.util.HashMap;
 import java.util.Map;
+import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.RangeAssignor;
@@ -24,6 +25,9 @@ final class Settings {
         settings.put(ConsumerConfig.METADATA_MAX_AGE_CONFIG, options.get("metadata_max_age_ms").getAsInt());
         settings.put(ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, options.get("auto_create_topics").getAsBoolean());
         settings.put(ConsumerConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 500);
+        // By default the client forgets all topics when its only broker is away, and then a leader has its group rebalance
+        // ("cached metadata has changed ... to {topic=[]}"), whether or not the broker remembers it.
+        settings.put(CommonClientConfigs.METADATA_RECOVERY_STRATEGY_CONFIG, "none");
         if (!options.get("instance").isJsonNull()) {
             settings.put(ConsumerConfig.GROUP_INSTANCE_ID_CONFIG, options.get("instance").getAsString());
         }
