@@ -21,7 +21,14 @@ def pytest_addoption(parser):
 def pytest_generate_tests(metafunc):
     if "environment" in metafunc.fixturenames:
         names = metafunc.config.getoption("--clients").split(",")
-        metafunc.parametrize("environment", [environments.BY_NAME[name] for name in names if name], ids=lambda one: one.name)
+        is_grouped = metafunc.definition.get_closest_marker("xdist_group")
+        metafunc.parametrize("environment", [case(environments.BY_NAME[name], is_grouped) for name in names if name])
+
+
+def case(environment, is_grouped):
+    """A test with that client. Java's start with a second of CPU for each process, so only one test of each goes on at a time."""
+    marks = [pytest.mark.xdist_group(environment.name)] if environment.family == "java" and not is_grouped else []
+    return pytest.param(environment, id=environment.name, marks=marks)
 
 
 @pytest.fixture
