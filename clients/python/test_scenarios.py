@@ -51,14 +51,21 @@ class Load:
         self._thread.join()
 
 
-def begin_at_zero(world, group="group"):
-    """Commit 0 for every partition before anybody joins.
+WORKING = {"commit_each_poll": True, "commit_on_revoke": True}
+"""Members that commit whatever they have processed."""
+PATIENT = {**WORKING, "session_timeout_ms": LONG_SESSION_MS}
+"""The same with a session that outlasts the test."""
+
+
+def begin_at_zero(world, partitions, **properties):
+    """Start the broker with the topic, and commit 0 for every partition before anybody joins.
 
     Without a commit librdkafka asks where the log begins. If the answer comes after a rebalance, it asks again half a second later,
     and starts over there whatever it has committed meanwhile (2.0.2 to 2.16.0 at least, and with Kafka as well).
     """
-    zeros = dict.fromkeys(range(world.partitions), 0)
-    world.wait(lambda: wire.commit_from_outside(world.broker.address, group, "topic", zeros), "the commits of nobody's")
+    topic_with(world, partitions, **properties)
+    zeros = dict.fromkeys(range(partitions), 0)
+    world.wait(lambda: wire.commit_from_outside(world.broker.address, "group", "topic", zeros), "the commits of nobody's")
 
 
 def processed(members):
@@ -192,17 +199,15 @@ def story_of(make_broker, world, members, count=None):
 # ---------------------------------------------------------------------------------------------------------------------------------
 
 def test_27_all_members_are_replaced_under_load_one_after_the_other(world, make_broker):
-    topic_with(world, PARTITIONS, **LONG_SESSION)
-    begin_at_zero(world)
-    options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
-    running = [world.consumer("group", name=f"old{number}", **options) for number in range(3)]
+    begin_at_zero(world, PARTITIONS, **LONG_SESSION)
+    running = [world.consumer("group", name=f"old{number}", **PATIENT) for number in range(3)]
     everybody = list(running)
     stable(world, "group", *running)
     load = Load(world, PARTITIONS)
     for number in range(3):
         go_on(world, everybody, f"before member {number} is replaced")
         running.pop(0).close()
-        replacement = world.consumer("group", name=f"new{number}", **options)
+        replacement = world.consumer("group", name=f"new{number}", **PATIENT)
         running.append(replacement)
         everybody.append(replacement)
         stable(world, "group", *running)
@@ -219,10 +224,8 @@ def test_27_all_members_are_replaced_under_load_one_after_the_other(world, make_
 
 
 def test_28_static_members_are_replaced_under_load_and_keep_what_they_have(world, make_broker):
-    topic_with(world, PARTITIONS, **LONG_SESSION)
-    begin_at_zero(world)
-    options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
-    running = [world.consumer("group", name=f"old{number}", instance=f"instance-{number}", **options) for number in range(3)]
+    begin_at_zero(world, PARTITIONS, **LONG_SESSION)
+    running = [world.consumer("group", name=f"old{number}", instance=f"instance-{number}", **PATIENT) for number in range(3)]
     everybody = list(running)
     stable(world, "group", *running)
     load = Load(world, PARTITIONS)
@@ -234,7 +237,7 @@ def test_28_static_members_are_replaced_under_load_and_keep_what_they_have(world
             running[number].kill()
         else:
             running[number].close()
-        running[number] = world.consumer("group", name=f"new{number}", instance=f"instance-{number}", **options)
+        running[number] = world.consumer("group", name=f"new{number}", instance=f"instance-{number}", **PATIENT)
         everybody.append(running[number])
         stable(world, "group", *running)
         assert [member.assignment for member in running] == shares, "each has what its instance had"
@@ -249,11 +252,9 @@ def test_28_static_members_are_replaced_under_load_and_keep_what_they_have(world
 
 
 def test_29_fifty_members_come_at_once_and_half_of_them_die(world, make_broker):
-    topic_with(world, 50)
-    begin_at_zero(world)
-    options = {"commit_each_poll": True, "commit_on_revoke": True}
-    staying = world.crowd("group", 25, name="staying", **options)
-    dying = world.crowd("group", 25, name="dying", **options)
+    begin_at_zero(world, 50)
+    staying = world.crowd("group", 25, name="staying", **WORKING)
+    dying = world.crowd("group", 25, name="dying", **WORKING)
 
     def shared_out(members, *crowds):
         shares = [share for crowd in crowds for share in list(crowd.assignments.values()) if share]
@@ -278,10 +279,8 @@ def test_29_fifty_members_come_at_once_and_half_of_them_die(world, make_broker):
 
 
 def test_30_the_broker_is_killed_under_load_and_the_group_goes_on(world, make_broker):
-    topic_with(world, PARTITIONS, **LONG_SESSION)
-    begin_at_zero(world)
-    options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
-    members = [world.consumer("group", name=f"member{number}", **options) for number in range(3)]
+    begin_at_zero(world, PARTITIONS, **LONG_SESSION)
+    members = [world.consumer("group", name=f"member{number}", **PATIENT) for number in range(3)]
     stable(world, "group", *members)
     before = world.group("group")
     load = Load(world, PARTITIONS)
@@ -308,10 +307,8 @@ def test_31_the_group_goes_to_the_other_protocol_under_load_and_back(world, make
     assert (other is None) == (reason is not None), "the list of what does not apply is out of date"
     if reason:
         pytest.skip(f"not applicable: {reason}")
-    topic_with(world, PARTITIONS, **{**CONSUMER_PROTOCOL, **LONG_SESSION})
-    begin_at_zero(world)
-    options = {"commit_each_poll": True, "commit_on_revoke": True, "session_timeout_ms": LONG_SESSION_MS}
-    running = [world.consumer("group", name=f"old{number}", **options) for number in range(3)]
+    begin_at_zero(world, PARTITIONS, **{**CONSUMER_PROTOCOL, **LONG_SESSION})
+    running = [world.consumer("group", name=f"old{number}", **PATIENT) for number in range(3)]
     everybody = list(running)
     stable(world, "group", *running)
     load = Load(world, PARTITIONS)
@@ -319,7 +316,7 @@ def test_31_the_group_goes_to_the_other_protocol_under_load_and_back(world, make
         for number in range(3):
             go_on(world, everybody, f"before another member comes as {environment.name}")
             running.pop(0).close()
-            replacement = world.consumer("group", name=f"{environment.name}-{number}", environment=environment, **options)
+            replacement = world.consumer("group", name=f"{environment.name}-{number}", environment=environment, **PATIENT)
             running.append(replacement)
             everybody.append(replacement)
             # One member of the consumer protocol is enough.

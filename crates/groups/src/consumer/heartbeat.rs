@@ -47,13 +47,11 @@ impl Step<'_> {
         if live.software != client.software || !(is_as_before || self.is_quiet(client, request)) {
             return false;
         }
-        let Some(live) = self.group.consumer.members.get_mut(&request.member_id) else { return false };
-        if !is_as_before {
+        if !is_as_before && let Some(live) = self.group.consumer.members.get_mut(&request.member_id) {
             live.quiet = Some(Quiet::of(client, request, revision));
         }
         if !planted!(self.settings, HeartbeatDoesNotCount) {
-            let deadline_ms = live.renew_session(self.now, self.config.consumer_session_timeout_ms);
-            self.group.wake_at(deadline_ms);
+            self.renew_consumer_session(&request.member_id);
         }
         true
     }
