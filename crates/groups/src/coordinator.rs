@@ -85,6 +85,9 @@ impl Coordinator {
             Err(problem) => return self.skipped.push(problem.to_string()),
         };
         let Some(group_id) = stored.group_id().map(String::from) else { return };
+        if planted!(self.settings, TombstoneNotReplayed) && record.value.is_none() {
+            return;
+        }
         let group = self.groups.entry(group_id).or_insert_with_key(|group_id| Group::new(group_id.clone()));
         group.durable.apply(stored);
         if group.durable.is_nothing() {

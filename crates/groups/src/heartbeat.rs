@@ -16,6 +16,9 @@ impl Step<'_> {
             return self.beat_classic(request);
         }
         let instance = request.group_instance_id.as_deref();
+        if planted!(self.settings, HeartbeatRevivesTheEvicted) && !self.group.roster.contains(&request.member_id) {
+            return Ok(());
+        }
         self.check_generation(&request.member_id, instance, request.generation_id)?;
         if matches!(self.group.state, GroupState::Empty | GroupState::Dead) {
             return Err(GroupError::UnknownMemberId);

@@ -62,6 +62,9 @@ impl Step<'_> {
         }
         if request.member_id.is_empty() {
             self.join_unknown(ticket, client, request);
+        } else if planted!(self.settings, RetriedJoinMakesASecondMember) && self.waits_in_a_join(&request.member_id) {
+            let member_id = new_member_id(&request, &client);
+            self.add_member(ticket, client, request, member_id);
         } else if self.group.pending.contains_key(&request.member_id) {
             let member_id = request.member_id.clone();
             self.add_member(ticket, client, request, member_id);
@@ -77,14 +80,15 @@ impl Step<'_> {
         let replaces = request.group_instance_id.as_deref().is_some_and(|instance| roster.instance(instance).is_some());
         match self.group.state {
             GroupState::Empty | GroupState::Dead | GroupState::Assigning | GroupState::Reconciling => true,
-            GroupState::PreparingRebalance => {
-                let waits = roster.get(&request.member_id).is_some_and(|member| member.join.is_some());
-                waits || roster.parked_joins() < limit
-            }
+            GroupState::PreparingRebalance => self.waits_in_a_join(&request.member_id) || roster.parked_joins() < limit,
             GroupState::CompletingRebalance | GroupState::Stable => {
                 replaces || roster.contains(&request.member_id) || roster.len() < limit
             }
         }
+    }
+
+    fn waits_in_a_join(&self, member_id: &str) -> bool {
+        self.group.roster.get(member_id).is_some_and(|member| member.join.is_some())
     }
 
     fn join_unknown(&mut self, ticket: Ticket, client: ClientInfo, request: JoinGroup) {

@@ -82,6 +82,14 @@ bugs! {
     SyncAnswersForAnother,
     /// Members that never ask for their assignment are kept.
     SyncTimeoutForgotten,
+    /// A leader is gone before it has assigned, and the others wait for it.
+    LeaderLostInSync,
+    /// What was deleted is there again after a start.
+    TombstoneNotReplayed,
+    /// A heartbeat of a member that was removed is answered as if it were one still.
+    HeartbeatRevivesTheEvicted,
+    /// A join that is sent again, because its answer is late, makes a second member.
+    RetriedJoinMakesASecondMember,
     /// A member id that rejoins in place of a static member loses its assignment.
     StaticRejoinLosesAssignment,
     /// Commits of a group with members expire.

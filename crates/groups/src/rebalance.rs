@@ -17,6 +17,9 @@ impl Step<'_> {
     /// Something changed: begins a rebalance, or lets the one that runs go on if nobody is missing any more.
     pub(crate) fn rebalance_or_go_on(&mut self, cause: &str) {
         match self.group.state {
+            GroupState::CompletingRebalance
+                if planted!(self.settings, LeaderLostInSync)
+                    && self.group.leader.as_ref().is_some_and(|leader| !self.group.roster.contains(leader)) => {}
             GroupState::Empty | GroupState::CompletingRebalance | GroupState::Stable => self.begin_rebalance(cause),
             GroupState::PreparingRebalance => self.go_on(),
             GroupState::Dead | GroupState::Assigning | GroupState::Reconciling => {}
@@ -250,7 +253,7 @@ impl Step<'_> {
         if let Some(ticket) = member.sync {
             self.reply(ticket, Answer::SyncGroup(Err(GroupError::UnknownMemberId)));
         }
-        if self.group.leads(member_id) {
+        if self.group.leads(member_id) && !planted!(self.settings, LeaderLostInSync) {
             self.group.leader = self.group.roster.eldest(|_| true).map(|member| member.member_id.clone());
         }
         let held = self.group.held_before(member_id);

@@ -120,6 +120,7 @@ impl Step<'_> {
             (true, true) => Ok(Seat::Known),
             (true, false) => self.check_epoch(request).map(|()| Seat::Known),
             (false, true) => self.check_size().map(|()| Seat::New),
+            (false, false) if planted!(self.settings, HeartbeatRevivesTheEvicted) => Ok(Seat::New),
             (false, false) => Err(unknown_member(group_id, member_id)),
         }
     }

@@ -6,7 +6,9 @@ use super::reset_checks::Resets;
 use super::topic_checks::Told;
 use super::topics::Named;
 use ottla_groups::records::{CommittedOffset, CurrentAssignment, GroupMetadata, OffsetKey, StoredRecord};
-use ottla_groups::{Action, Answer, Coordinator, GroupError, GroupEventKind, GroupState, Now, Record, Request};
+use ottla_groups::{
+    Action, Answer, Coordinator, GroupError, GroupEventKind, GroupState, Heartbeat, Now, Record, Request,
+};
 use ottla_groups::{Settings, Ticket};
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::Location;
@@ -69,7 +71,8 @@ pub(super) struct Checks {
     removed: BTreeSet<(String, String)>,
     /// What a crash has left of the log is looked through.
     is_replaying: bool,
-    changed: bool,
+    /// Groups of which members of the consumer protocol have changed since the last look.
+    pub(super) changed: BTreeSet<String>,
     steps: u64,
     /// State at the first judgement.
     pub(super) judged: BTreeMap<String, Option<(GroupState, i32)>>,
@@ -104,7 +107,7 @@ impl Checks {
             stood_still_ms: 0,
             removed: BTreeSet::new(),
             is_replaying: false,
-            changed: false,
+            changed: BTreeSet::new(),
             steps: 0,
             judged: BTreeMap::new(),
             epochs: Vec::new(),
@@ -153,7 +156,7 @@ impl Checks {
             match action {
                 Action::Reply(ticket, answer) => self.answered(at_ms, *ticket, answer),
                 Action::Event(event) => self.happened(at_ms, &event.group_id, &event.kind),
-                Action::Append(_) => self.changed = true,
+                Action::Append(_) => {}
             }
         }
         if let Some(open) = asked.and_then(|ticket| self.open.get(&ticket)) {
@@ -174,6 +177,7 @@ impl Checks {
         let request = &open.request;
         self.hear_joined_over(request, answer, open.connection);
         self.reset_decided(ticket, request, answer);
+        self.joins_as_itself(request, answer);
         self.refuse_stale(request, answer);
         self.hear(at_ms, request, answer);
         if let (Request::FetchOffsets(request), Answer::FetchOffsets(Ok(topics))) = (request, answer) {
@@ -234,7 +238,10 @@ impl Checks {
                 }
                 return;
             }
-            (Request::Heartbeat(r), Answer::Heartbeat(Ok(()))) => (&r.group_id, &r.member_id, &r.group_instance_id),
+            (Request::Heartbeat(r), Answer::Heartbeat(Ok(()))) => {
+                self.refuse_strangers(r);
+                (&r.group_id, &r.member_id, &r.group_instance_id)
+            }
             (Request::SyncGroup(r), Answer::SyncGroup(Ok(_))) => (&r.group_id, &r.member_id, &r.group_instance_id),
             _ => return,
         };
@@ -242,6 +249,31 @@ impl Checks {
         let speaker = self.speakers.get(&(group_id.clone(), instance.clone()));
         if speaker.is_some_and(|speaker| speaker != member_id) {
             self.fail(format!("{member_id} speaks for {instance}, but that is {speaker:?} now"));
+        }
+    }
+
+    /// Whoever is told that all is well is a member.
+    fn refuse_strangers(&mut self, request: &Heartbeat) {
+        let Heartbeat { group_id, member_id, .. } = request;
+        let is_classic = self.generation(group_id).is_some_and(|metadata| metadata.member(member_id).is_some());
+        if !is_classic && !self.consumers(group_id).contains_key(member_id) {
+            self.fail(format!("{member_id} is told that all is well, and is no member of {group_id}"));
+        }
+    }
+
+    /// Whoever joins under a member id joins as that member.
+    fn joins_as_itself(&mut self, request: &Request, answer: &Answer) {
+        let (asked, told) = match (request, answer) {
+            (Request::JoinGroup(request), Answer::JoinGroup(joined)) if joined.error.is_none() => {
+                (&request.member_id, &joined.member_id)
+            }
+            (Request::ConsumerHeartbeat(request), Answer::ConsumerHeartbeat(Ok(joined))) => {
+                (&request.member_id, &joined.member_id)
+            }
+            _ => return,
+        };
+        if !asked.is_empty() && asked != told {
+            self.fail(format!("{asked} joins and is {told}"));
         }
     }
 
@@ -293,7 +325,6 @@ impl Checks {
             }
             _ => return,
         };
-        self.changed = true;
         self.removed.insert((group_id.to_string(), member_id.clone()));
         let heard = self.heard.remove(&(group_id.to_string(), member_id.clone()));
         let silent_ms = heard.map(|heard_ms| (at_ms - self.stood_still_ms).saturating_sub(heard_ms));
@@ -516,8 +547,11 @@ impl Checks {
     /// After each step of the coordinator.
     pub(super) fn after_step(&mut self, now: Now, coordinator: &mut Coordinator) {
         self.steps += 1;
-        if core::mem::take(&mut self.changed) {
-            self.one_owner_each();
+        for group_id in core::mem::take(&mut self.changed) {
+            self.one_owner_each(&group_id);
+            if matches!(coordinator.state(&group_id), Some((GroupState::Stable, _))) {
+                self.all_has_an_owner(&group_id);
+            }
         }
         if self.steps.is_multiple_of(50) {
             self.replays(now, coordinator);

@@ -1,7 +1,7 @@
 //! What must always be true of groups of the consumer protocol.
 use super::checks::Checks;
 use super::client::{Client, Phase};
-use super::topics::Partition;
+use super::topics::{NAMES, Partition, partitions_of};
 use ottla_groups::records::{CurrentAssignment, StoredRecord};
 use ottla_groups::{Answer, CommitOffsets, ConsumerHeartbeat, Request};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,9 @@ impl Checks {
 
     /// A record about a member goes into the log.
     pub(super) fn consumer_recorded(&mut self, record: StoredRecord) {
+        if let StoredRecord::ConsumerMember(group_id, ..) | StoredRecord::Current(group_id, ..) = &record {
+            self.changed.insert(group_id.clone());
+        }
         match record {
             StoredRecord::ConsumerMember(group_id, member_id, Some(_)) => {
                 self.consumers.entry(group_id).or_default().entry(member_id).or_default();
@@ -78,17 +81,30 @@ impl Checks {
     }
 
     /// What a member has, or has not given up yet, nobody else has.
-    pub(super) fn one_owner_each(&mut self) {
-        for group_id in ["g0", "g1"] {
-            let mut owners: Vec<(Partition, &str)> = Vec::new();
-            for (member_id, current) in self.consumers(group_id) {
-                let has = current.assigned.iter().chain(current.pending_revocation.iter());
-                owners.extend(has.map(|(topic_id, number)| (Partition::of(topic_id, number), member_id.as_str())));
-            }
-            owners.sort_unstable();
-            if let Some([(partition, one), (_, other)]) = owners.array_windows().find(|[one, next]| one.0 == next.0) {
-                self.fail(format!("{partition:?} of {group_id} is of {one} and of {other}"));
-            }
+    pub(super) fn one_owner_each(&mut self, group_id: &str) {
+        let mut owners: Vec<(Partition, &str)> = Vec::new();
+        for (member_id, current) in self.consumers(group_id) {
+            let has = current.assigned.iter().chain(current.pending_revocation.iter());
+            owners.extend(has.map(|(topic_id, number)| (Partition::of(topic_id, number), member_id.as_str())));
+        }
+        owners.sort_unstable();
+        if let Some([(partition, one), (_, other)]) = owners.array_windows().find(|[one, next]| one.0 == next.0) {
+            self.fail(format!("{partition:?} of {group_id} is of {one} and of {other}"));
+        }
+    }
+
+    /// In a group of the consumer protocol that says it is stable, each partition that a member reads has an owner.
+    pub(super) fn all_has_an_owner(&mut self, group_id: &str) {
+        if self.consumers(group_id).is_empty() {
+            return;
+        }
+        let view = self.topics.told;
+        let owned: BTreeSet<Partition> =
+            self.consumers(group_id).values().flat_map(|current| partitions_of(&current.assigned)).collect();
+        let read = (0..NAMES.len() as u8).filter(|&name| self.is_read(group_id, NAMES[usize::from(name)]));
+        let mut wanted = read.flat_map(|name| view.partitions(name));
+        if let Some(partition) = wanted.find(|partition| !owned.contains(partition)) {
+            self.fail(format!("{group_id} is stable, and nobody has {partition:?}"));
         }
     }
 

@@ -5,7 +5,7 @@ use super::topics::{NAMES, ORDERS, Reads};
 use super::world::World;
 use crate::prng::Prng;
 use ottla_groups::records::FormerOffset;
-use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, DeleteOffsets, Event, FetchTopic};
+use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, DeleteGroup, DeleteOffsets, Event, FetchTopic};
 use ottla_groups::{LeaveGroup, LeavingMember, Request, ResetOffsets};
 
 /// One fault.
@@ -13,7 +13,7 @@ use ottla_groups::{LeaveGroup, LeavingMember, Request, ResetOffsets};
 pub(super) enum Fault {
     /// The broker dies.
     Crash,
-    /// The broker will die right after the next change of a group.
+    /// The broker will die right after the next change of a group, or the next migration.
     PrepareCrash,
     /// The broker stands still.
     Stall,
@@ -33,6 +33,8 @@ pub(super) enum Fault {
     Commit,
     /// An administrator deletes commits.
     DeleteOffsets,
+    /// An administrator deletes a group, if it has no members.
+    DeleteGroup,
     /// A topic is made, gets more partitions, is deleted, or is made anew under another id.
     Topics,
     /// Expired commits are looked for.
@@ -45,9 +47,18 @@ pub(super) enum Fault {
     Configure,
 }
 
+/// A moment in which a crash hurts: what it is about is on its way to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Moment {
+    /// Something about a group has been appended.
+    Change,
+    /// A group has gone over to the other protocol.
+    Migration,
+}
+
 impl Fault {
     pub(super) fn choose(rng: &mut Prng) -> Fault {
-        match rng.between(0, 53) {
+        match rng.between(0, 54) {
             0..=4 => Fault::Crash,
             5..=7 => Fault::Stall,
             8..=11 => Fault::Kill,
@@ -63,6 +74,7 @@ impl Fault {
             36..=42 => Fault::Break,
             43..=44 => Fault::Configure,
             45..=48 => Fault::Reset,
+            54 => Fault::DeleteGroup,
             _ => Fault::Topics,
         }
     }
@@ -74,7 +86,10 @@ impl Fault {
         let lives = world.clients[chosen].phase != Phase::Gone;
         match self {
             Fault::Crash => return world.crash_broker(),
-            Fault::PrepareCrash => return !std::mem::replace(&mut world.crash_prepared, true),
+            Fault::PrepareCrash => {
+                let moment = if world.rng.once_in(3) { Moment::Migration } else { Moment::Change };
+                return world.crashes_prepared.insert(moment);
+            }
             Fault::Stall => return world.stall_broker(),
             Fault::Kill if lives => {
                 world.kill_client(chosen);
@@ -103,6 +118,10 @@ impl Fault {
                 let topic = FetchTopic { name: NAMES[0].into(), topic_id: None, partitions: vec![0, 1] };
                 let request = DeleteOffsets { group_id, topics: vec![topic] };
                 world.send(admin, Request::DeleteOffsets(request));
+            }
+            Fault::DeleteGroup => {
+                let group_id = world.clients[chosen].group_id.clone();
+                world.send(admin, Request::DeleteGroup(DeleteGroup { group_id }));
             }
             Fault::Topics => world.change_topics(),
             Fault::Reset => reset(world, chosen, admin),

@@ -74,7 +74,7 @@ impl World {
 
     pub(super) fn calm_down(&mut self) {
         self.quiet = true;
-        self.crash_prepared = false;
+        self.crashes_prepared.clear();
         self.trace.tell(self.at_ms, || "the faults stop".into());
         self.plan(SETTLE_MS, Happening::Judge { again: false });
         self.plan(SETTLE_MS + STAY_MS, Happening::Judge { again: true });

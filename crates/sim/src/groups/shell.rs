@@ -1,9 +1,10 @@
 //! What a shell does around the coordinator: it starts it, hands it what arrives, writes what it emits, and dies.
 use super::broker::{Waiting, now};
 use super::client::Wake;
+use super::faults::Moment;
 use super::story;
 use super::world::{Happening, World};
-use ottla_groups::{Action, ClientInfo, Event, Request, Ticket};
+use ottla_groups::{Action, ClientInfo, Event, GroupEventKind, Request, Ticket};
 
 /// Keys of records about groups begin with this version.
 const GROUP_KEYS: [u8; 7] = [2, 3, 4, 5, 6, 7, 8];
@@ -86,10 +87,8 @@ impl World {
             self.trace.note(self.at_ms, || format!("  {action:?}"));
             match action {
                 Action::Append(record) => {
-                    if self.crash_prepared && record.key.get(1).is_some_and(|version| GROUP_KEYS.contains(version)) {
-                        self.crash_prepared = false;
-                        let after_ms = self.rng.between(0, 6);
-                        self.plan(after_ms, Happening::Crash { life: self.broker.life });
+                    if record.key.get(1).is_some_and(|version| GROUP_KEYS.contains(version)) {
+                        self.crash_soon(Moment::Change);
                     }
                     self.trace.mix(&record.key);
                     self.trace.mix(record.value.as_deref().unwrap_or_default());
@@ -101,7 +100,12 @@ impl World {
                     let meant = self.checks.held(ticket);
                     self.broker.hold(ticket, answer, meant);
                 }
-                Action::Event(event) => self.trace.tell_if(self.at_ms, || story::happened(&event)),
+                Action::Event(event) => {
+                    self.trace.tell_if(self.at_ms, || story::happened(&event));
+                    if matches!(event.kind, GroupEventKind::ProtocolMigrated { .. }) {
+                        self.crash_soon(Moment::Migration);
+                    }
+                }
             }
         }
         if let Some(coordinator) = self.broker.coordinator.as_mut() {
@@ -110,6 +114,14 @@ impl World {
         self.send_replies();
         self.plan_flush();
         self.plan_tick();
+    }
+
+    /// The broker dies soon, if a crash was prepared for such a moment.
+    fn crash_soon(&mut self, moment: Moment) {
+        if self.crashes_prepared.remove(&moment) {
+            let after_ms = self.rng.between(0, 6);
+            self.plan(after_ms, Happening::Crash { life: self.broker.life });
+        }
     }
 
     pub(super) fn send_replies(&mut self) {

@@ -31,6 +31,7 @@ pub(super) fn asked(request: &Request) -> Option<String> {
         }
         Request::CommitOffsets(r) => commit(r),
         Request::DeleteOffsets(r) => format!("deletes commits of {}", r.group_id),
+        Request::DeleteGroup(r) => format!("deletes {}", r.group_id),
         Request::ResetOffsets(r) if r.undo => format!("takes the reset of {} back", r.group_id),
         Request::ResetOffsets(r) => {
             let offsets: Vec<String> = r.offsets.iter().map(|o| format!("{}-{}", o.topic, o.partition)).collect();

@@ -5,14 +5,14 @@ use super::checks::{Check, Checks};
 use super::choices::{Choice, Choices};
 use super::client::{Client, Wake};
 use super::connections::Connections;
-use super::faults::Fault;
+use super::faults::{Fault, Moment};
 use super::topics::View;
 use crate::hunt::Outcome;
 use crate::prng::Prng;
 use crate::trace::Trace;
 use ottla_groups::{Answer, Event, MigrationPolicy, Request, Settings, Ticket, TopicId};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 /// What a run must have at least, or it shows nothing.
 const FEWEST_EVENTS: u64 = 300;
@@ -113,8 +113,8 @@ pub(super) struct World {
     pub(super) topics: View,
     pub(super) topics_told: View,
     pub(super) topics_made: u8,
-    /// The broker will die right after the next change of a group, before that can be durable everywhere.
-    pub(super) crash_prepared: bool,
+    /// The broker will die right after the next such moment, before what happens in it can be durable everywhere.
+    pub(super) crashes_prepared: BTreeSet<Moment>,
     /// What will happen when, and where of `happenings` it lies: it is large, and would be moved about.
     queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
     happenings: Vec<Option<Happening>>,
@@ -173,7 +173,7 @@ impl World {
             topics: View::first(),
             topics_told: View::first(),
             topics_made: 1,
-            crash_prepared: false,
+            crashes_prepared: BTreeSet::new(),
             settings,
             queue: BinaryHeap::new(),
             happenings: Vec::new(),
