@@ -117,7 +117,24 @@ impl Bench {
     }
 }
 
+/// What this process has in memory, in bytes.
+fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok();
+    let pages = pages.and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok());
+    pages.expect("Linux tells it in pages of 4 KiB") * 4_096
+}
+
+/// What the whole group takes, its target and everybody's current assignment included. Printed, because Criterion knows only times.
+fn tell_memory() {
+    let before = resident_bytes();
+    let (bench, _) = Bench::settled();
+    let taken = resident_bytes().saturating_sub(before);
+    println!("10,000 members on 100,000 partitions: {:.1} MB of memory", taken as f64 / 1e6);
+    drop(bench);
+}
+
 fn groups(criterion: &mut Criterion) {
+    tell_memory();
     let mut group = criterion.benchmark_group("10,000 members on 100,000 partitions");
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(5));
     group.bench_function("first assignment", |bencher| {

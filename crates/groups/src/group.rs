@@ -50,6 +50,8 @@ pub(crate) struct Group {
     pub(crate) from_empty: bool,
     /// No timer of this group fires before this (monotonic); `u64::MAX` without timers.
     pub(crate) wake_at_ms: u64,
+    /// When all were last looked at for it (monotonic).
+    pub(crate) looked_at_ms: u64,
     /// How many records there were of it, but for commits, since it was loaded: as long as that stays, so does whatever follows from records.
     pub(crate) revision: u64,
 }
@@ -94,6 +96,7 @@ impl Group {
             hold: None,
             from_empty: false,
             wake_at_ms: u64::MAX,
+            looked_at_ms: 0,
             revision: 0,
         }
     }

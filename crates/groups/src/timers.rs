@@ -73,6 +73,7 @@ impl Group {
         let group = [hold, self.rejoin_deadline_ms, self.sync_deadline_ms];
         let lost = self.connections.lost().map(|(_, lost)| lost.deadline_ms);
         let members = members.chain(self.consumer.deadlines()).chain(lost);
+        self.looked_at_ms = now_ms;
         self.wake_at_ms = members.chain(pending).chain(group.into_iter().flatten()).min().unwrap_or(u64::MAX);
     }
 

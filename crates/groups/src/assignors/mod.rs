@@ -8,6 +8,7 @@ pub(crate) use balance::{Balance, load};
 
 use crate::assignment::Assignment;
 use crate::request::TopicId;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
 /// An assignor that runs here (`group.consumer.assignors`).
@@ -58,6 +59,22 @@ pub(crate) struct Candidate<'a> {
 }
 
 impl Subject<'_> {
+    /// Whether each partition is the target of one member, who reads it, and nothing else is of any.
+    pub(crate) fn is_shared_out(&self) -> bool {
+        let place_of: BTreeMap<TopicId, usize> =
+            self.topics.iter().enumerate().map(|(at, topic)| (topic.0, at)).collect();
+        let mut shared = BTreeSet::new();
+        let is_new = |(candidate, (topic_id, partition)): (usize, (TopicId, i32))| {
+            let place = place_of.get(&topic_id).copied().unwrap_or(usize::MAX);
+            let is_there =
+                self.topics.get(place).is_some_and(|topic| u32::try_from(partition).is_ok_and(|p| p < topic.1));
+            is_there && self.subscription(candidate).contains(&place) && shared.insert((place, partition))
+        };
+        let targets = self.candidates.iter().enumerate();
+        let all_are_new = targets.flat_map(|(at, member)| member.target.iter().map(move |p| (at, p))).all(is_new);
+        all_are_new && shared.len() == self.topics.iter().map(|topic| topic.1 as usize).sum::<usize>()
+    }
+
     fn subscription(&self, candidate: usize) -> &[usize] {
         let subscription = self.candidates.get(candidate).and_then(|c| self.subscriptions.get(c.subscription));
         subscription.map_or(&[], Vec::as_slice)

@@ -58,8 +58,8 @@ impl Step<'_> {
             }
         }
         if was_classic {
-            self.complete_target(&format!(
-                "member {member_id} takes a place in a group that was not assigned as it is now"
+            self.complete_inherited_target(&format!(
+                "member {member_id} takes a place in a group in which not everything had an owner"
             ));
         }
         if let Some(live) = self.group.consumer.members.get_mut(&member_id)

@@ -2,10 +2,12 @@
 use super::admission::{is_silent, says_nothing_new};
 use super::live::Quiet;
 use super::reconcile::{Goal, next};
+use super::seats::hash;
 use super::{LEAVE, LEAVE_AND_RETURN};
 use crate::answer::{Answer, ConsumerHeartbeatAnswer, Refusal};
 use crate::assignment::Assignment;
 use crate::event::{ClientInfo, Ticket};
+use crate::group_config::GroupConfig;
 use crate::planted::planted;
 use crate::records::{CurrentAssignment, MemberState, StoredRecord};
 use crate::request::ConsumerHeartbeat;
@@ -25,8 +27,8 @@ impl Step<'_> {
             LEAVE | LEAVE_AND_RETURN => self.consumer_leave(request),
             1.. if self.beats_quietly(client, &request) => Ok(ConsumerHeartbeatAnswer {
                 member_epoch: request.member_epoch,
+                heartbeat_interval_ms: self.heartbeat_interval_ms(&request.member_id, MemberState::Stable),
                 member_id: request.member_id,
-                heartbeat_interval_ms: self.heartbeat_interval_ms(MemberState::Stable),
                 assignment: None,
             }),
             _ => self.beat_consumer(client, request),
@@ -91,30 +93,44 @@ impl Step<'_> {
             self.renew_consumer_session(&member_id);
         }
         let current = self.current(&member_id);
+        let (member_epoch, state) = (current.member_epoch, current.state);
         let tells = is_full || is_behind || has_other;
         let assignment = tells.then(|| current.assigned.clone());
-        Ok(ConsumerHeartbeatAnswer {
-            member_epoch: current.member_epoch,
-            member_id,
-            heartbeat_interval_ms: self.heartbeat_interval_ms(current.state),
-            assignment,
-        })
+        let heartbeat_interval_ms = self.heartbeat_interval_ms(&member_id, state);
+        Ok(ConsumerHeartbeatAnswer { member_epoch, member_id, heartbeat_interval_ms, assignment })
     }
 
     /// When a member shall ask again. One that waits for partitions which others still have asks soon, because nothing else tells it
     /// that they are free. Where a lost connection ends a membership early, all ask twice in that time: so they are heard of over another
-    /// connection if their own was lost, and hear soon of others who are gone. And nobody waits longer than to the end of somebody's
-    /// session, or of another deadline, after which it may get what another one had. The more members, the less often, so that a
-    /// large group does not cost more by it.
-    fn heartbeat_interval_ms(&self, state: MemberState) -> i32 {
-        let usual_ms = self.config.consumer_heartbeat_interval_ms;
+    /// connection if their own was lost, and hear soon of others who are gone. The more members, the less often, so that a
+    /// large group does not cost more by it. And nobody waits longer than to the end of somebody's session, or of another deadline,
+    /// after which it may get what another one had: they ask one after the other then.
+    fn heartbeat_interval_ms(&mut self, member_id: &str, state: MemberState) -> i32 {
+        let usual_ms = usual_interval_ms(&self.config);
         let milliseconds = |ms: u64| i32::try_from(ms).unwrap_or(i32::MAX).max(SOONEST_MS);
         let waiting_ms = (state == MemberState::UnreleasedPartitions).then_some(SOON_MS);
         let grace_ms = self.config.lost_connection_grace_ms.map(|ms| milliseconds(ms / 2));
-        let deadline_ms = milliseconds(self.group.wake_at_ms.saturating_sub(self.now.monotonic_ms).saturating_add(1));
-        let soon_ms = [waiting_ms, grace_ms].into_iter().flatten().fold(deadline_ms, i32::min);
-        let members = i32::try_from(self.group.consumer.members.len()).unwrap_or(i32::MAX);
-        usual_ms.min(soon_ms.max(members))
+        let members = self.group.consumer.members.len();
+        let at_least_ms = i32::try_from(members).unwrap_or(i32::MAX);
+        let soon_ms =
+            [waiting_ms, grace_ms].into_iter().flatten().map(|ms| ms.max(at_least_ms)).fold(usual_ms, i32::min);
+        let deadline_ms = milliseconds(self.next_deadline_ms(usual_ms).saturating_add(1));
+        if deadline_ms >= soon_ms {
+            return soon_ms;
+        }
+        let turn_ms = i32::try_from(hash(member_id) % members.max(1)).unwrap_or(i32::MAX);
+        soon_ms.min(deadline_ms.saturating_add(turn_ms))
+    }
+
+    /// How long it is to the group's next deadline, as far as that matters to who asks every `usual_ms`. What is kept of it is too
+    /// early for as long as sessions are renewed, so all members are looked at, once in that time.
+    fn next_deadline_ms(&mut self, usual_ms: i32) -> u64 {
+        let (now_ms, usual_ms) = (self.now.monotonic_ms, u64::try_from(usual_ms).unwrap_or(0));
+        let is_near = self.group.wake_at_ms < now_ms.saturating_add(usual_ms);
+        if is_near && self.group.looked_at_ms.saturating_add(usual_ms) <= now_ms {
+            self.group.find_next_wake(now_ms);
+        }
+        self.group.wake_at_ms.saturating_sub(now_ms)
     }
 
     /// What a member has.
@@ -184,6 +200,13 @@ impl Step<'_> {
         let deadline_ms = member.renew_session(self.now, self.config.consumer_session_timeout_ms);
         self.group.wake_at(deadline_ms);
     }
+}
+
+/// How often members ask as a rule. A group's own interval may be from before the broker's session timeout was lowered: then it is a
+/// third of that, so that a member that does as it is told is not removed.
+fn usual_interval_ms(config: &GroupConfig) -> i32 {
+    let (usual_ms, session_ms) = (config.consumer_heartbeat_interval_ms, config.consumer_session_timeout_ms);
+    if usual_ms < session_ms { usual_ms } else { session_ms / 3 }
 }
 
 impl Quiet {

@@ -34,6 +34,6 @@ impl Step<'_> {
             self.tell(GroupEventKind::Loaded { members: consumer.members.len() });
         }
         self.topics_changed(self.topics);
-        self.complete_target("the log ends in the middle of a change");
+        self.complete_loaded_target();
     }
 }

@@ -131,7 +131,7 @@ impl Seats {
 }
 
 /// Eight bytes at a time, each mixed into all bits.
-fn hash(member_id: &str) -> usize {
+pub(super) fn hash(member_id: &str) -> usize {
     let mut hash: u64 = 0x9e37_79b9_7f4a_7c15;
     for chunk in member_id.as_bytes().chunks(8) {
         let mut word = [0; 8];

@@ -34,11 +34,16 @@ fn hash(read: &BTreeSet<&str>, topics: &Topics) -> i64 {
 impl Step<'_> {
     /// A new epoch, because members or what they read have changed.
     pub(crate) fn next_epoch(&mut self, cause: &str) {
-        let metadata_hash = hash(&self.group.consumer.topics(), self.topics);
+        let metadata_hash = self.metadata_hash();
         let epoch = self.group.epoch().saturating_add(1);
         self.record(StoredRecord::GroupEpoch(self.group.group_id.clone(), Some(GroupEpoch { epoch, metadata_hash })));
         let to = self.group.consumer_state();
         self.enter(to, cause);
+    }
+
+    /// Of the topics that members read, as they are now.
+    pub(super) fn metadata_hash(&self) -> i64 {
+        hash(&self.group.consumer.topics(), self.topics)
     }
 
     /// Topics came or went, or have more partitions.
@@ -47,22 +52,36 @@ impl Step<'_> {
             return;
         }
         self.group.consumer.resolve(self.topics, before);
-        let after = hash(&self.group.consumer.topics(), self.topics);
+        let after = self.metadata_hash();
         let before = self.group.durable.consumer().map(|consumer| consumer.epoch.metadata_hash);
         if before != Some(after) && !self.group.consumer.members.is_empty() {
             self.next_epoch("the topics that it reads have changed");
         }
     }
 
-    /// What counts as the target assignment may be none of these members and topics, after a log that ends in the middle of a change or
-    /// where a group of the classic protocol was taken over with what its members had: then it is made anew.
-    pub(super) fn complete_target(&mut self, cause: &str) {
-        let Some(consumer) = self.group.durable.consumer() else { return };
-        let epoch = consumer.epoch.epoch;
-        let is_made = consumer.target_epoch == epoch && !consumer.members.is_empty();
-        if is_made && (epoch == 0 || !assign(self.assignor(), &self.subject()).is_empty()) {
+    /// After a log that ends in the middle of a change, what counts as the target assignment may be none of these members: then it is
+    /// made anew.
+    pub(super) fn complete_loaded_target(&mut self) {
+        let is_another = || self.group.epoch() == 0 || !assign(self.assignor(), &self.subject()).is_empty();
+        if self.is_target_made() && is_another() {
+            let assignor = self.assignor().name();
+            self.next_epoch(&format!(
+                "its members shall not have what {assignor} gives them: a change was cut off, or group.consumer.assignors was altered"
+            ));
+        }
+    }
+
+    /// A group of the classic protocol was taken over with what its members had. That may not be everything, or may be what is not
+    /// there any more: then the target assignment is made anew. Else all keep what they have.
+    pub(super) fn complete_inherited_target(&mut self, cause: &str) {
+        if self.is_target_made() && (self.group.epoch() == 0 || !self.subject().is_shared_out()) {
             self.next_epoch(cause);
         }
+    }
+
+    fn is_target_made(&self) -> bool {
+        let consumer = self.group.durable.consumer();
+        consumer.is_some_and(|consumer| consumer.target_epoch == consumer.epoch.epoch && !consumer.members.is_empty())
     }
 
     /// Makes the target assignment for the group's epoch, if there is none yet.

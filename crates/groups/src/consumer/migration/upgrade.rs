@@ -101,8 +101,9 @@ impl Step<'_> {
             self.inherit(heir, generation_id);
         }
         let group_id = || self.group.group_id.clone();
+        let metadata_hash = self.metadata_hash();
         let (epoch, gone) = (
-            StoredRecord::GroupEpoch(group_id(), Some(GroupEpoch { epoch: generation_id, metadata_hash: 0 })),
+            StoredRecord::GroupEpoch(group_id(), Some(GroupEpoch { epoch: generation_id, metadata_hash })),
             StoredRecord::Group(group_id(), None),
         );
         self.record(StoredRecord::TargetEpoch(self.group.group_id.clone(), Some(generation_id)));
