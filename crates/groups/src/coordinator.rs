@@ -107,6 +107,7 @@ impl Coordinator {
         }
         for group_id in self.groups.keys().cloned().collect::<Vec<_>>() {
             self.step(now, &group_id, &mut actions, |step| {
+                step.group.known_since_ms = now.wall_ms;
                 step.undo_half_a_migration();
                 step.revive();
                 step.revive_consumer();
@@ -247,7 +248,8 @@ impl Coordinator {
     /// The same for a group that may have to be made first.
     fn step_new(&mut self, now: Now, group_id: String, actions: &mut Vec<Action>, act: impl FnOnce(&mut Step<'_>)) {
         if !self.groups.contains_key(&group_id) {
-            let new = Group { state_since_ms: now.wall_ms, ..Group::new(group_id.clone()) };
+            let new =
+                Group { state_since_ms: now.wall_ms, known_since_ms: now.wall_ms, ..Group::new(group_id.clone()) };
             self.groups.insert(group_id.clone(), new);
         }
         self.step(now, &group_id, actions, act);

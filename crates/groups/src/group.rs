@@ -2,6 +2,7 @@
 use crate::answer::GroupState;
 use crate::connections::Connections;
 use crate::consumer::ConsumerLive;
+use crate::departures::Departures;
 use crate::durable::DurableGroup;
 use crate::event::Now;
 use crate::explain::Progresses;
@@ -21,6 +22,10 @@ pub(crate) struct Group {
     pub(crate) state: GroupState,
     /// Wall time at which the state was entered.
     pub(crate) state_since_ms: i64,
+    /// Wall time in milliseconds since when it is in memory.
+    pub(crate) known_since_ms: i64,
+    /// Who left lately.
+    pub(crate) departures: Departures,
     /// Why, in words.
     pub(crate) cause: String,
     /// How far its commits are, and how they moved.
@@ -80,6 +85,8 @@ impl Group {
             durable: DurableGroup::default(),
             state: GroupState::Empty,
             state_since_ms: 0,
+            known_since_ms: 0,
+            departures: Departures::default(),
             cause: String::new(),
             closed_until_ms: 0,
             progress: Progresses::default(),
@@ -163,6 +170,7 @@ impl Group {
     pub(crate) fn renew_session(&mut self, now: Now, member_id: &str) {
         let Some(member) = self.roster.get_mut(member_id) else { return };
         let deadline_ms = now.monotonic_ms.saturating_add(member.session_timeout_ms);
+        member.rhythm.heard_after(now.wall_ms.saturating_sub(member.last_seen_ms), member.session_timeout_ms);
         member.last_seen_ms = now.wall_ms;
         if member.join.is_none() && member.sync.is_none() {
             member.deadline_ms = Some(deadline_ms);

@@ -96,7 +96,7 @@ impl Step<'_> {
         let instance = request.group_instance_id.as_deref();
         if let Some(old) = instance.and_then(|instance| self.group.roster.instance(instance)) {
             let old = String::from(old);
-            return self.replace_static(ticket, request, old, member_id);
+            return self.replace_static(ticket, client, request, old, member_id);
         }
         if instance.is_none() && request.require_known_member_id {
             return self.ask_for_member_id(ticket, client, &request, member_id);

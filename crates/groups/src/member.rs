@@ -34,8 +34,35 @@ pub(crate) struct Member {
     pub(crate) deadline_ms: Option<u64>,
     /// Wall time of the last sign of life.
     pub(crate) last_seen_ms: i64,
+    pub(crate) rhythm: Rhythm,
     /// Order of arrival in the group; a lost leader is followed by the member that has been there longest.
     pub(crate) arrival: u64,
+}
+
+/// How far apart the signs of life of a member are. Clients say it to nobody, so it is learnt.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rhythm {
+    /// The longest lately: it shrinks by an eighth with each one that is shorter. 0 before the first.
+    longest_ms: i64,
+}
+
+impl Rhythm {
+    /// The next sign of life, so long after the last one.
+    pub(crate) fn heard_after(&mut self, gap_ms: i64, session_timeout_ms: u64) {
+        // As a rule clients send at least three heartbeats in a session.
+        let at_first_ms = i64::try_from(session_timeout_ms / 3).unwrap_or(i64::MAX);
+        let before_ms = if self.longest_ms == 0 { at_first_ms } else { self.longest_ms };
+        self.longest_ms = gap_ms.max(before_ms - before_ms / 8);
+    }
+
+    /// Who has not been heard of for so long is silent, in milliseconds: half a session at most.
+    pub(crate) fn patience_ms(self, session_timeout_ms: u64) -> i64 {
+        let half_ms = i64::try_from(session_timeout_ms / 2).unwrap_or(i64::MAX);
+        match self.longest_ms {
+            0 => half_ms,
+            longest_ms => longest_ms.saturating_mul(2).saturating_add(1_000).min(half_ms),
+        }
+    }
 }
 
 impl Member {

@@ -1,6 +1,6 @@
 //! Static members (KIP-345, KIP-814): a process that comes back under its `group.instance.id` takes its place again.
 use crate::answer::{Answer, GroupError, GroupState};
-use crate::event::{GroupEventKind, Ticket};
+use crate::event::{ClientInfo, GroupEventKind, Ticket};
 use crate::join::refused;
 use crate::planted::planted;
 use crate::records::StoredRecord;
@@ -13,12 +13,24 @@ use alloc::string::String;
 
 impl Step<'_> {
     /// A new process under a known instance id. It gets a new member id; the old one is fenced from now on.
-    pub(crate) fn replace_static(&mut self, ticket: Ticket, request: JoinGroup, old: String, new: String) {
+    pub(crate) fn replace_static(
+        &mut self,
+        ticket: Ticket,
+        client: ClientInfo,
+        request: JoinGroup,
+        old: String,
+        new: String,
+    ) {
         let old_leader = self.group.leader.clone().unwrap_or_default();
         let skips = request.supports_skip_assignment;
         let cause = format!("static member {new} takes over{}", crate::join::because(request.reason.as_deref()));
         let reads_other = self.reads_other(&old, &request);
         self.fence(&old, &new, request.group_instance_id.as_deref().unwrap_or_default());
+        if let Some(member) = self.group.roster.get_mut(&new) {
+            // Another process, and perhaps on another machine: who fetches is told by these.
+            (member.client_id, member.client_host) = (client.client_id, client.host);
+            member.software = client.software;
+        }
         self.park_join(ticket, JoinGroup { member_id: new.clone(), ..request });
         let next = choose_protocol(&self.group.roster, self.group.leader.as_deref());
         match self.group.state {

@@ -1,7 +1,7 @@
 //! One step of one group: the group, the time, and where its actions go. Every request and every timer is a method of
 //! [`Step`], in the file of its subject.
 use crate::answer::{Answer, GroupError, GroupState};
-use crate::event::{Action, GroupEvent, GroupEventKind, Now, Ticket};
+use crate::event::{Action, Departure, GroupEvent, GroupEventKind, Now, Ticket};
 use crate::group::Group;
 use crate::group_config::GroupConfig;
 use crate::planted::planted;
@@ -49,6 +49,9 @@ impl Step<'_> {
     }
 
     pub(crate) fn tell(&mut self, kind: GroupEventKind) {
+        if let GroupEventKind::MemberRemoved { member, how: Departure::Left, .. } = &kind {
+            self.group.departures.note(self.now.wall_ms, &member.client_id, &member.host);
+        }
         let event = GroupEvent { group_id: self.group.group_id.clone(), at_ms: self.now.wall_ms, kind };
         self.actions.push(Action::Event(event));
     }

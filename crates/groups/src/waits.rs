@@ -39,6 +39,8 @@ pub enum WaitName {
     MemberToSync,
     /// A member that is not waited for otherwise owes its next heartbeat.
     Heartbeat,
+    /// A member has not heard yet what it shall have now: it is told with its next heartbeat.
+    MemberToHear,
     /// A member was told to give up partitions, which others shall have.
     MemberToRevoke,
     /// A new member's join is parked; its client does not know its id yet.
@@ -68,6 +70,7 @@ impl WaitName {
             WaitName::LeaderToAssign => "assign",
             WaitName::MemberToSync => "ask for its assignment",
             WaitName::Heartbeat => "send a heartbeat",
+            WaitName::MemberToHear => "hear what it shall have",
             WaitName::MemberToRevoke => "give up partitions",
             WaitName::NewMemberToBeAnswered => "hear of its id",
             WaitName::LostConnection => "come back over another connection",
@@ -173,7 +176,8 @@ impl Waits<'_> {
                     self.add(name, culprit.clone(), classic.asked_since_ms, deadline_ms, then);
                 }
             }
-            self.add(WaitName::Heartbeat, culprit, live.last_seen_ms, live.session_deadline_ms, then);
+            let name = if self.group.is_behind(member_id) { WaitName::MemberToHear } else { WaitName::Heartbeat };
+            self.add(name, culprit, live.last_seen_ms, live.session_deadline_ms, then);
         }
     }
 

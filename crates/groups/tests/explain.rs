@@ -211,6 +211,98 @@ fn idle_and_lopsided_and_silent_are_found() {
     assert!(silent.findings[0].text.contains("has not been heard of for 6 s; it is removed in 4 s"), "{silent:?}");
 }
 
+/// The texts of what is not well, worst first.
+fn texts(diagnosis: &Diagnosis) -> Vec<&str> {
+    diagnosis.findings.iter().map(|finding| finding.text.as_str()).collect()
+}
+
+#[test]
+fn of_one_that_is_not_heard_of_nothing_else_is_said() {
+    let (mut bench, first, second) = shared();
+    for step in 0..12 {
+        bench.advance(1_000);
+        bench.commit(&first, 0, step * 10, 100_000).unwrap();
+        bench.keep_alive(&[&first, &second]);
+    }
+    // Both gave a sign of life each second, so after 4 s that is known, long before the session of 10 s ends.
+    bench.advance(2_000);
+    bench.keep_alive(&[&second]);
+    bench.advance(2_500);
+    let diagnosis = bench.diagnose(&[partition_facts(0, 0, 100_000), partition_facts(2, 0, 0)]);
+    assert_eq!(texts(&diagnosis), ["worker-1 has not been heard of for 4 s; it is removed in 5 s"]);
+}
+
+#[test]
+fn who_fetched_before_a_restart_is_not_known() {
+    let (mut bench, first, second) = shared();
+    for _ in 0..8 {
+        bench.advance(5_000);
+        bench.keep_alive(&[&first, &second]);
+    }
+    bench.restart();
+    let facts = || [partition_facts(0, 0, 0), partition_facts(2, 0, 50)];
+    for _ in 0..2 {
+        bench.advance(4_500);
+        bench.keep_alive(&[&first, &second]);
+        assert_eq!(bench.diagnose(&facts()).status, Status::Ok);
+    }
+    bench.advance(1_500);
+    assert_eq!(texts(&bench.diagnose(&facts())), ["orders/2 is assigned but not fetched for 10 s"]);
+}
+
+#[test]
+fn what_is_lost_is_not_called_a_stall() {
+    let (mut bench, first, _) = shared();
+    for _ in 0..5 {
+        bench.advance(4_000);
+        bench.commit(&first, 0, 20, 1_000).unwrap();
+    }
+    let statuses = |bench: &mut Bench, log_start| {
+        let diagnosis = bench.diagnose(&[partition_facts(0, log_start, 1_000)]);
+        diagnosis.findings.iter().map(|finding| finding.status).collect::<Vec<_>>()
+    };
+    assert!(statuses(&mut bench, 0).contains(&Status::Stall));
+    let lost = statuses(&mut bench, 800);
+    assert!(lost.contains(&Status::Lost) && !lost.contains(&Status::Stall), "{lost:?}");
+}
+
+#[test]
+fn who_went_back_and_stopped_did_both() {
+    let (mut bench, first, second) = shared();
+    for offset in [400, 500, 100] {
+        bench.commit(&first, 0, offset, 1_000).unwrap();
+        bench.advance(2_000);
+    }
+    for _ in 0..10 {
+        bench.keep_alive(&[&first, &second]);
+        bench.advance(2_000);
+    }
+    let statuses: Vec<_> =
+        bench.diagnose(&[partition_facts(0, 0, 1_000)]).findings.iter().map(|finding| finding.status).collect();
+    assert!(statuses.contains(&Status::Stop) && statuses.contains(&Status::Rewind), "{statuses:?}");
+}
+
+#[test]
+fn who_comes_and_goes_is_named() {
+    let (mut bench, mut first, second) = shared();
+    bench.leave(&second);
+    for _ in 0..2 {
+        let mut again = bench.client("worker-2");
+        bench.join_all(&mut [&mut first, &mut again]);
+        bench.sync_all(&[(&first, assignment("orders", &[0, 1])), (&again, assignment("orders", &[2]))]);
+        assert!(!texts(&bench.diagnose(&[])).iter().any(|text| text.contains("left")));
+        bench.advance(2_000);
+        bench.leave(&again);
+    }
+    let diagnosis = bench.diagnose(&[]);
+    assert!(
+        texts(&diagnosis).iter().any(|text| text.starts_with("worker-2 left 3 times in the last")),
+        "{diagnosis:?}"
+    );
+    bench.advance(300_000);
+    assert!(!texts(&bench.diagnose(&[])).iter().any(|text| text.contains("left")));
+}
+
 #[test]
 fn an_empty_group_with_lag_has_stopped() {
     let (mut bench, first, second) = shared();

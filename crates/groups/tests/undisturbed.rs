@@ -305,3 +305,25 @@ fn who_asks_as_it_is_told_is_not_removed() {
     let told = answer.heartbeat_interval_ms;
     assert!(!bench.events.iter().any(|event| matches!(event, GroupEventKind::MemberRemoved { .. })), "told {told} ms");
 }
+
+/// Who fetches is told by client id and address: those of the process that is there now.
+#[test]
+fn a_static_member_is_known_by_its_newest_process() {
+    let mut bench = Bench::new(BOTH).with_static_classic(&[&[("t3", &[0, 1, 2]), ("t4", &[0, 1, 2])]]);
+    let client = ClientInfo { client_id: "newer".into(), host: "/10.0.0.9".into(), software: None, connection: None };
+    let request = Request::JoinGroup(JoinGroup { group_instance_id: Some("i".into()), ..classic(5) });
+    let actions = bench.coordinator.handle(bench.now, Event::Request { ticket: Ticket(100), client, request });
+    bench.act(actions);
+    let explained = |bench: &mut Bench| match bench.ask(Request::ExplainGroups(ExplainGroups { group_id: "g".into() }))
+    {
+        Answer::ExplainGroups(Ok(groups)) => {
+            let who = &groups[0].members[0].who;
+            (who.client_id.clone(), who.host.clone())
+        }
+        other => panic!("{other:?}"),
+    };
+    let newer = ("newer".to_owned(), "/10.0.0.9".to_owned());
+    assert_eq!(explained(&mut bench), newer);
+    bench.start();
+    assert_eq!(explained(&mut bench), newer);
+}

@@ -1,6 +1,6 @@
 //! One line for a group.
 
-use ottla_groups::{ExplainedGroup, ExplainedOffset, GroupState, Point, diagnose};
+use ottla_groups::{ExplainedGroup, ExplainedOffset, GroupState, diagnose};
 use serde_json::{Value, json};
 
 use super::{Facts, behind_ms};
@@ -24,20 +24,26 @@ pub(super) fn json(now_ms: i64, group: &ExplainedGroup, facts: &Facts) -> Value 
         "partitions": facts.len(),
         "lag_records": lag_records,
         "behind_ms": lag_records.map(|_| behind_ms(now_ms, facts).unwrap_or(0)),
-        "trend": trend(&group.offsets),
+        "trend": trend(now_ms, &group.offsets, facts),
         "note": diagnosis.findings.first().map_or("", |finding| finding.text.as_str()),
     })
 }
 
-/// Whether the lag grew over the last commits, of all partitions together.
-fn trend(offsets: &[ExplainedOffset]) -> Option<&'static str> {
+/// For so long a commit counts as recent, in milliseconds, however close together the ones before were.
+const RECENT_MS: i64 = 60_000;
+
+/// Whether the lag of all partitions together grows: since the oldest of the last commits; where none came lately, since the last.
+fn trend(now_ms: i64, offsets: &[ExplainedOffset], facts: &Facts) -> Option<&'static str> {
     let mut change = None;
-    for progress in offsets.iter().filter_map(|offset| offset.progress.as_ref()) {
-        let (first, last) = (progress.points().next(), progress.points().next_back());
-        if let (Some(before), Some(after), true) =
-            (first.and_then(Point::lag), last.and_then(Point::lag), progress.points().len() > 1)
+    for offset in offsets {
+        let facts = facts.get(&(offset.topic.clone(), offset.partition));
+        let points = offset.progress.as_ref().map(|progress| (progress.points().next(), progress.points().next_back()));
+        if let (Some(facts), Some((Some(first), Some(last)))) = (facts, points)
+            && let (Some(before), Some(at_last)) = (first.lag(), last.lag())
         {
-            *change.get_or_insert(0) += after - before;
+            let is_recent = now_ms.saturating_sub(last.at_ms) <= RECENT_MS.max(last.at_ms.saturating_sub(first.at_ms));
+            let before = if is_recent { before } else { at_last };
+            *change.get_or_insert(0) += facts.lag(offset.offset) - before;
         }
     }
     change.map(|change| match change {

@@ -4,6 +4,7 @@ use crate::assignors::Balance;
 use crate::consumer::seats::Seats;
 use crate::durable::DurableMember;
 use crate::event::Now;
+use crate::member::Rhythm;
 use crate::records::ConsumerMemberMetadata;
 use crate::request::TopicId;
 use crate::topics::Topics;
@@ -37,6 +38,7 @@ pub(crate) struct LiveMember {
     pub(crate) revocation_deadline_ms: Option<u64>,
     /// Wall time of the last sign of life.
     pub(crate) last_seen_ms: i64,
+    pub(crate) rhythm: Rhythm,
     /// Since when it has to give up partitions, in wall time.
     pub(crate) revoking_since_ms: i64,
     /// Name and version of the client library.
@@ -83,6 +85,7 @@ impl LiveMember {
             session_deadline_ms: u64::MAX,
             revocation_deadline_ms: None,
             last_seen_ms: wall_ms,
+            rhythm: Rhythm::default(),
             revoking_since_ms: 0,
             software: None,
             reason: None,
@@ -98,6 +101,7 @@ impl LiveMember {
         let timeout_ms = self.classic.map_or(timeout_ms, |classic| classic.session_timeout_ms);
         self.session_timeout_ms = timeout_ms;
         self.session_deadline_ms = now.monotonic_ms.saturating_add(timeout_ms);
+        self.rhythm.heard_after(now.wall_ms.saturating_sub(self.last_seen_ms), timeout_ms);
         self.last_seen_ms = now.wall_ms;
         self.session_deadline_ms
     }

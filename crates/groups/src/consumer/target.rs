@@ -4,7 +4,7 @@ use crate::assignment::Assignment;
 use crate::assignors::{Assignor, Balance, Candidate, Subject, assign, load};
 use crate::consumer::live::{LiveMember, Subscription};
 use crate::durable::DurableMember;
-use crate::records::{GroupEpoch, StoredRecord};
+use crate::records::{GroupEpoch, MemberState, StoredRecord};
 use crate::request::TopicId;
 use crate::step::Step;
 use crate::topics::Topics;
@@ -204,6 +204,17 @@ impl crate::group::Group {
     /// The group's epoch, 0 for one that has none.
     pub(crate) fn epoch(&self) -> i32 {
         self.durable.consumer().map_or(0, |consumer| consumer.epoch.epoch)
+    }
+
+    /// Whether a member has yet to hear what it shall have, and waits for nobody: it is told with its next heartbeat.
+    pub(crate) fn is_behind(&self, member_id: &str) -> bool {
+        let Some(consumer) = self.durable.consumer().filter(|_| self.state == GroupState::Reconciling) else {
+            return false;
+        };
+        consumer.members.get(member_id).is_some_and(|member| match member.current.state {
+            MemberState::Stable => member.current.member_epoch != consumer.target_epoch,
+            MemberState::UnrevokedPartitions | MemberState::UnreleasedPartitions => false,
+        })
     }
 
     /// The state that follows from what members have and shall have.

@@ -1,6 +1,6 @@
 //! What is not well with a group, worst first.
 use super::case::Case;
-use super::{ExplainedGroup, PartitionFacts, rules};
+use super::{ExplainedGroup, PartitionFacts, rules, whole};
 use crate::waits::Culprit;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -104,7 +104,7 @@ pub struct Diagnosis {
 pub fn diagnose(now_ms: i64, group: &ExplainedGroup, facts: &BTreeMap<(String, i32), PartitionFacts>) -> Diagnosis {
     let cases = Case::all(now_ms, group, facts);
     let mut findings: Vec<Finding> = cases.iter().flat_map(rules::of_partition).collect();
-    findings.extend(rules::of_group(now_ms, group, &cases));
+    findings.extend(whole::of_group(now_ms, group, &cases, &findings));
     findings.sort_by(|a, b| b.status.cmp(&a.status).then_with(|| a.place.cmp(&b.place)));
     let worst = findings.first().map_or(Status::Ok, |finding| finding.status);
     // Idle members are a matter of numbers, not of health.

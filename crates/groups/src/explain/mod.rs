@@ -7,6 +7,7 @@ mod moved;
 mod picture;
 mod progress;
 mod rules;
+mod whole;
 mod words;
 
 pub use case::{PartitionFacts, ReaderFacts};

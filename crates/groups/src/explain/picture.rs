@@ -1,13 +1,15 @@
 //! All that the coordinator knows of a group, at one moment.
 use super::Progress;
 use crate::answer::GroupState;
+use crate::departures::LeftLately;
 use crate::describe::group_type;
 use crate::event::{Held, Now};
 use crate::group::Group;
 use crate::request::TopicId;
+use crate::subscription::Subscribed;
 use crate::topics::Topics;
 use crate::waits::{Culprit, Wait, waits};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -28,6 +30,12 @@ pub struct ExplainedGroup {
     pub since_ms: i64,
     /// Why, in words; empty if that was before the broker started.
     pub cause: String,
+    /// Wall time in milliseconds since when the coordinator knows it: what was before is not known to it.
+    pub known_since_ms: i64,
+    /// Who left lately, oldest first, since then.
+    pub left_lately: Vec<LeftLately>,
+    /// Topics that its members name and that are not there.
+    pub missing_topics: Vec<String>,
     /// What it waits for, the most pressing first.
     pub waits: Vec<Wait>,
     /// Its members, by id.
@@ -47,6 +55,8 @@ pub struct ExplainedMember {
     pub session_timeout_ms: u64,
     /// Wall time of its last sign of life, in milliseconds.
     pub last_seen_ms: i64,
+    /// From when on it counts as silent: after how long without a sign of life, in milliseconds. Learnt from how often it gave one.
+    pub silent_after_ms: i64,
     /// It waits in a request, which shows that it lives.
     pub is_waiting: bool,
     /// The client's own reason for its last join (KIP-800).
@@ -106,10 +116,23 @@ pub(crate) fn picture(now: Now, group: &Group, topics: &Topics) -> ExplainedGrou
         epoch: group.generation_or_epoch(),
         since_ms: group.state_since_ms,
         cause: group.cause.clone(),
+        known_since_ms: group.known_since_ms,
+        left_lately: group.departures.all().cloned().collect(),
+        missing_topics: missing_topics(group, topics),
         waits: waits(now, group),
         members: members(group, topics),
         offsets: offsets(group),
     }
+}
+
+fn missing_topics(group: &Group, topics: &Topics) -> Vec<String> {
+    let classic = match &group.subscribed {
+        Subscribed::Topics(names) => Some(names),
+        Subscribed::Nothing | Subscribed::Unreadable => None,
+    };
+    let consumers = group.consumer.subscriptions.keys().flat_map(|subscription| &subscription.names);
+    let named: BTreeSet<&String> = classic.into_iter().flatten().chain(consumers).collect();
+    named.into_iter().filter(|name| topics.by_name(name).is_none()).cloned().collect()
 }
 
 fn members(group: &Group, topics: &Topics) -> Vec<ExplainedMember> {
@@ -118,6 +141,7 @@ fn members(group: &Group, topics: &Topics) -> Vec<ExplainedMember> {
         held: group.held_before(&member.member_id),
         session_timeout_ms: member.session_timeout_ms,
         last_seen_ms: member.last_seen_ms,
+        silent_after_ms: member.rhythm.patience_ms(member.session_timeout_ms),
         is_waiting: member.join.is_some() || member.sync.is_some(),
         reason: member.reason.clone(),
     });
@@ -126,6 +150,7 @@ fn members(group: &Group, topics: &Topics) -> Vec<ExplainedMember> {
         held: group.consumer_held(member_id, topics),
         session_timeout_ms: live.session_timeout_ms,
         last_seen_ms: live.last_seen_ms,
+        silent_after_ms: live.rhythm.patience_ms(live.session_timeout_ms),
         is_waiting: false,
         reason: live.reason.clone(),
     });

@@ -1,12 +1,11 @@
-//! The rules: those of Burrow for commits (stop, stall, rewind, slow), and what only a broker can see.
+//! The rules for a partition: those of Burrow for commits (stop, stall, rewind, slow), and what only a broker can see.
 use super::case::Case;
+use super::whole::is_silent;
 use super::words::{count, duration};
-use super::{Certainty, ExplainedGroup, ExplainedMember, Finding, Point, Status};
+use super::{Certainty, Finding, Point, Status};
 use crate::answer::GroupState;
-use crate::waits::{Wait, WaitName};
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 /// A member that has not fetched for so long what waits for it is starved, in milliseconds. Clients fetch twice a second.
@@ -15,37 +14,32 @@ const STARVED_AFTER_MS: i64 = 10_000;
 const STALLED_COMMITS: u32 = 3;
 const STALLED_AFTER_MS: i64 = 10_000;
 /// A committer is silent when it was so for longer than its window spans, and at least so long.
-const STOPPED_AFTER_MS: i64 = 10_000;
+pub(super) const STOPPED_AFTER_MS: i64 = 10_000;
 /// The same where it committed but once, and nobody can say how often it means to.
 const STOPPED_AFTER_ONE_MS: i64 = 300_000;
 /// So many points show whether lag grows.
 const SLOW_POINTS: usize = 4;
-/// One partition has nearly all the lag: so many percent, and at least so many records.
-const LOPSIDED_PERCENT: i64 = 90;
-const LOPSIDED_RECORDS: i64 = 100;
 /// Retention is near when less than one part in so many of it is left.
 const RISK_PART: i64 = 4;
 
 /// What is not well with one partition.
 pub(super) fn of_partition(case: &Case<'_>) -> Vec<Finding> {
-    let commits = stopped(case).or_else(|| stalled(case)).or_else(|| rewound(case)).or_else(|| slow(case));
     let retention = lost(case).or_else(|| at_risk(case));
-    [starved(case), commits, retention].into_iter().flatten().collect()
-}
-
-/// What is not well with the group as a whole.
-pub(super) fn of_group(now_ms: i64, group: &ExplainedGroup, cases: &[Case<'_>]) -> Vec<Finding> {
-    let silent = group.members.iter().filter_map(|member| silent(now_ms, member));
-    let whole = [rebalancing(now_ms, group), nobody(now_ms, group, cases), idle(group), lopsided(cases)];
-    silent.chain(whole.into_iter().flatten()).collect()
+    // Of one that is not heard of at all, there is nothing else to say.
+    if case.owner.is_some_and(|owner| is_silent(case.now_ms, owner)) {
+        return retention.into_iter().collect();
+    }
+    let (commits, back) = (stopped(case).or_else(|| stalled(case)), rewound(case));
+    let slow = if commits.is_none() && back.is_none() { slow(case) } else { None };
+    [starved(case), commits, back, slow, retention].into_iter().flatten().collect()
 }
 
 impl Case<'_> {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{}/{}", self.topic, self.partition)
     }
 
-    fn find(&self, status: Status, text: String) -> Finding {
+    pub(super) fn find(&self, status: Status, text: String) -> Finding {
         Finding {
             place: Some((self.topic.into(), self.partition)),
             member: self.owner.map(|owner| owner.who.clone()),
@@ -58,13 +52,13 @@ impl Case<'_> {
     }
 
     /// Where somebody can look at the next record.
-    fn look(&self, offset: i64) -> String {
+    pub(super) fn look(&self, offset: i64) -> String {
         let (topic, partition) = (self.topic, self.partition);
         format!("kafka-console-consumer.sh --topic {topic} --partition {partition} --offset {offset} --max-messages 1")
     }
 }
 
-fn group_finding(status: Status, text: String) -> Finding {
+pub(super) fn group_finding(status: Status, text: String) -> Finding {
     Finding {
         status,
         certainty: Certainty::Known,
@@ -85,8 +79,10 @@ fn starved(case: &Case<'_>) -> Option<Finding> {
         Some(reader) => (reader.position, reader.last_fetch_ms),
         None => (case.offset.map_or(case.facts.log_start, |offset| offset.offset), case.group.since_ms),
     };
+    // Who fetched before the coordinator was loaded is not known.
+    let last_ms = last_ms.max(case.group.since_ms).max(case.group.known_since_ms);
     let waiting = case.facts.lag(position);
-    let silent_ms = case.now_ms.saturating_sub(last_ms.max(case.group.since_ms));
+    let silent_ms = case.now_ms.saturating_sub(last_ms);
     if waiting <= 0 || silent_ms < STARVED_AFTER_MS || has_work(case, position) {
         return None;
     }
@@ -98,7 +94,12 @@ fn starved(case: &Case<'_>) -> Option<Finding> {
     if alike > 1 {
         finding.evidence.push(format!("{alike} members have this client id and address: it may be any of them"));
     }
-    finding.evidence.push(format!("its owner was heard of {} ago", duration(case.now_ms - owner.last_seen_ms)));
+    finding.evidence.push(match case.now_ms - owner.last_seen_ms {
+        _ if owner.last_seen_ms <= case.group.known_since_ms => {
+            "its owner was not heard of since the broker started".into()
+        }
+        ago_ms => format!("its owner was heard of {} ago", duration(ago_ms)),
+    });
     finding.likely = "the member is paused, or busy in its handler and does not poll".into();
     finding.next.push("look at what the member does; a stack trace shows where it hangs".into());
     Some(finding)
@@ -146,6 +147,8 @@ fn stalled(case: &Case<'_>) -> Option<Finding> {
     let since_ms = progress.unchanged_since_ms;
     let stays_ms = case.now_ms.saturating_sub(since_ms);
     let again_ms = offset.committed_at_ms.saturating_sub(since_ms);
+    // What it would read next is gone, which is another trouble.
+    case.lag().filter(|_| offset.offset >= case.facts.log_start)?;
     let behind = progress.points().all(|point| point.lag().is_none_or(|lag| lag > 0)) && case.lag().unwrap_or(0) > 0;
     if !behind || progress.unchanged_commits < STALLED_COMMITS || again_ms < STALLED_AFTER_MS {
         return None;
@@ -220,7 +223,7 @@ fn lost(case: &Case<'_>) -> Option<Finding> {
         count(case.facts.log_start)
     ));
     finding.next.push(format!("ottla group events {} --loud", case.group.group_id));
-    finding.next.push(format!("a longer retention.ms or retention.bytes of {}", case.topic));
+    finding.next.push(format!("if nobody deleted them: a longer retention.ms or retention.bytes of {}", case.topic));
     Some(finding)
 }
 
@@ -245,106 +248,4 @@ fn at_risk(case: &Case<'_>) -> Option<Finding> {
     finding.evidence.push(case.records_wait());
     finding.next.push(format!("a longer retention.ms of {}, until the group has caught up", case.topic));
     Some(finding)
-}
-
-/// A member that should have been heard of by now.
-fn silent(now_ms: i64, member: &ExplainedMember) -> Option<Finding> {
-    let silent_ms = now_ms.saturating_sub(member.last_seen_ms);
-    let session_ms = i64::try_from(member.session_timeout_ms).unwrap_or(i64::MAX);
-    // Clients send three heartbeats in a session.
-    if member.is_waiting || silent_ms <= session_ms / 2 {
-        return None;
-    }
-    let name = who(&member.who.client_id, &member.who.member_id);
-    let left = duration(session_ms.saturating_sub(silent_ms));
-    let text = format!("{name} has not been heard of for {}; it is removed in {left}", duration(silent_ms));
-    let mut finding = Finding { since_ms: Some(member.last_seen_ms), ..group_finding(Status::Warn, text) };
-    finding.member = Some(member.who.clone());
-    finding.evidence.push(format!("its session timeout is {}", duration(session_ms)));
-    finding.likely = "its process died, hangs, or cannot reach the broker".into();
-    finding.next.push("nothing, if it is gone for good: the others take over then".into());
-    Some(finding)
-}
-
-/// It rebalances: who is waited for.
-fn rebalancing(now_ms: i64, group: &ExplainedGroup) -> Option<Finding> {
-    if matches!(group.state, GroupState::Stable | GroupState::Empty | GroupState::Dead) {
-        return None;
-    }
-    let since = duration(now_ms.saturating_sub(group.since_ms));
-    let blocking: Vec<&Wait> = group.waits.iter().filter(|wait| wait.name.blocks()).collect();
-    let awaited = blocking.iter().filter(|wait| wait.culprit.is_some()).count();
-    let members = group.members.len();
-    let what = match blocking.first().map(|wait| wait.name) {
-        Some(WaitName::MoreMembers) => "it waits for more members".into(),
-        Some(name) => format!("it waits for {awaited} of {members} members to {}", name.verb()),
-        None => "its members are on their way to what they shall have".into(),
-    };
-    let text = format!("it is {} for {since}: {what}", group.state.name());
-    let mut finding = Finding { since_ms: Some(group.since_ms), ..group_finding(Status::Rebalancing, text) };
-    finding.member = blocking.iter().find_map(|wait| wait.culprit.clone());
-    if !group.cause.is_empty() {
-        finding.evidence.push(format!("because {}", group.cause));
-    }
-    if let Some(wait) = blocking.first() {
-        let left = duration(wait.until_ms.saturating_sub(now_ms));
-        finding.evidence.push(format!("at the latest in {left} it goes on without whom it waits for"));
-    }
-    finding.next.push("nothing; if it happens often, look at what keeps that member from polling".into());
-    Some(finding)
-}
-
-/// There is something to read, and no member.
-fn nobody(now_ms: i64, group: &ExplainedGroup, cases: &[Case<'_>]) -> Option<Finding> {
-    let lag: i64 = cases.iter().filter_map(Case::lag).sum();
-    if group.state != GroupState::Empty || lag == 0 {
-        return None;
-    }
-    // Who reads without being a member commits, and is as silent as its last commit is old.
-    let last_ms = group.offsets.iter().map(|offset| offset.committed_at_ms).max().unwrap_or(group.since_ms);
-    let silent_ms = now_ms.saturating_sub(last_ms);
-    if silent_ms < STOPPED_AFTER_MS {
-        return None;
-    }
-    let text = format!("it has no members, and {} records wait", count(lag));
-    let mut finding = Finding { since_ms: Some(last_ms), ..group_finding(Status::Stop, text) };
-    finding.evidence.push(format!("the last commit is {} old", duration(silent_ms)));
-    finding.next.push("start a member, or delete the group if nobody needs it any more".into());
-    Some(finding)
-}
-
-/// More members than partitions.
-fn idle(group: &ExplainedGroup) -> Option<Finding> {
-    let idle: Vec<&ExplainedMember> = group.members.iter().filter(|member| member.held.is_empty()).collect();
-    if idle.is_empty() || group.state != GroupState::Stable || group.protocol_type != crate::subscription::CONSUMER {
-        return None;
-    }
-    let partitions: usize = group.members.iter().flat_map(|member| &member.held).map(|(_, ps)| ps.len()).sum();
-    let (members, many) = (group.members.len(), idle.len());
-    let text = format!("{many} of {members} members have nothing to read: there are {partitions} partitions");
-    let mut finding = group_finding(Status::Idle, text);
-    finding.member = idle.first().map(|member| member.who.clone());
-    finding.next.push("nothing: they take over when another member fails; more partitions give them work".into());
-    Some(finding)
-}
-
-/// Nearly all that waits is in one partition.
-fn lopsided(cases: &[Case<'_>]) -> Option<Finding> {
-    let lags: Vec<(&Case<'_>, i64)> = cases.iter().filter_map(|case| Some((case, case.lag()?))).collect();
-    let total: i64 = lags.iter().map(|(_, lag)| lag).sum();
-    let (case, lag) = *lags.iter().max_by_key(|(_, lag)| *lag)?;
-    let percent = lag.saturating_mul(100) / total.max(1);
-    if lags.len() < 2 || lag < LOPSIDED_RECORDS || percent < LOPSIDED_PERCENT {
-        return None;
-    }
-    let text = format!("{percent} % of what waits is in {}: {} of {} records", case.name(), count(lag), count(total));
-    let mut finding = case.find(Status::Warn, text);
-    finding.likely = "one key has most of the records, or one member is slower than the others".into();
-    finding.next = vec![case.look(case.offset.map_or(0, |offset| offset.offset))];
-    Some(finding)
-}
-
-/// What people call a member.
-fn who<'a>(client_id: &'a str, member_id: &'a str) -> &'a str {
-    if client_id.is_empty() { member_id } else { client_id }
 }
