@@ -189,7 +189,10 @@ impl Connection {
 
     fn checked_size(&self, size: i32) -> Result<usize, ClientError> {
         let wanted = usize::try_from(size).ok().filter(|bytes| (4..=self.settings.max_frame_bytes).contains(bytes));
-        wanted.ok_or_else(|| self.not_kafka(format!("it announces an answer of {size} bytes")))
+        wanted.ok_or_else(|| match &size.to_be_bytes() {
+            b"HTTP" => self.not_kafka("it is an HTTP server".to_owned()),
+            _ => self.not_kafka(format!("it announces an answer of {size} bytes")),
+        })
     }
 
     fn not_kafka(&self, why: String) -> ClientError {

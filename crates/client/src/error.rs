@@ -140,6 +140,9 @@ impl fmt::Display for ClientError {
             }
             ClientError::Refused { api, code, message: None } => write!(f, "{api} was refused: {code}"),
             ClientError::Refused { code, message: Some(message), .. } => write!(f, "{message} ({code})"),
+            ClientError::NoLeader { topic, partition, code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION } => {
+                write!(f, "there is no partition {topic}/{partition}")
+            }
             ClientError::NoLeader { topic, partition, code } => write!(f, "{topic}/{partition} has no leader: {code}"),
         }
     }

@@ -224,7 +224,7 @@ fn offsets_come_from_leaders_and_unknown_partitions_are_named() {
         let found = admin.list_offsets(&[query(0, 7), query(1, -1)]).await.expect("an answer");
         assert_eq!(found.iter().map(|one| one.offset).collect::<Vec<_>>(), [Some(70), None]);
         let error = admin.list_offsets(&[query(2, 7)]).await.expect_err("no such partition");
-        assert_eq!(error.to_string(), "orders/2 has no leader: UNKNOWN_TOPIC_OR_PARTITION");
+        assert_eq!(error.to_string(), "there is no partition orders/2");
     });
 }
 

@@ -45,6 +45,7 @@ fn sentence(group: &ExplainedGroup, status: Status, worst: Option<&Finding>) -> 
         (Status::Ok, _) if group.members.is_empty() => {
             format!("{id} is {state}: it has no members, and nothing waits.")
         }
+        (Status::Ok, _) if group.members.len() == 1 => format!("{id} is {state} and well: 1 member."),
         (Status::Ok, _) => format!("{id} is {state} and well: {} members.", group.members.len()),
         (_, Some(finding)) => format!("{id} is {state} but not well: {}.", finding.text),
         (_, None) => format!("{id} is {state}."),

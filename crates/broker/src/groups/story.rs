@@ -1,7 +1,8 @@
 //! Events of groups as JSON, with a sentence for people; `docs/explain.md` has the shapes.
 
 use ottla_groups::{
-    Assigned, Culprit, Departure, GroupEvent, GroupEventKind, Held, LogStartCause, OffsetsMoved, count, duration,
+    Assigned, Culprit, Departure, GroupEvent, GroupEventKind, Held, LogStartCause, OffsetChange, OffsetsMoved, count,
+    duration,
 };
 use serde_json::{Map, Value, json};
 
@@ -139,8 +140,8 @@ fn told_of_offsets(kind: &GroupEventKind) -> (&'static str, String, Value) {
         GroupEventKind::OffsetsReset { online, undo, changes } => {
             let what = if *undo { "set back" } else { "reset" };
             let how = if *online { ", and the members were fenced" } else { "" };
-            let text = format!("the offsets of {} partitions were {what}{how}", changes.len());
-            let change = |change: &ottla_groups::OffsetChange| json!({"topic": change.topic, "partition": change.partition, "from": change.from, "to": change.to});
+            let text = format!("{} were {what}{how}: {}", partition_count(changes.len()), listed_changes(changes));
+            let change = |change: &OffsetChange| json!({"topic": change.topic, "partition": change.partition, "from": change.from, "to": change.to});
             let topics: Vec<Value> = changes.iter().map(change).collect();
             ("offsets_reset", text, json!({"online": online, "undo": undo, "topics": topics}))
         }
@@ -176,6 +177,25 @@ fn told_of_offsets(kind: &GroupEventKind) -> (&'static str, String, Value) {
         }
         other => ("other", format!("{other:?}"), json!({})),
     }
+}
+
+/// So many changes of offsets are named in a sentence; its fields have all.
+const CHANGES_NAMED: usize = 3;
+
+fn partition_count(count: usize) -> String {
+    if count == 1 { "the offset of 1 partition".to_owned() } else { format!("the offsets of {count} partitions") }
+}
+
+fn listed_changes(changes: &[OffsetChange]) -> String {
+    let offset = |offset: Option<i64>| offset.map_or_else(|| "none".to_owned(), count);
+    let word = |change: &OffsetChange| {
+        format!("{}/{} {} → {}", change.topic, change.partition, offset(change.from), offset(change.to))
+    };
+    let mut words: Vec<String> = changes.iter().take(CHANGES_NAMED).map(word).collect();
+    if changes.len() > CHANGES_NAMED {
+        words.push(format!("and {} more", changes.len() - CHANGES_NAMED));
+    }
+    words.join(", ")
 }
 
 fn joined(who: &Culprit, reason: Option<&str>, again: bool) -> (&'static str, String, Value) {

@@ -5,6 +5,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::reset::target::{OnePartition, Target};
 use crate::local_time::Moment;
 
+/// The broker that is asked where none is named.
+pub(super) const DEFAULT_BOOTSTRAP: &str = "localhost:9092";
+
 /// Which broker, and what of it.
 #[derive(Args, Debug)]
 #[command(
@@ -17,7 +20,7 @@ pub(crate) struct GroupArguments {
     pub(crate) command: GroupCommand,
 
     /// A broker; several with commas between, and the first that is there is asked
-    #[arg(long, global = true, value_name = "HOST:PORT", default_value = "localhost:9092")]
+    #[arg(long, global = true, value_name = "HOST:PORT", default_value = DEFAULT_BOOTSTRAP)]
     pub(crate) bootstrap_server: String,
 
     /// How to say it; for json, what the broker said unchanged, with times in milliseconds since 1970
@@ -61,15 +64,28 @@ pub(crate) enum GroupCommand {
     Undo(UndoArguments),
 }
 
+/// The states and types that groups can have, of Kafka too.
+const STATES: [&str; 8] =
+    ["Stable", "Empty", "PreparingRebalance", "CompletingRebalance", "Assigning", "Reconciling", "NotReady", "Dead"];
+const TYPES: [&str; 4] = ["classic", "consumer", "share", "streams"];
+
+/// Takes one of these words, in any case.
+fn one_of(words: &'static [&'static str]) -> impl Fn(&str) -> Result<String, String> + Clone + Send + Sync + 'static {
+    |typed| match words.iter().find(|word| word.eq_ignore_ascii_case(typed.trim())) {
+        Some(word) => Ok((*word).to_owned()),
+        None => Err(format!("there are {}", words.join(", "))),
+    }
+}
+
 /// Which groups.
 #[derive(Args, Debug)]
 pub(crate) struct ListArguments {
     /// Only groups in these states, such as Stable,Empty
-    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = one_of(&STATES))]
     pub(crate) state: Vec<String>,
 
     /// Only groups of these types: classic, consumer
-    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = one_of(&TYPES))]
     pub(crate) group_type: Vec<String>,
 }
 

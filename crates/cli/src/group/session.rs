@@ -3,7 +3,7 @@
 use ottla_client::{Admin, ClientError, Settings};
 use serde_json::Value;
 
-use super::arguments::GroupOutput;
+use super::arguments::{DEFAULT_BOOTSTRAP, GroupOutput};
 use super::document::number;
 use super::problem::{Problem, failure, no_such_group};
 use super::{Said, kafka};
@@ -67,6 +67,21 @@ impl Answer {
     }
 }
 
+/// What people may do next are commands, as a rule: they shall do the same here when they are copied. Kafka's own tools always want
+/// to know the broker.
+fn name_broker(answer: &mut Value, bootstrap: &str) {
+    for list in ["waits", "findings"] {
+        let entries = answer.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
+        for step in entries.filter_map(|entry| entry.get_mut("next")?.as_array_mut()).flatten() {
+            let Some(command) = step.as_str() else { continue };
+            let is_ours = command.starts_with("ottla ") && bootstrap != DEFAULT_BOOTSTRAP;
+            if is_ours || command.starts_with("kafka-") {
+                *step = Value::String(format!("{command} --bootstrap-server {bootstrap}"));
+            }
+        }
+    }
+}
+
 /// A cluster to ask, and the clock of this machine.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -106,7 +121,9 @@ impl Session {
             true => self.admin.explain(group, view.name(), view.since_ms()).await?,
             false => kafka::view(&mut self.admin, view, group, self.time.now_ms()).await?.to_string(),
         };
-        Ok(Answer::new(raw, &self.time)?)
+        let mut answer = Answer::new(raw, &self.time)?;
+        name_broker(&mut answer.json, self.admin.bootstrap());
+        Ok(answer)
     }
 
     /// A typed moment in milliseconds since 1970, by the clock of this machine.
@@ -142,4 +159,25 @@ pub(super) fn moment_at(time: &LocalTime, moment: Moment) -> Result<i64, Failure
 
 fn is_unknown_group(error: &ClientError) -> bool {
     error.code().is_some_and(|code| code == ottla_client::ErrorCode::GROUP_ID_NOT_FOUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn commands_name_the_broker_that_was_asked() {
+        let steps = |bootstrap| {
+            let mut answer =
+                json!({"findings": [{"next": ["ottla group events g", "kafka-topics.sh", "wait"]}], "waits": []});
+            name_broker(&mut answer, bootstrap);
+            answer["findings"][0]["next"].to_string()
+        };
+        assert_eq!(
+            steps("localhost:9092"),
+            r#"["ottla group events g","kafka-topics.sh --bootstrap-server localhost:9092","wait"]"#
+        );
+        assert!(steps("far:1").starts_with(r#"["ottla group events g --bootstrap-server far:1","#));
+    }
 }

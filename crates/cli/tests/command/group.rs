@@ -274,7 +274,7 @@ fn a_reset_asks_for_what_its_target_is_and_says_how_to_undo_it() {
 fn a_reset_that_cannot_be_is_refused_before_it_is_asked_for() {
     let (address, asked) = ottla(ErrorCode::NONE);
     group(&address, "reset billing --to 101").check(1, &["nothing was changed", "orders/0: its offsets are 10 to 100"]);
-    group(&address, "reset billing --to 50 --partition orders/7").check(1, &["orders/7 has no leader"]);
+    group(&address, "reset billing --to 50 --partition orders/7").check(1, &["there is no partition orders/7"]);
     assert!(!asked.lock().expect("not poisoned").iter().any(|one| one.contains("GroupReset")));
 }
 

@@ -101,7 +101,7 @@ fn nobody(now_ms: i64, group: &ExplainedGroup, cases: &[Case<'_>]) -> Option<Fin
     let text = format!("it has no members, and {} records wait", count(lag));
     let mut finding = Finding { since_ms: Some(last_ms), ..group_finding(Status::Stop, text) };
     finding.evidence.push(format!("the last commit is {} old", duration(silent_ms)));
-    finding.next.push("start a member, or delete the group if nobody needs it any more".into());
+    finding.next.push("start a member, or delete the group if nobody needs it any more (kafka-consumer-groups.sh --delete, or any admin client)".into());
     Some(finding)
 }
 

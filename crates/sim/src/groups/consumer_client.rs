@@ -24,6 +24,15 @@ pub(super) struct ConsumerPart {
 }
 
 impl Client {
+    /// From now on it gives up partitions well within its rebalance timeout, also where it is told twice: two that do not would put
+    /// each other out for ever.
+    pub(super) fn stops_in_time(&mut self) {
+        let in_time_ms = self.rebalance_timeout_ms / 4;
+        if let Some(consumer) = &mut self.consumer {
+            consumer.stops_in_ms = Some(consumer.stops_in_ms.unwrap_or(in_time_ms).min(in_time_ms));
+        }
+    }
+
     pub(super) fn join_consumers(&mut self, wishes: &mut Vec<Wish>) {
         self.enter(Phase::Joining);
         self.generation_id = 0;

@@ -53,6 +53,9 @@ impl World {
         let stops_in_ms = if client.lazy { None } else { Some(self.rng.between(0, 1_500)) };
         client.lazy = false;
         client.consumer = Some(ConsumerPart { stops_in_ms, ..ConsumerPart::default() });
+        if self.quiet {
+            client.stops_in_time();
+        }
     }
 
     pub(super) fn add_client(&mut self, mut client: Client) {
@@ -83,9 +86,10 @@ impl World {
         for client in &mut self.clients {
             // Two that never stop would put each other out for ever.
             if client.phase == Phase::Gone || !slow.insert(client.group_id.clone()) {
-                client.consumer.iter_mut().for_each(|consumer| _ = consumer.stops_in_ms.get_or_insert(1_000));
+                client.stops_in_time();
             } else if client.consumer.as_ref().is_none_or(|consumer| consumer.stops_in_ms.is_some()) {
                 slow.remove(&client.group_id);
+                client.stops_in_time();
             }
         }
         for group_id in ["g0", "g1"] {

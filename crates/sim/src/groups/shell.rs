@@ -52,7 +52,9 @@ impl World {
             client.last_arrived = from.rpc;
         }
         if let Request::JoinGroup(request) = &mut request {
-            request.random = [self.rng.next(), self.rng.next()];
+            // Also where a message comes twice, and what happens then is drawn from the same place.
+            self.ids_drawn += 1;
+            request.random = [self.rng.next(), self.rng.next() ^ (self.ids_drawn << 2)];
         }
         if !self.look_up(&mut request) {
             return;

@@ -113,6 +113,8 @@ pub(super) struct World {
     pub(super) topics: View,
     pub(super) topics_told: View,
     pub(super) topics_made: u8,
+    /// How many member ids were drawn.
+    pub(super) ids_drawn: u64,
     /// The broker will die right after the next such moment, before what happens in it can be durable everywhere.
     pub(super) crashes_prepared: BTreeSet<Moment>,
     /// What will happen when, and where of `happenings` it lies: it is large, and would be moved about.
@@ -173,6 +175,7 @@ impl World {
             topics: View::first(),
             topics_told: View::first(),
             topics_made: 1,
+            ids_drawn: 0,
             crashes_prepared: BTreeSet::new(),
             settings,
             queue: BinaryHeap::new(),

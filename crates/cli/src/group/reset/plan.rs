@@ -97,7 +97,7 @@ async fn selection(
     for topic in topics {
         if topic.leaders.is_empty() {
             let code = if topic.code.is_none() { ErrorCode::UNKNOWN_TOPIC_OR_PARTITION } else { topic.code };
-            return Err(Failure::Runtime(format!("topic {} cannot be reset: {code}", harmless(&topic.name))).into());
+            return Err(Failure::Runtime(refused_topic(&harmless(&topic.name), code)).into());
         }
         keys.extend(topic.leaders.keys().map(|partition| (topic.name.clone(), *partition)));
     }
@@ -198,6 +198,15 @@ fn resolve(target: Target, known: &Known) -> Result<(i64, Option<i64>, &'static 
         }
     };
     Ok((offset, None, ""))
+}
+
+fn refused_topic(topic: &str, code: ErrorCode) -> String {
+    match code {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+            format!("there is no topic {topic}; `ottla group lag` shows the topics that the group reads")
+        }
+        code => format!("topic {topic} cannot be reset: {code}"),
+    }
 }
 
 #[cfg(test)]
