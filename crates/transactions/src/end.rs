@@ -177,7 +177,9 @@ impl Step<'_> {
         }
         self.transaction.deadline_ms = None;
         self.transaction.ending = Some(Ending { end: number, next, ticket, cause: end.cause });
-        self.tell_change(from, end.cause);
+        if self.transaction.state() != from {
+            self.tell_change(from, end.cause);
+        }
         self.actions.push(Action::End(step));
     }
 
@@ -199,10 +201,11 @@ impl Step<'_> {
                 Ok(after)
             }
             Err(failed) => {
-                let later_ms = self.now.monotonic_ms.saturating_add(self.settings.abort_interval_ms);
-                let timed_out_at = self.transaction.timed_out_at(self.now);
-                self.transaction.deadline_ms =
-                    (!planted!(self.settings, FailedEndForgotten)).then_some(timed_out_at.max(later_ms));
+                let later_ms = self.now.monotonic_ms.saturating_add(self.settings.abort_interval_ms.max(1));
+                let is_prepared = self.transaction.stored().state.is_prepared();
+                let timed_out_at = if is_prepared { 0 } else { self.transaction.timed_out_at(self.now) };
+                let forgets = planted!(self.settings, FailedEndForgotten);
+                self.transaction.deadline_ms = (!forgets).then_some(timed_out_at.max(later_ms));
                 self.tell(TransactionEventKind::EndFailed { problem: failed.problem });
                 Err(TransactionError::CoordinatorNotAvailable)
             }
