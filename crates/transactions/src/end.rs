@@ -10,7 +10,7 @@ use crate::transaction::{Ending, LAST_EPOCH};
 use alloc::vec::Vec;
 use ottla_groups::Ticket;
 
-/// The `transaction.version` of those who fence a producer.
+/// The `transaction.version` of ends that move the epoch.
 const NEWEST_VERSION: i16 = 2;
 
 /// An end that somebody wants.
@@ -77,9 +77,15 @@ impl Step<'_> {
         }
     }
 
-    /// The current producer is the one that came after this one with its last end (KIP-890).
+    /// The current producer is the one that came after this one with the last end (KIP-890).
+    ///
+    /// The last end must have moved the epoch. In Kafka it need not, so a producer of version 2 that was fenced by one of version 1
+    /// may be told that it goes on as that one.
     fn follows(&self, asks: Producer) -> bool {
         let stored = self.transaction.stored();
+        if stored.client_version < NEWEST_VERSION {
+            return false;
+        }
         let exhausted = asks.id == stored.previous_producer_id
             && asks.id != stored.producer_id
             && asks.epoch == LAST_EPOCH
@@ -120,10 +126,7 @@ impl Step<'_> {
         let current = self.transaction.producer();
         let (succession, version) = match end.bumps_epoch {
             true => (self.succession()?, NEWEST_VERSION),
-            false => {
-                let same = Succession { next: current, marker_epoch: current.epoch };
-                (same, self.transaction.stored().client_version)
-            }
+            false => (Succession { next: current, marker_epoch: current.epoch }, 0),
         };
         let next = self.ended(end.commits, succession.next, version);
         self.write(end, next, succession.marker_epoch);
@@ -173,7 +176,7 @@ impl Step<'_> {
             self.reply(ticket, Answer::EndTransaction(Ok(next.producer())));
         }
         if planted!(self.settings, HalfAnEnd) {
-            self.actions.push(Action::Append(step.record.clone()));
+            self.record(next.clone());
         }
         self.transaction.deadline_ms = None;
         self.transaction.ending = Some(Ending { end: number, next, ticket, cause: end.cause });
