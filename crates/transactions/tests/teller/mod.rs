@@ -97,13 +97,11 @@ impl Teller {
         let client = command.words.get(1).copied().unwrap_or("-").to_string();
         match command.words[0] {
             "settings" => {
-                let standard = Settings::default();
-                self.settings = Settings {
-                    max_timeout_ms: command.number("max", standard.max_timeout_ms),
-                    abort_interval_ms: command.number("interval", standard.abort_interval_ms),
-                    id_expiration_ms: command.number("expiration", standard.id_expiration_ms),
-                    ..standard
-                };
+                self.settings = Settings::default();
+                let settings = &mut self.settings;
+                settings.max_timeout_ms = command.number("max", settings.max_timeout_ms);
+                settings.abort_interval_ms = command.number("interval", settings.abort_interval_ms);
+                settings.id_expiration_ms = command.number("expiration", settings.id_expiration_ms);
                 self.load()
             }
             "produce" => self.produce(&command, &client),
