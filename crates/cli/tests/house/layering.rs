@@ -12,6 +12,7 @@ use crate::{report, root};
 const EDGES: &[(&str, &[&str])] = &[
     ("ottla-protocol", &[]),
     ("ottla-groups", &[]),
+    ("ottla-transactions", &["ottla-groups"]),
     ("ottla-storage", &["ottla-protocol"]),
     ("ottla-broker", &["ottla-groups", "ottla-protocol", "ottla-storage"]),
     ("ottla-client", &["ottla-protocol"]),
@@ -100,6 +101,10 @@ fn the_pure_crates_depend_on_nothing_impure() {
                 package.needs.iter().map(|name| format!("ottla-groups depends on {name}; it depends on nothing")),
             );
         }
+        if package.name == "ottla-transactions" {
+            let others = package.needs.iter().filter(|name| *name != "ottla-groups");
+            findings.extend(others.map(|name| format!("ottla-transactions depends on {name}; ottla-groups is enough")));
+        }
         if package.name == "ottla-protocol" {
             let impure = package.needs.iter().filter(|name| IMPURE.contains(&name.as_str()));
             findings.extend(impure.map(|name| format!("ottla-protocol depends on {name}")));
@@ -118,7 +123,7 @@ fn every_crate_obeys_the_workspace_lints_and_the_pure_ones_their_own() {
             findings.push(format!("{} does not take the workspace's lints", folder.display()));
         }
     }
-    for pure in ["groups", "protocol"] {
+    for pure in ["groups", "transactions", "protocol"] {
         let rules = fs::read_to_string(root().join("crates").join(pure).join("clippy.toml")).unwrap_or_default();
         for banned in
             ["Instant::now", "SystemTime::now", "thread::sleep", "getrandom::fill", "fs::File", "net::TcpStream"]
@@ -131,8 +136,8 @@ fn every_crate_obeys_the_workspace_lints_and_the_pure_ones_their_own() {
     report("a crate escapes the lints", &findings);
 }
 
-/// A compiler that has `core` and `alloc` but no `std`: the sysroot of the installed one without the rest.
-fn compile_without_std(file: &Path, out: &Path) -> std::process::Output {
+/// Libraries of a sysroot that has `core` and `alloc` but no `std`: that of the installed compiler without the rest.
+fn sysroot_without_std(out: &Path) {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output().expect("rustc runs");
     let sysroot = String::from_utf8(sysroot.stdout).expect("a path");
     let version = Command::new("rustc").arg("-vV").current_dir(root()).output().expect("rustc runs");
@@ -148,9 +153,18 @@ fn compile_without_std(file: &Path, out: &Path) -> std::process::Output {
             fs::copy(entry.path(), bare.join(name)).expect("a copy");
         }
     }
+}
+
+/// Compiles a crate against such libraries and one other crate that was compiled into `out` before.
+fn compile_without_std(name: &str, needs: Option<&str>, file: &Path, out: &Path) -> std::process::Output {
+    let needs = needs.into_iter().flat_map(|needs| ["--extern", needs]);
     Command::new("rustc")
-        .args(["--edition", "2024", "--crate-type", "rlib", "--emit", "metadata", "--cap-lints", "allow", "--sysroot"])
+        .args(["--edition", "2024", "--crate-type", "rlib", "--emit", "metadata", "--cap-lints", "allow"])
+        .args(["--crate-name", name, "--sysroot"])
         .arg(out.join("sysroot"))
+        .arg("-L")
+        .arg(out)
+        .args(needs)
         .arg("--out-dir")
         .arg(out)
         .arg(file)
@@ -160,14 +174,18 @@ fn compile_without_std(file: &Path, out: &Path) -> std::process::Output {
 }
 
 #[test]
-fn the_group_core_compiles_without_std() {
+fn the_cores_of_groups_and_transactions_compile_without_std() {
     let out = tempfile::tempdir().expect("a folder");
-    let core = compile_without_std(&root().join("crates/groups/src/lib.rs"), out.path());
-    assert!(core.status.success(), "ottla-groups needs std:\n{}", String::from_utf8_lossy(&core.stderr));
+    sysroot_without_std(out.path());
+    for (name, needs) in [("groups", None), ("transactions", Some("ottla_groups"))] {
+        let file = root().join("crates").join(name).join("src/lib.rs");
+        let core = compile_without_std(&format!("ottla_{name}"), needs, &file, out.path());
+        assert!(core.status.success(), "ottla-{name} needs std:\n{}", String::from_utf8_lossy(&core.stderr));
+    }
 
     let planted = out.path().join("planted.rs");
     fs::write(&planted, "#![no_std]\nextern crate std;\npub fn f() { std::println!(); }\n").expect("a file");
-    let planted = compile_without_std(&planted, out.path());
+    let planted = compile_without_std("planted", None, &planted, out.path());
     assert!(!planted.status.success(), "a crate that uses std compiled as well: this test proves nothing");
 }
 

@@ -1,6 +1,6 @@
 //! The records of `__consumer_offsets`, one file per kind, in Kafka's published formats (a two-byte version, then the
 //! fields), so that tools which follow that topic can read ours.
-pub(crate) mod bytes;
+pub mod bytes;
 mod consumer;
 mod group_metadata;
 mod offset_commit;
