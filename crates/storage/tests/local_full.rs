@@ -10,7 +10,8 @@ use std::sync::Arc;
 use local_support::{MemoryDisk, append, batch, create, new_topic, opened, options, partition, records_from};
 use ottla_storage::local::{LocalEngine, LocalOptions};
 use ottla_storage::{
-    Append, AppendError, Appended, ConfigChange, ConfigResource, Durability, Engine, MetadataError, TopicId,
+    Append, AppendError, AppendOrigin, Appended, ConfigChange, ConfigResource, Durability, Engine, MetadataError,
+    TopicId,
 };
 
 const ENOSPC: i32 = 28;
@@ -30,6 +31,7 @@ fn commit(engine: &LocalEngine, expected_end: i64) -> Result<Appended, AppendErr
         batches: batch(b"commit"),
         expected_end: Some(expected_end),
         durability: Durability::Flush,
+        origin: AppendOrigin::Coordinator,
     };
     engine.append(vec![append]).wait().unwrap().remove(0)
 }

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
 use ottla_storage::{
-    Append, AppendError, Appended, ConfigChange, Durability, Engine, EngineGone, MetadataError, NewTopic, PartitionId,
-    Pending, ReadError, TopicId, Unavailable,
+    Append, AppendError, AppendOrigin, Appended, ConfigChange, Durability, Engine, EngineGone, MetadataError, NewTopic,
+    PartitionId, Pending, ReadError, TopicId, Unavailable,
 };
 
 use super::model::Configs;
@@ -152,7 +152,8 @@ impl Sent {
                 bytes.freeze()
             }
         };
-        Append { partition: self.partition, batches, expected_end: self.expected_end, durability: self.durability }
+        let Sent { partition, expected_end, durability, .. } = *self;
+        Append { partition, batches, expected_end, durability, origin: AppendOrigin::Client }
     }
 }
 

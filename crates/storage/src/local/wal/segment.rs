@@ -18,7 +18,8 @@ use crate::local::disk::BLOCK_BYTES;
 use crate::local::fields::{Fields, Malformed, checksum};
 
 /// The format of the write-ahead log that this version writes, and the newest it reads.
-pub(in crate::local) const WAL_FORMAT: u32 = 2;
+/// Since 3 there are atomic records.
+pub(in crate::local) const WAL_FORMAT: u32 = 3;
 
 /// Where the first frame of a segment lies.
 pub(in crate::local) const FIRST_FRAME_AT: u64 = BLOCK_BYTES as u64;
