@@ -143,6 +143,8 @@ bugs! {
         "A start forgets which transactions the manifest calls open when it says how far committed records go.",
     "fenced-producer-writes" FencedProducerWrites:
         "A batch of an epoch that is over is accepted.",
+    "aborted-taken-for-committed" AbortedTakenForCommitted:
+        "Compaction takes records of aborted transactions for committed ones.",
     "index-past-data" IndexPastData:
         "An index entry leads to the end of its batch.",
 }

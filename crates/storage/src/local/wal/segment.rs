@@ -126,6 +126,17 @@ mod tests {
     }
 
     #[test]
+    fn earlier_formats_are_read() {
+        for format in 1..=WAL_FORMAT {
+            let mut bytes = block();
+            bytes[8..12].copy_from_slice(&format.to_be_bytes());
+            let sum = checksum(&bytes[..HEADER_BYTES - 8]);
+            bytes[HEADER_BYTES - 8..HEADER_BYTES].copy_from_slice(&sum.to_be_bytes());
+            assert_eq!(read_header(&bytes), HeaderBlock::Segment(HEADER), "format {format}");
+        }
+    }
+
+    #[test]
     fn short_blocks_are_invalid() {
         for length in 1..HEADER_BYTES {
             assert_eq!(read_header(&block()[..length]), HeaderBlock::Invalid);
