@@ -104,6 +104,9 @@ pub fn decide(producers: &ProducerTable, origin: AppendOrigin, batch: &ProducerB
     if let Err(why) = is_allowed(origin, batch) {
         return Decision::Refuse(Refusal::InvalidBatch(why));
     }
+    if batch.producer_id < 0 {
+        return Decision::Accept;
+    }
     match producers.producer(batch.producer_id) {
         Some(producer) => decide_known(producer, origin, batch),
         None => Decision::Accept,

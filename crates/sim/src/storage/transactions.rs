@@ -115,6 +115,17 @@ impl Shared {
         }
         self.workload.transaction_ended(id, bumps);
         self.make(Call::Atomic(parts));
+        self.crash_soon();
+    }
+
+    /// Where a crash comes at all it rather often comes while the last call is written: few calls are of this kind, and each must be
+    /// there as a whole or not at all.
+    fn crash_soon(&mut self) {
+        let soon = self.operations + self.rng.between(1, 8);
+        let hastens = self.rng.once_in(5);
+        if let Some((at, _)) = self.life.crash_at.as_mut().filter(|_| hastens) {
+            *at = soon.min(*at);
+        }
     }
 
     /// Every transaction that is open is committed.

@@ -336,7 +336,11 @@ fn left(trial: &Trial, partition: PartitionId) -> Vec<(i64, i32)> {
     let (mut found, mut offset) = (Vec::new(), 0);
     while let Some(next_offset) = trial.read(partition, offset, 1_000).expect("the read failed").next_offset {
         let outcome = trial.read(partition, offset, 1_000).expect("the read failed");
-        let headers = outcome.batches.iter().flat_map(|blob| records::batches(blob)).map(|batch| batch.unwrap().header);
+        let headers = outcome
+            .batches
+            .iter()
+            .flat_map(|blob| records::batches(blob))
+            .map(|batch| batch.expect("a read answers whole batches").header);
         found.extend(headers.map(|header| (header.base_offset, header.record_count)));
         offset = next_offset;
     }
