@@ -31,6 +31,12 @@ pub(crate) fn message_of_append(error: &AppendError) -> Option<String> {
         AppendError::Refused(Refusal::InvalidProducerEpoch { current, got }) => {
             Some(format!("producer epoch {got} is older than {current}"))
         }
+        AppendError::Refused(Refusal::TransactionOpen { first_offset }) => {
+            Some(format!("the producer's transaction, begun at offset {first_offset}, is open; end it first"))
+        }
+        AppendError::Refused(Refusal::CoordinatorFenced { current, got }) => {
+            Some(format!("transaction coordinator epoch {got} is older than {current}"))
+        }
         AppendError::Refused(Refusal::InvalidBatch(reason)) | AppendError::Corrupt(reason) => {
             Some((*reason).to_owned())
         }
@@ -43,6 +49,8 @@ fn of_refusal(refusal: &Refusal) -> ErrorCode {
     match refusal {
         Refusal::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         Refusal::InvalidProducerEpoch { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
+        Refusal::TransactionOpen { .. } => ErrorCode::INVALID_TXN_STATE,
+        Refusal::CoordinatorFenced { .. } => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
         Refusal::InvalidBatch(_) => ErrorCode::INVALID_RECORD,
     }
 }

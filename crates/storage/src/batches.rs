@@ -1,11 +1,12 @@
 //! What every engine does with the record batches it is given: find their bounds, set their offsets, look into one by time.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use ottla_protocol::records::{self, BatchHeader};
+use ottla_protocol::records::{self, BatchHeader, EndMarker};
 
-use crate::FoundOffset;
 use crate::decide::ProducerBatch;
+use crate::{AppendError, FoundOffset, PartitionId};
 
 /// The leader epoch of every partition: there has never been another leader.
 pub const LEADER_EPOCH: i32 = 0;
@@ -51,7 +52,8 @@ impl BatchSpan {
         self.base_offset.saturating_add(i64::from(self.record_count))
     }
 
-    fn of(start: usize, header: &BatchHeader, len_bytes: usize) -> Result<Self, &'static str> {
+    fn of(start: usize, header: &BatchHeader, batch: &[u8]) -> Result<Self, &'static str> {
+        let len_bytes = batch.len();
         let record_count = header.last_offset_delta.checked_add(1).filter(|count| *count > 0);
         let record_count = record_count.ok_or("a batch has an impossible last offset delta")?;
         let producer = ProducerBatch {
@@ -62,13 +64,16 @@ impl BatchSpan {
             max_timestamp_ms: header.max_timestamp_ms,
             transactional: header.is_transactional(),
             control: header.is_control(),
+            // A batch of records is not looked into.
+            marker: if header.is_control() { EndMarker::of(batch) } else { None },
         };
         let (base_offset, max_timestamp_ms) = (header.base_offset, header.max_timestamp_ms);
         Ok(Self { start, len_bytes, base_offset, record_count, max_timestamp_ms, producer })
     }
 }
 
-/// Finds the batches that lie end to end in `bytes`; at least one. Reads headers only: checksums are not checked.
+/// Finds the batches that lie end to end in `bytes`; at least one. Reads headers only, and the markers of transactions: checksums
+/// are not checked.
 ///
 /// # Errors
 /// A sentence, where the bytes are not whole batches.
@@ -76,7 +81,7 @@ pub fn split(bytes: &[u8]) -> Result<Vec<BatchSpan>, &'static str> {
     let (mut spans, mut start) = (Vec::new(), 0);
     for batch in records::batches(bytes) {
         let batch = batch.map_err(|_| NOT_BATCHES)?;
-        let span = BatchSpan::of(start, &batch.header, batch.bytes.len())?;
+        let span = BatchSpan::of(start, &batch.header, batch.bytes)?;
         start = span.range().end;
         spans.push(span);
     }
@@ -95,6 +100,17 @@ pub fn set_offsets(bytes: &mut [u8], spans: &[BatchSpan], first_offset: i64) -> 
         next_offset = next_offset.saturating_add(i64::from(span.record_count));
     }
     next_offset
+}
+
+/// That an atomic append names no partition twice: what the second one meets would not be there before the first is decided.
+pub(crate) fn check_distinct(partitions: impl Iterator<Item = PartitionId>) -> Result<(), AppendError> {
+    let mut named = BTreeSet::new();
+    for partition in partitions {
+        if !named.insert(partition) {
+            return Err(AppendError::Corrupt("an atomic append names a partition twice"));
+        }
+    }
+    Ok(())
 }
 
 /// Opens batches for one look-up by time, as long as it has not opened too much; then it goes by headers alone.
@@ -168,7 +184,7 @@ impl LookUp {
 
 fn unopened(batch: &[u8], from_offset: i64) -> Option<FoundOffset> {
     let header = BatchHeader::parse(batch).ok()?;
-    let span = BatchSpan::of(0, &header, batch.len()).ok()?;
+    let span = BatchSpan::of(0, &header, batch).ok()?;
     let offset = span.base_offset.max(from_offset);
     let leader_epoch = header.partition_leader_epoch;
     (offset < span.end_offset()).then_some(FoundOffset { offset, timestamp_ms: span.max_timestamp_ms, leader_epoch })

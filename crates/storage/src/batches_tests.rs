@@ -38,6 +38,7 @@ fn splits_and_sets_offsets() {
         max_timestamp_ms: 40,
         transactional: false,
         control: false,
+        marker: None,
     };
     assert_eq!(spans[1].producer, producer);
 

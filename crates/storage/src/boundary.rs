@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{ConfigChange, FileRange, Metadata, Pending, Topic};
+use crate::producers::ProducerDescription;
+use crate::{AbortedTransaction, ConfigChange, FileRange, Metadata, Pending, Topic};
 
 /// Identifies a topic for its whole life; a topic made anew under an old name has another id (KIP-516).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -31,6 +32,17 @@ pub enum Durability {
     Os,
 }
 
+/// Who made the batches of an append.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AppendOrigin {
+    /// A client. What it sends is held against what is known of its producer.
+    #[default]
+    Client,
+    /// A coordinator of this broker. Only it writes markers, which end transactions, and what it writes for a producer (offsets
+    /// that are committed in a transaction) has no sequence numbers: -1.
+    Coordinator,
+}
+
 /// Batches to append to one partition.
 #[derive(Clone, Debug)]
 pub struct Append {
@@ -44,6 +56,8 @@ pub struct Append {
     pub expected_end: Option<i64>,
     /// What the acknowledgement promises.
     pub durability: Durability,
+    /// Who made them.
+    pub origin: AppendOrigin,
 }
 
 /// An accepted append.
@@ -122,8 +136,16 @@ pub struct Bounds {
     pub log_start_offset: i64,
     /// The offset after the last acknowledged record.
     pub high_watermark: i64,
-    /// The offset of the first record of the oldest open transaction, or the high watermark.
+    /// The offset of the first record of the oldest open transaction, but not below the log start; or the high watermark.
     pub last_stable_offset: i64,
+}
+
+impl Bounds {
+    /// Of a log with that open transaction, or without one.
+    pub(crate) fn new(log_start_offset: i64, high_watermark: i64, first_open_offset: Option<i64>) -> Self {
+        let last_stable_offset = first_open_offset.map_or(high_watermark, |open| open.max(log_start_offset));
+        Self { log_start_offset, high_watermark, last_stable_offset }
+    }
 }
 
 /// What a read found.
@@ -135,6 +157,9 @@ pub struct ReadOutcome {
     pub in_file: Option<FileRange>,
     /// Where reading goes on: after the last batch that was found.
     pub next_offset: Option<i64>,
+    /// For [`Isolation::ReadCommitted`]: the aborted transactions that touch what was found, in the order of their markers.
+    /// Their records are among the batches.
+    pub aborted: Vec<AbortedTransaction>,
     /// The bounds as of the read.
     pub bounds: Bounds,
 }
@@ -279,6 +304,12 @@ pub trait Engine: Send + Sync {
     fn create_partitions(&self, topic: TopicId, total: i32) -> Pending<Arc<Topic>, MetadataError>;
     /// Appends to several partitions; one answer for each, in order. Each is decided by itself.
     fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable>;
+    /// Appends to several partitions, all or nothing, also across a crash; readers see all of it or nothing. One answer for each,
+    /// in order; no partition twice. Durable where any of them asks for it. This is how a transaction ends: the markers of all its
+    /// partitions and the records of its coordinators in one step.
+    fn append_atomically(&self, appends: Vec<Append>) -> Pending<Vec<Appended>, AppendError>;
+    /// What a partition knows of its producers, by their ids (DescribeProducers, KIP-664).
+    fn describe_producers(&self, partition: PartitionId) -> Pending<Vec<ProducerDescription>, ReadError>;
     /// Reads; resolves at once where the records are in memory.
     fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError>;
     /// Where a partition starts and ends, from memory.

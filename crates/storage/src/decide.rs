@@ -9,14 +9,26 @@
 //! 4. A producer that the partition does not know may begin anywhere: its state may have been lost or have expired.
 //! 5. A batch older than the last five cannot be told from a gap and is refused as one.
 //!
+//! And those of transactions (KIP-98, KIP-890):
+//!
+//! 6. The first transactional batch of a producer opens its transaction in this partition; until a marker ends it, the producer
+//!    may send no other batches.
+//! 7. A marker comes from the coordinator, and with it the epoch that holds from then on, also where the producer had nothing
+//!    open here or is not known: what it sent before and comes late is refused.
+//! 8. A marker of an older epoch is refused, and so is one of a coordinator that is older than one seen before.
+//! 9. What a coordinator writes for a producer has no sequence numbers, so rules 1 to 5 do not hold for it, but for the epoch.
+//!
 //! **What is queued counts.** An engine calls [`ProducerTable::apply`] when it accepts a batch, not when the batch becomes
 //! durable, both under the lock that hands out offsets. So a duplicate of a batch that is still on its way to the disk is
 //! seen; its answer waits until the high watermark reaches [`Decision::Duplicate`]'s `end_offset`, or fails as the original
 //! fails.
 
-use crate::producers::{Known, ProducerTable};
+use ottla_protocol::records::EndMarker;
 
-/// What a batch header says about its producer.
+use crate::AppendOrigin;
+use crate::producers::{Producer, ProducerTable};
+
+/// What a batch says about its producer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProducerBatch {
     /// The producer's id; negative where the producer is not idempotent.
@@ -31,8 +43,10 @@ pub struct ProducerBatch {
     pub max_timestamp_ms: i64,
     /// The batch belongs to a transaction.
     pub transactional: bool,
-    /// The batch holds control records (transaction markers).
+    /// The batch holds control records.
     pub control: bool,
+    /// What a control batch says, where it is the marker of a transaction.
+    pub marker: Option<EndMarker>,
 }
 
 /// What becomes of a batch.
@@ -69,62 +83,115 @@ pub enum Refusal {
         /// What came.
         got: i16,
     },
+    /// A batch outside of the producer's open transaction (INVALID_TXN_STATE).
+    TransactionOpen {
+        /// Where that began.
+        first_offset: i64,
+    },
+    /// A marker of a coordinator that was replaced (TRANSACTION_COORDINATOR_FENCED).
+    CoordinatorFenced {
+        /// The newest coordinator epoch seen.
+        current: i32,
+        /// What came.
+        got: i32,
+    },
     /// The batch is not what a producer may send (INVALID_RECORD).
     InvalidBatch(&'static str),
 }
 
-/// Decides about one batch from a client, given what its partition knows of producers.
-pub fn decide(producers: &ProducerTable, batch: &ProducerBatch) -> Decision {
-    if let Err(why) = is_allowed(batch) {
+/// Decides about one batch, given what its partition knows of producers.
+pub fn decide(producers: &ProducerTable, origin: AppendOrigin, batch: &ProducerBatch) -> Decision {
+    if let Err(why) = is_allowed(origin, batch) {
         return Decision::Refuse(Refusal::InvalidBatch(why));
     }
     if batch.producer_id < 0 {
         return Decision::Accept;
     }
-    match producers.find(batch) {
-        Known::Nothing => Decision::Accept,
-        Known::NewerEpoch { current } => {
-            Decision::Refuse(Refusal::InvalidProducerEpoch { current, got: batch.producer_epoch })
+    match producers.producer(batch.producer_id) {
+        Some(producer) => decide_known(producer, origin, batch),
+        None => Decision::Accept,
+    }
+}
+
+fn decide_known(producer: &Producer, origin: AppendOrigin, batch: &ProducerBatch) -> Decision {
+    let (current, got) = (producer.epoch(), batch.producer_epoch);
+    if got < current {
+        return Decision::Refuse(Refusal::InvalidProducerEpoch { current, got });
+    }
+    if let Some(marker) = batch.marker {
+        let (current, got) = (producer.coordinator_epoch(), marker.coordinator_epoch);
+        let is_fenced = got < current;
+        return if is_fenced {
+            Decision::Refuse(Refusal::CoordinatorFenced { current, got })
+        } else {
+            Decision::Accept
+        };
+    }
+    let by_sequence = match origin {
+        AppendOrigin::Coordinator => Decision::Accept,
+        AppendOrigin::Client if got > current => follows(0, batch),
+        AppendOrigin::Client => match producer.duplicate(batch) {
+            Some((first_offset, end_offset)) => Decision::Duplicate { first_offset, end_offset },
+            None => follows(producer.next_sequence(), batch),
+        },
+    };
+    match (by_sequence, producer.open_from()) {
+        (Decision::Accept, Some(first_offset)) if !batch.transactional => {
+            Decision::Refuse(Refusal::TransactionOpen { first_offset })
         }
-        Known::OlderEpoch => follows(0, batch),
-        Known::Duplicate { first_offset, end_offset } => Decision::Duplicate { first_offset, end_offset },
-        Known::SameEpoch { next_sequence } => follows(next_sequence, batch),
+        (decision, _) => decision,
     }
 }
 
 /// Decides about all batches of one append. An idempotent producer sends one batch per partition and request (Kafka asks for
-/// that since Produce version 3), so an append of several is either accepted whole or refused whole, never a duplicate.
-pub fn decide_append(producers: &ProducerTable, batches: &[ProducerBatch]) -> Decision {
+/// that since Produce version 3), so an append of several is either accepted whole or refused whole, never a duplicate. Those of
+/// a coordinator are of different producers, where they have any.
+pub fn decide_append(producers: &ProducerTable, origin: AppendOrigin, batches: &[ProducerBatch]) -> Decision {
     match batches {
         [] => Decision::Refuse(Refusal::InvalidBatch("there is no batch to append")),
-        [one] => decide(producers, one),
-        several => decide_several(producers, several),
+        [one] => decide(producers, origin, one),
+        several => decide_several(producers, origin, several),
     }
 }
 
-fn decide_several(producers: &ProducerTable, batches: &[ProducerBatch]) -> Decision {
-    if batches.iter().any(|batch| batch.producer_id >= 0) {
-        let why = "an idempotent producer may send only one batch per partition at a time";
+fn decide_several(producers: &ProducerTable, origin: AppendOrigin, batches: &[ProducerBatch]) -> Decision {
+    let is_again = |(index, batch): (usize, &ProducerBatch)| {
+        let before = batches.iter().take(index);
+        batch.producer_id >= 0
+            && (origin == AppendOrigin::Client
+                || before.into_iter().any(|other| other.producer_id == batch.producer_id))
+    };
+    if batches.iter().enumerate().any(is_again) {
+        let why = "a producer may send only one batch per partition at a time";
         return Decision::Refuse(Refusal::InvalidBatch(why));
     }
-    let refused = batches.iter().map(|batch| decide(producers, batch)).find(|decision| *decision != Decision::Accept);
-    refused.unwrap_or(Decision::Accept)
+    let decided = batches.iter().map(|batch| decide(producers, origin, batch));
+    decided.into_iter().find(|decision| *decision != Decision::Accept).unwrap_or(Decision::Accept)
 }
 
-fn is_allowed(batch: &ProducerBatch) -> Result<(), &'static str> {
-    if batch.control {
+fn is_allowed(origin: AppendOrigin, batch: &ProducerBatch) -> Result<(), &'static str> {
+    if batch.control && origin == AppendOrigin::Client {
         return Err("control records are written by the broker, not by clients");
     }
-    if batch.transactional {
-        return Err("transactions are not supported yet");
+    if batch.control && batch.marker.is_none() {
+        return Err("a control batch must be the marker of a transaction");
     }
-    if batch.record_count < 1 {
-        return Err("a batch must hold at least one record");
+    if batch.record_count < 1 || (batch.control && batch.record_count > 1) {
+        return Err("a batch must hold at least one record, a marker just one");
     }
-    if batch.producer_id >= 0 && batch.base_sequence < 0 {
+    if batch.producer_id < 0 {
+        return match batch.transactional || batch.control {
+            true => Err("a transactional batch needs a producer id"),
+            false => Ok(()),
+        };
+    }
+    if origin == AppendOrigin::Client && batch.base_sequence < 0 {
         return Err("a batch with a producer id needs a sequence number of at least 0");
     }
-    if batch.producer_id >= 0 && batch.producer_epoch < 0 {
+    if origin == AppendOrigin::Coordinator && batch.base_sequence >= 0 {
+        return Err("what a coordinator writes for a producer has no sequence numbers");
+    }
+    if batch.producer_epoch < 0 {
         return Err("a batch with a producer id needs a producer epoch of at least 0");
     }
     Ok(())

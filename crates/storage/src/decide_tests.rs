@@ -1,4 +1,5 @@
 use super::*;
+use crate::AbortedTransaction;
 
 fn batch(producer_id: i64, producer_epoch: i16, base_sequence: i32, record_count: i32) -> ProducerBatch {
     ProducerBatch {
@@ -9,6 +10,7 @@ fn batch(producer_id: i64, producer_epoch: i16, base_sequence: i32, record_count
         max_timestamp_ms: 1_000,
         transactional: false,
         control: false,
+        marker: None,
     }
 }
 
@@ -21,12 +23,17 @@ struct Partition {
 
 impl Partition {
     fn send(&mut self, batch: ProducerBatch) -> Decision {
-        let decision = decide(&self.producers, &batch);
+        self.send_as(AppendOrigin::Client, batch).0
+    }
+
+    fn send_as(&mut self, origin: AppendOrigin, batch: ProducerBatch) -> (Decision, Option<AbortedTransaction>) {
+        let decision = decide(&self.producers, origin, &batch);
+        let mut aborted = None;
         if decision == Decision::Accept {
-            self.producers.apply(&batch, self.end_offset, 0);
+            aborted = self.producers.apply(&batch, self.end_offset, 0);
             self.end_offset += i64::from(batch.record_count);
         }
-        decision
+        (decision, aborted)
     }
 
     fn accepts(&mut self, batch: ProducerBatch) {
@@ -120,7 +127,6 @@ fn what_clients_may_not_send() {
     let mut partition = Partition::default();
     let wrong = [
         ProducerBatch { control: true, ..batch(-1, -1, -1, 1) },
-        ProducerBatch { transactional: true, ..batch(1, 0, 0, 1) },
         ProducerBatch { transactional: true, ..batch(-1, -1, -1, 1) },
         batch(1, 0, -1, 1),
         batch(1, -1, 0, 1),
@@ -134,15 +140,149 @@ fn what_clients_may_not_send() {
 }
 
 #[test]
+fn what_coordinators_may_not_send() {
+    let mut partition = Partition::default();
+    let wrong = [
+        ProducerBatch { marker: None, ..marker(1, 0, true, 0) },
+        ProducerBatch { producer_id: -1, ..marker(1, 0, true, 0) },
+        ProducerBatch { producer_epoch: -1, ..marker(1, 0, true, 0) },
+        ProducerBatch { record_count: 2, ..marker(1, 0, true, 0) },
+        ProducerBatch { transactional: true, ..batch(1, 0, 0, 1) },
+    ];
+    for batch in wrong {
+        let (decision, _) = partition.send_as(AppendOrigin::Coordinator, batch);
+        assert!(matches!(decision, Decision::Refuse(Refusal::InvalidBatch(_))), "{batch:?}: {decision:?}");
+    }
+}
+
+#[test]
 fn several_batches_only_without_a_producer_id() {
     let producers = ProducerTable::new();
     let plain = batch(-1, -1, -1, 1);
-    assert_eq!(decide_append(&producers, &[plain, plain]), Decision::Accept);
-    assert_eq!(decide_append(&producers, &[batch(1, 0, 0, 1)]), Decision::Accept);
+    assert_eq!(decide_append(&producers, AppendOrigin::Client, &[plain, plain]), Decision::Accept);
+    assert_eq!(decide_append(&producers, AppendOrigin::Client, &[batch(1, 0, 0, 1)]), Decision::Accept);
     let control = ProducerBatch { control: true, ..plain };
     for wrong in [&[] as &[_], &[plain, batch(1, 0, 0, 1)], &[batch(1, 0, 0, 1), batch(1, 0, 1, 1)], &[plain, control]]
     {
-        let decision = decide_append(&producers, wrong);
+        let decision = decide_append(&producers, AppendOrigin::Client, wrong);
         assert!(matches!(decision, Decision::Refuse(Refusal::InvalidBatch(_))), "{wrong:?}: {decision:?}");
     }
+}
+
+#[test]
+fn a_coordinator_sends_several_batches_of_different_producers() {
+    let producers = ProducerTable::new();
+    let decided = |batches: &[_]| decide_append(&producers, AppendOrigin::Coordinator, batches);
+    let plain = batch(-1, -1, -1, 1);
+    assert_eq!(decided(&[plain, marker(1, 0, true, 0), marker(2, 0, false, 0), plain]), Decision::Accept);
+    let twice = decided(&[marker(1, 0, true, 0), marker(1, 1, true, 0)]);
+    assert!(matches!(twice, Decision::Refuse(Refusal::InvalidBatch(_))), "{twice:?}");
+}
+
+fn marker(producer_id: i64, producer_epoch: i16, is_commit: bool, coordinator_epoch: i32) -> ProducerBatch {
+    let marker = Some(EndMarker { is_commit, coordinator_epoch });
+    let (transactional, control) = (true, true);
+    ProducerBatch { transactional, control, marker, ..batch(producer_id, producer_epoch, -1, 1) }
+}
+
+fn transactional(producer_id: i64, producer_epoch: i16, base_sequence: i32) -> ProducerBatch {
+    ProducerBatch { transactional: true, ..batch(producer_id, producer_epoch, base_sequence, 1) }
+}
+
+impl Partition {
+    /// Ends a transaction; answers what was aborted.
+    fn ends(&mut self, marker: ProducerBatch) -> Option<AbortedTransaction> {
+        let (decision, aborted) = self.send_as(AppendOrigin::Coordinator, marker);
+        assert_eq!(decision, Decision::Accept, "{marker:?}");
+        aborted
+    }
+
+    fn open_from(&self) -> Option<i64> {
+        self.producers.first_open_offset()
+    }
+}
+
+#[test]
+fn a_transaction_is_open_from_its_first_batch_to_its_marker() {
+    let mut partition = Partition::default();
+    partition.accepts(batch(-1, -1, -1, 5));
+    partition.accepts(transactional(1, 0, 0));
+    partition.accepts(transactional(2, 0, 0));
+    partition.accepts(transactional(1, 0, 1));
+    assert_eq!(partition.open_from(), Some(5));
+    assert_eq!(partition.ends(marker(1, 0, true, 7)), None, "a committed one is in no index");
+    assert_eq!(partition.open_from(), Some(6), "that of 2");
+    partition.accepts(transactional(1, 0, 2));
+    let aborted = AbortedTransaction { producer_id: 2, first_offset: 6, last_offset: 10, last_stable_offset: 9 };
+    assert_eq!(partition.ends(marker(2, 0, false, 7)), Some(aborted));
+    assert_eq!(partition.open_from(), Some(9));
+    let aborted = AbortedTransaction { producer_id: 1, first_offset: 9, last_offset: 11, last_stable_offset: 12 };
+    assert_eq!(partition.ends(marker(1, 0, false, 7)), Some(aborted));
+    assert_eq!(partition.open_from(), None);
+}
+
+#[test]
+fn sequence_numbers_go_on_after_a_marker_of_the_same_epoch_only() {
+    let mut partition = Partition::default();
+    partition.accepts(transactional(1, 0, 0));
+    partition.ends(marker(1, 0, true, 7));
+    partition.misses(transactional(1, 0, 2), 1);
+    partition.knows(transactional(1, 0, 0), 0);
+    partition.accepts(transactional(1, 0, 1));
+    partition.ends(marker(1, 1, true, 7));
+    let fenced = Refusal::InvalidProducerEpoch { current: 1, got: 0 };
+    assert_eq!(partition.send(transactional(1, 0, 2)), Decision::Refuse(fenced));
+    partition.misses(transactional(1, 1, 2), 0);
+    partition.accepts(transactional(1, 1, 0));
+}
+
+#[test]
+fn a_marker_moves_the_epoch_of_who_has_nothing_open() {
+    let mut partition = Partition::default();
+    assert_eq!(partition.ends(marker(1, 4, false, 7)), None);
+    let fenced = Refusal::InvalidProducerEpoch { current: 4, got: 3 };
+    assert_eq!(partition.send(transactional(1, 3, 0)), Decision::Refuse(fenced), "late");
+    partition.misses(transactional(1, 4, 5), 0);
+    partition.accepts(transactional(1, 4, 0));
+}
+
+#[test]
+fn older_markers_are_refused() {
+    let mut partition = Partition::default();
+    partition.accepts(transactional(1, 4, 0));
+    let mut refused = |batch| partition.send_as(AppendOrigin::Coordinator, batch).0;
+    let older = Refusal::InvalidProducerEpoch { current: 4, got: 3 };
+    assert_eq!(refused(marker(1, 3, true, 7)), Decision::Refuse(older));
+    partition.ends(marker(1, 4, true, 7));
+    let mut refused = |batch| partition.send_as(AppendOrigin::Coordinator, batch).0;
+    let replaced = Refusal::CoordinatorFenced { current: 7, got: 6 };
+    assert_eq!(refused(marker(1, 4, true, 6)), Decision::Refuse(replaced));
+    partition.ends(marker(1, 4, true, 8));
+}
+
+#[test]
+fn nothing_else_comes_in_the_middle_of_a_transaction() {
+    let mut partition = Partition::default();
+    partition.accepts(transactional(1, 0, 0));
+    let outside = Decision::Refuse(Refusal::TransactionOpen { first_offset: 0 });
+    assert_eq!(partition.send(batch(1, 0, 1, 1)), outside);
+    assert_eq!(partition.send(batch(1, 1, 0, 1)), outside);
+    let without_sequence = batch(1, 0, -1, 1);
+    assert_eq!(partition.send_as(AppendOrigin::Coordinator, without_sequence).0, outside);
+    partition.accepts(transactional(1, 0, 1));
+    partition.ends(marker(1, 0, true, 7));
+    partition.accepts(batch(1, 0, 2, 1));
+}
+
+#[test]
+fn what_a_coordinator_writes_for_a_producer_has_no_sequence() {
+    let mut partition = Partition::default();
+    let offsets = |epoch| ProducerBatch { base_sequence: -1, ..transactional(1, epoch, 0) };
+    for _ in 0..2 {
+        assert_eq!(partition.send_as(AppendOrigin::Coordinator, offsets(2)), (Decision::Accept, None));
+    }
+    assert_eq!(partition.open_from(), Some(0));
+    partition.ends(marker(1, 3, true, 7));
+    let fenced = Refusal::InvalidProducerEpoch { current: 3, got: 2 };
+    assert_eq!(partition.send_as(AppendOrigin::Coordinator, offsets(2)).0, Decision::Refuse(fenced));
 }

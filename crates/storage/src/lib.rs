@@ -8,6 +8,7 @@
 //! files behind it). One suite, [`conformance`], holds both to the same behaviour, and both accept or refuse a batch by the
 //! same pure function, [`decide`](decide::decide).
 
+mod aborted;
 mod ageing;
 pub mod batches;
 mod boundary;
@@ -23,6 +24,7 @@ mod metadata;
 mod pending;
 pub mod producers;
 
+pub use aborted::{AbortedIndex, AbortedRanges, AbortedTransaction};
 pub use boundary::*;
 pub use clock::{MonotonicMs, WallMs};
 pub use file_range::{FileRange, Held, RangeSource};

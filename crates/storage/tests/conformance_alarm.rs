@@ -6,8 +6,8 @@ use std::sync::Arc;
 use ottla_storage::conformance::{Harness, Interlude, Twin, World, names, run};
 use ottla_storage::memory::{MemoryEngine, MemoryOptions};
 use ottla_storage::{
-    Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, LogConfig, MetadataError, OffsetSpec,
-    PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
+    Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, Isolation, LogConfig, MetadataError,
+    OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
 };
 
 /// One way to misbehave.
@@ -34,6 +34,11 @@ enum Fault {
     KeepsEveryValue,
     RetainsTooMuch,
     NeverCloses,
+    ShowsOpenTransactions,
+    CallsAllStable,
+    TellsNothingAborted,
+    EndsTransactionsOneByOne,
+    EndsTransactionsHere,
 }
 
 struct Faulty {
@@ -97,8 +102,29 @@ impl Twin for Faulty {
         Pending::ready(answers)
     }
 
+    fn append_atomically(&self, appends: Vec<Append>) -> Pending<Vec<Appended>, AppendError> {
+        let one = |append: &Append| self.engine.append(vec![append.clone()]).wait().expect("closed").remove(0);
+        let mut answers = match self.fault {
+            Fault::EndsTransactionsOneByOne => appends.iter().map(one).collect(),
+            Fault::EndsTransactionsHere => {
+                let first = self.engine.append_atomically(appends[..appends.len().min(1)].to_vec()).wait();
+                first.map(|answers| vec![answers[0]; appends.len()])
+            }
+            _ => self.engine.append_atomically(appends).wait(),
+        };
+        if let (Ok(answers), Fault::AnswersDuplicatesAsNew) = (&mut answers, self.fault) {
+            answers.iter_mut().for_each(|done| done.duplicate = false);
+        }
+        Pending::ready(answers)
+    }
+
     fn read(&self, mut read: Read) -> Pending<ReadOutcome, ReadError> {
         match self.fault {
+            Fault::ShowsOpenTransactions => read.isolation = Isolation::ReadUncommitted,
+            Fault::TellsNothingAborted => {
+                let outcome = self.engine.read(read).wait();
+                return Pending::ready(outcome.map(|outcome| ReadOutcome { aborted: Vec::new(), ..outcome }));
+            }
             Fault::IgnoresMaxBytes => read.max_bytes = usize::MAX,
             Fault::NeverReadsALargeBatch => read.at_least_one_batch = false,
             Fault::ReadsFromTheStart => read.offset = read.offset.min(0),
@@ -111,6 +137,9 @@ impl Twin for Faulty {
         let mut bounds = self.engine.bounds(partition)?;
         if self.has(Fault::HidesTheLastRecord) {
             bounds.high_watermark = (bounds.high_watermark - 1).max(0);
+        }
+        if self.has(Fault::CallsAllStable) {
+            bounds.last_stable_offset = bounds.high_watermark;
         }
         Ok(bounds)
     }
@@ -212,9 +241,11 @@ fn passes(case: &str, interlude: Interlude, fresh: fn() -> Box<dyn Harness>) -> 
 fails! {
     IgnoresProducers: "idempotence::the_last_five_are_answered_as_before" "idempotence::gaps_are_refused"
         "idempotence::a_new_epoch_begins_at_zero" "idempotence::duplicates_from_many_threads_are_stored_once"
-        "idempotence::duplicates_in_flight_share_the_original" "model::random_runs_match_the_model";
+        "idempotence::duplicates_in_flight_share_the_original" "model::random_runs_match_the_model"
+        "transactions::a_marker_ends_the_epoch" "transactions::producers_are_described";
     IgnoresExpectedEnd: "appends::expected_end_guards" "model::random_runs_match_the_model";
-    AnswersDuplicatesAsNew: "idempotence::the_last_five_are_answered_as_before";
+    AnswersDuplicatesAsNew: "idempotence::the_last_five_are_answered_as_before"
+        "transactions::a_duplicate_in_an_atomic_append_is_not_stored_again";
     AppendsBackwards: "appends::the_same_partition_twice_in_one_call";
     IgnoresMaxBytes: "reads::max_bytes_is_kept" "model::random_runs_match_the_model";
     NeverReadsALargeBatch: "reads::max_bytes_is_kept" "reads::at_least_one_batch_where_asked" "appends::large_batches";
@@ -231,9 +262,17 @@ fails! {
     NeverAddsPartitions: "configs::more_partitions" "configs::never_fewer_partitions";
     KeepsAll: "ageing::too_old_records_go" "ageing::too_many_records_go" "ageing::a_change_counts_at_once";
     KeepsEveryValue: "compaction::the_last_value_of_each_key_stays" "compaction::a_read_goes_on_behind_a_gap"
-        "compaction::deletions_go_after_their_time";
+        "compaction::deletions_go_after_their_time" "transactions::compaction_removes_what_was_aborted";
     RetainsTooMuch: "ageing::too_old_records_go" "ageing::too_many_records_go" "ageing::what_is_compacted_stays";
     NeverCloses: "appends::close_refuses_later_appends";
+    ShowsOpenTransactions: "transactions::committed_records_end_where_the_oldest_open_one_begins"
+        "transactions::aborted_transactions_are_told";
+    CallsAllStable: "transactions::committed_records_end_where_the_oldest_open_one_begins"
+        "transactions::what_coordinators_write_for_producers" "transactions::deleted_records_and_open_transactions";
+    TellsNothingAborted: "transactions::aborted_transactions_are_told"
+        "transactions::atomic_appends_happen_in_all_partitions" "transactions::compaction_removes_what_was_aborted";
+    EndsTransactionsOneByOne: "transactions::atomic_appends_happen_nowhere_where_one_is_refused";
+    EndsTransactionsHere: "transactions::atomic_appends_happen_in_all_partitions";
 }
 
 /// An engine that forgets fails every case that has an interlude, whatever the interlude is, so none of them looks away.

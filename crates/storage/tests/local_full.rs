@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use local_support::{MemoryDisk, append, batch, create, new_topic, opened, options, partition, records_from};
+use ottla_protocol::records::EndMarker;
 use ottla_storage::local::{LocalEngine, LocalOptions};
 use ottla_storage::{
-    Append, AppendError, Appended, ConfigChange, ConfigResource, Durability, Engine, MetadataError, TopicId,
+    Append, AppendError, AppendOrigin, Appended, ConfigChange, ConfigResource, Durability, Engine, MetadataError,
+    TopicId,
 };
 
 const ENOSPC: i32 = 28;
@@ -30,8 +32,22 @@ fn commit(engine: &LocalEngine, expected_end: i64) -> Result<Appended, AppendErr
         batches: batch(b"commit"),
         expected_end: Some(expected_end),
         durability: Durability::Flush,
+        origin: AppendOrigin::Coordinator,
     };
     engine.append(vec![append]).wait().unwrap().remove(0)
+}
+
+/// As the transaction coordinator ends a transaction.
+fn end(engine: &LocalEngine, coordinator_epoch: i32) -> Result<Vec<Appended>, AppendError> {
+    let marker = EndMarker { is_commit: true, coordinator_epoch }.batch(7, 0, 1_000);
+    let append = |partition| Append {
+        partition,
+        batches: marker.clone(),
+        expected_end: None,
+        durability: Durability::Flush,
+        origin: AppendOrigin::Coordinator,
+    };
+    engine.append_atomically(vec![append(partition(1, 0)), append(partition(3, 0))]).wait()
 }
 
 fn is_retriable(error: &AppendError) -> bool {
@@ -71,7 +87,9 @@ fn goes_on(tail_bytes: usize) {
     assert_eq!(records_from(&engine, partition(2, 0), stored - 1).len(), 1, "reading goes on");
 
     assert_eq!((0..3).map(|end| commit(&engine, end).unwrap().first_offset).collect::<Vec<_>>(), [0, 1, 2]);
-    assert_eq!(engine.delete_records(partition(1, 0), -1).wait(), Ok(1));
+    assert_eq!(end(&engine, 1).unwrap()[1].first_offset, 3);
+    assert_eq!(engine.describe_producers(partition(1, 0)).wait().unwrap().len(), 1);
+    assert_eq!(engine.delete_records(partition(1, 0), -1).wait(), Ok(2));
     let (before, after) = (BTreeMap::new(), BTreeMap::from([("retention.ms".to_owned(), "1".to_owned())]));
     let change = ConfigChange { resource: ConfigResource::Topic(TopicId([2; 16])), before, after };
     assert_eq!(engine.alter_configs(change).wait(), Ok(()));
@@ -79,12 +97,12 @@ fn goes_on(tail_bytes: usize) {
 
     // The topic's files are gone when this is done, and nothing else was needed to go on.
     engine.maintain(usize::MAX).wait().unwrap();
-    assert_eq!(append(&engine, partition(1, 0), batch(b"again")).unwrap().first_offset, 1);
+    assert_eq!(append(&engine, partition(1, 0), batch(b"again")).unwrap().first_offset, 2);
     drop(engine);
     disk.cut_power(None);
     let engine = opened(&disk);
-    assert_eq!(records_from(&engine, partition(1, 0), 1), [(1, b"again".to_vec())]);
-    assert_eq!(records_from(&engine, partition(3, 0), 0).len(), 3);
+    assert_eq!(records_from(&engine, partition(1, 0), 2), [(2, b"again".to_vec())]);
+    assert_eq!(records_from(&engine, partition(3, 0), 0).len(), 4);
     assert_eq!(engine.metadata().topics().len(), 2);
 }
 

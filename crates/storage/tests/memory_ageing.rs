@@ -10,7 +10,8 @@ use ottla_protocol::records::BatchBuilder;
 use ottla_storage::conformance::World;
 use ottla_storage::memory::{MemoryEngine, MemoryOptions};
 use ottla_storage::{
-    Append, Durability, Engine, LogConfig, LogStartCause, NewTopic, Observer, PartitionId, TopicId, Unavailable,
+    Append, AppendOrigin, Durability, Engine, LogConfig, LogStartCause, NewTopic, Observer, PartitionId, TopicId,
+    Unavailable,
 };
 
 #[derive(Default)]
@@ -31,7 +32,8 @@ fn append(engine: &MemoryEngine, index: i32, timestamp_ms: i64) {
     builder.push(timestamp_ms, None, Some(b"x"), &[]);
     let batches = Bytes::copy_from_slice(&builder.build());
     let partition = PartitionId { topic: TopicId([1; 16]), index };
-    let append = Append { partition, batches, expected_end: None, durability: Durability::Flush };
+    let append =
+        Append { partition, batches, expected_end: None, durability: Durability::Flush, origin: AppendOrigin::Client };
     engine.append(vec![append]).wait().unwrap().remove(0).unwrap();
 }
 

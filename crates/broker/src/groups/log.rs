@@ -6,7 +6,7 @@ use ottla_groups::{
     Coordinator, Culprit, Departure, Event, GroupEvent, GroupEventKind, GroupState, LogStartCause, Record,
 };
 use ottla_protocol::records::{self, BatchBuilder};
-use ottla_storage::{Append, Durability, Engine, Isolation, Metadata, PartitionId, Read};
+use ottla_storage::{Append, AppendOrigin, Durability, Engine, Isolation, Metadata, PartitionId, Read};
 
 use super::story;
 
@@ -31,7 +31,13 @@ pub(super) fn append(partition: PartitionId, expected_end: i64, records: &[Recor
     for record in records {
         batch.push(wall_ms, Some(&record.key), record.value.as_deref(), &[]);
     }
-    Append { partition, batches: batch.build(), expected_end: Some(expected_end), durability: Durability::Flush }
+    Append {
+        partition,
+        batches: batch.build(),
+        expected_end: Some(expected_end),
+        durability: Durability::Flush,
+        origin: AppendOrigin::Coordinator,
+    }
 }
 
 /// Replays the whole log into a new coordinator; answers where the log ends.

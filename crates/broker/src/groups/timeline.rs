@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use ottla_groups::GroupEvent;
 use ottla_protocol::records::BatchBuilder;
-use ottla_storage::{Append, Durability, Engine, PartitionId};
+use ottla_storage::{Append, AppendOrigin, Durability, Engine, PartitionId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::log::each_record;
@@ -143,6 +143,7 @@ fn batches(partition: PartitionId, events: Vec<GroupEvent>, last: &mut HashMap<S
         batches: batch.build(),
         expected_end: None,
         durability: Durability::Flush,
+        origin: AppendOrigin::Coordinator,
     };
     let (mut appends, mut batch, mut bytes) = (Vec::new(), BatchBuilder::new(), 0);
     for event in events {

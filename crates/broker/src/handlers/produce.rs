@@ -17,7 +17,7 @@ use ottla_protocol::messages::{
     TopicProduceResponse,
 };
 use ottla_protocol::{ErrorCode, Uuid};
-use ottla_storage::{Append, AppendError, Appended, PartitionId, Topic, TopicId};
+use ottla_storage::{Append, AppendError, AppendOrigin, Appended, PartitionId, Topic, TopicId};
 use tokio::sync::SemaphorePermit;
 
 use crate::config::{TimestampType, TopicSettings};
@@ -201,6 +201,7 @@ impl Plan {
             batches: planned.batch.clone(),
             expected_end: None,
             durability: planned.settings.durability,
+            origin: AppendOrigin::Client,
         };
         context.broker().engine().append(self.batches.iter().map(append).collect())
     }

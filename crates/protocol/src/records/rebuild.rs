@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::batch::{COMPRESSION_MASK, HEADER_BYTES, write_header};
-use super::{BatchError, Encoding, OpenBatch, Record};
+use super::{BatchError, BatchHeader, Encoding, OpenBatch, Record};
 
 impl OpenBatch<'_> {
     /// The batch with those of its records that `keep` asks for, compressed as `encoding` says. Everything else stays: the
@@ -35,6 +35,20 @@ impl OpenBatch<'_> {
         write_header(&mut batch, &header)?;
         Ok(batch.into())
     }
+}
+
+/// The header of a batch without any of its records, as [`OpenBatch::rebuild`] leaves it where nothing is kept. The records need
+/// not be readable.
+///
+/// # Errors
+/// When `batch` does not begin with a header.
+pub fn without_records(batch: &[u8]) -> Result<Bytes, BatchError> {
+    let mut header = BatchHeader::parse(batch)?;
+    header.record_count = 0;
+    header.attributes &= !COMPRESSION_MASK;
+    let mut batch = vec![0; HEADER_BYTES];
+    write_header(&mut batch, &header)?;
+    Ok(batch.into())
 }
 
 /// The bytes of the records that are kept, which are copied only once one is left out.

@@ -5,9 +5,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
+use ottla_protocol::records::EndMarker;
 use ottla_storage::{
-    Append, AppendError, Appended, ConfigChange, Durability, Engine, EngineGone, MetadataError, NewTopic, PartitionId,
-    Pending, ReadError, TopicId, Unavailable,
+    Append, AppendError, AppendOrigin, Appended, ConfigChange, Durability, Engine, EngineGone, MetadataError, NewTopic,
+    PartitionId, Pending, ReadError, TopicId, Unavailable,
 };
 
 use super::model::Configs;
@@ -16,8 +17,13 @@ use super::records::SentRecord;
 /// A call.
 pub(super) enum Call {
     Append(Vec<Sent>),
+    /// All or nothing, as a coordinator does it.
+    Atomic(Vec<Sent>),
     Change(Change),
-    DeleteRecords { partition: PartitionId, before: i64 },
+    DeleteRecords {
+        partition: PartitionId,
+        before: i64,
+    },
 }
 
 /// A change of topics or configs.
@@ -57,17 +63,22 @@ pub(super) struct SentBatch {
     pub(super) sent_ms: i64,
 }
 
-/// What a batch says of its idempotent producer.
+/// What a batch says of its producer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Producer {
     pub(super) id: i64,
     pub(super) epoch: i16,
     pub(super) sequence: i32,
+    /// It belongs to a transaction.
+    pub(super) transactional: bool,
+    /// It ends one.
+    pub(super) marker: Option<EndMarker>,
 }
 
 /// A call's answer.
 pub(super) enum Answer {
     Append(Result<Vec<Result<Appended, AppendError>>, Unavailable>),
+    Atomic(Result<Vec<Appended>, AppendError>),
     Changed(Result<(), MetadataError>),
     LogStart(Result<i64, ReadError>),
 }
@@ -83,6 +94,7 @@ pub(super) struct Made {
 
 enum Waiting {
     Append(Pending<Vec<Result<Appended, AppendError>>, Unavailable>),
+    Atomic(Pending<Vec<Appended>, AppendError>),
     Topic(Pending<std::sync::Arc<ottla_storage::Topic>, MetadataError>),
     Changed(Pending<(), MetadataError>),
     LogStart(Pending<i64, ReadError>),
@@ -100,7 +112,14 @@ impl Made {
     /// Makes the call.
     pub(super) fn make(call: Call, engine: &dyn Engine, after_poison: bool) -> Self {
         let answer = match &call {
-            Call::Append(sent) => Waiting::Append(engine.append(sent.iter().map(Sent::append).collect())),
+            Call::Append(sent) => {
+                let append = |sent: &Sent| sent.append(AppendOrigin::Client);
+                Waiting::Append(engine.append(sent.iter().map(append).collect()))
+            }
+            Call::Atomic(sent) => {
+                let append = |sent: &Sent| sent.append(AppendOrigin::Coordinator);
+                Waiting::Atomic(engine.append_atomically(sent.iter().map(append).collect()))
+            }
             Call::Change(change) => change.make(engine),
             Call::DeleteRecords { partition, before } => Waiting::LogStart(engine.delete_records(*partition, *before)),
         };
@@ -111,6 +130,7 @@ impl Made {
     pub(super) fn poll(&mut self) -> Option<Answer> {
         Some(match &mut self.answer {
             Waiting::Append(pending) => Answer::Append(poll(pending)?),
+            Waiting::Atomic(pending) => Answer::Atomic(poll(pending)?),
             Waiting::Topic(pending) => Answer::Changed(poll(pending)?.map(|_| ())),
             Waiting::Changed(pending) => Answer::Changed(poll(pending)?),
             Waiting::LogStart(pending) => Answer::LogStart(poll(pending)?),
@@ -123,6 +143,7 @@ impl Call {
     pub(super) fn is_flushed(&self) -> bool {
         match self {
             Call::Append(sent) => sent.iter().all(|sent| sent.durability == Durability::Flush),
+            Call::Atomic(sent) => sent.iter().any(|sent| sent.durability == Durability::Flush),
             Call::Change(_) | Call::DeleteRecords { .. } => true,
         }
     }
@@ -143,7 +164,7 @@ impl Change {
 }
 
 impl Sent {
-    fn append(&self) -> Append {
+    fn append(&self, origin: AppendOrigin) -> Append {
         let batches = match &self.batches[..] {
             [one] => one.bytes.clone(),
             several => {
@@ -152,7 +173,8 @@ impl Sent {
                 bytes.freeze()
             }
         };
-        Append { partition: self.partition, batches, expected_end: self.expected_end, durability: self.durability }
+        let Sent { partition, expected_end, durability, .. } = *self;
+        Append { partition, batches, expected_end, durability, origin }
     }
 }
 
@@ -161,6 +183,7 @@ impl Answer {
     pub(super) fn is_acknowledgement(&self) -> bool {
         match self {
             Answer::Append(result) => result.as_ref().is_ok_and(|results| results.iter().any(Result::is_ok)),
+            Answer::Atomic(result) => result.is_ok(),
             Answer::Changed(result) => result.is_ok(),
             Answer::LogStart(_) => false,
         }
@@ -184,6 +207,7 @@ impl std::fmt::Display for Answer {
                 }
                 Ok(())
             }
+            Answer::Atomic(result) => write!(f, "{result:?}"),
             Answer::Changed(result) => write!(f, "{result:?}"),
             Answer::LogStart(result) => write!(f, "{result:?}"),
         }
@@ -194,8 +218,8 @@ impl std::fmt::Display for Call {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         use super::state::short;
         match self {
-            Call::Append(sent) => {
-                write!(f, "append")?;
+            Call::Append(sent) | Call::Atomic(sent) => {
+                write!(f, "{}", if matches!(self, Call::Atomic(_)) { "append atomically" } else { "append" })?;
                 for sent in sent {
                     let bytes: usize = sent.batches.iter().map(|batch| batch.bytes.len()).sum();
                     let durability = if sent.durability == Durability::Os { " os" } else { "" };
@@ -206,6 +230,12 @@ impl std::fmt::Display for Call {
                             " of producer {} epoch {} sequence {}",
                             producer.id, producer.epoch, producer.sequence
                         )?;
+                        match producer.marker {
+                            Some(EndMarker { is_commit: true, .. }) => write!(f, " commit")?,
+                            Some(_) => write!(f, " abort")?,
+                            None if producer.transactional => write!(f, " transactional")?,
+                            None => {}
+                        }
                     }
                     sent.expected_end.map_or(Ok(()), |end| write!(f, " at {end}"))?;
                 }

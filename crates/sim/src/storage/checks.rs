@@ -55,6 +55,8 @@ pub(super) fn read_all(engine: &Arc<SteppedEngine>, model: &Model, is_damaged: &
     for (id, partition) in &model.visible.partitions {
         let read = read_partition(engine, *id, (partition, model.now_ms), is_damaged);
         read.map_err(|what| format!("partition {}: {what}", short(*id)))?;
+        let read = read_committed(engine, *id, (partition, model.now_ms), is_damaged);
+        read.map_err(|what| format!("committed records of partition {}: {what}", short(*id)))?;
         let times = partition.batches.iter().flat_map(|batch| batch.records.first()).map(|record| record.timestamp_ms);
         let some =
             times.step_by(1 + partition.batches.len() / 3).map(|timestamp_ms| OffsetSpec::AtOrAfter { timestamp_ms });
@@ -65,6 +67,32 @@ pub(super) fn read_all(engine: &Arc<SteppedEngine>, model: &Model, is_damaged: &
                 Err(error) => Err(format!("{error:?}")),
             }
             .map_err(|what| format!("a look-up of {spec:?} in {}: {what}", short(*id)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads what is committed, up to the last stable offset.
+fn read_committed(
+    engine: &SteppedEngine,
+    id: PartitionId,
+    (partition, now_ms): (&Partition, i64),
+    is_damaged: &dyn Fn(&str) -> bool,
+) -> Promise {
+    let (mut offset, stable) = (partition.log_start, partition.bounds().last_stable_offset);
+    while offset < stable {
+        let (isolation, at_least_one_batch) = (Isolation::ReadCommitted, true);
+        let read =
+            Read { partition: id, offset, max_bytes: 3_000, at_least_one_batch, isolation, may_name_file: false };
+        match wait(engine, engine.engine().read(read)) {
+            Ok(outcome) => {
+                let checked = check_read(&read, &outcome, partition, (stable, now_ms));
+                checked.map_err(|what| format!("a read at {offset}: {what}"))?;
+                let Some(next_offset) = outcome.next_offset else { break };
+                offset = next_offset;
+            }
+            Err(ReadError::Corrupt(sentence)) if is_damaged(&sentence) => break,
+            Err(error) => return Err(format!("a read at {offset} fails: {error:?}")),
         }
     }
     Ok(())

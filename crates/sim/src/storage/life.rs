@@ -246,8 +246,9 @@ impl World {
         }
     }
 
-    /// After all faults: every partition takes records, logs are deleted and compacted, and a clean end loses nothing.
+    /// After all faults: open transactions end, every partition takes records, logs are deleted and compacted, and a clean end loses nothing.
     fn goes_on(&self, disk: &SimulatedDisk) {
+        self.lock().end_all_transactions();
         self.lock().append_everywhere();
         self.settle_all();
         self.grow_old();

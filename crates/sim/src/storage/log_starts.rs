@@ -61,12 +61,12 @@ impl Model {
     /// Takes in an answer that may have come after a move by retention which observers heard of together with it.
     pub(super) fn after_retention(
         &mut self,
-        partition: PartitionId,
+        partitions: &[PartitionId],
         mut take_in: impl FnMut(&mut Self) -> Promise,
     ) -> Promise {
         loop {
             let Err(what) = take_in(self) else { return Ok(()) };
-            let next = self.heard.iter().position(|heard| heard.partition == partition);
+            let next = self.heard.iter().position(|heard| partitions.contains(&heard.partition));
             let retention = next.filter(|next| self.heard[*next].cause == LogStartCause::Retention);
             match retention.and_then(|next| self.heard.remove(next)) {
                 Some(moved) => self.retained(moved)?,

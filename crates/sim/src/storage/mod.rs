@@ -17,6 +17,7 @@ mod policy;
 mod reads;
 mod records;
 mod state;
+mod transactions;
 mod workload;
 mod world;
 

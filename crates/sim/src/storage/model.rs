@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use ottla_storage::decide::Refusal;
-use ottla_storage::{AppendError, Appended, Bounds, Durability, Engine, MetadataError};
+use ottla_storage::{AppendError, Appended, Durability, Engine, MetadataError};
 
 use super::calls::{Answer, Call, Change, Made, Sent};
 use super::log_starts::Moved;
@@ -89,14 +89,17 @@ impl Model {
                 }
                 let mut each = sent.iter().zip(results);
                 each.try_for_each(|(sent, result)| {
-                    self.after_retention(sent.partition, |model| model.append_answered(sent, result, excuses))
+                    self.after_retention(&[sent.partition], |model| model.append_answered(sent, result, excuses))
                 })
+            }
+            (Call::Atomic(sent), Answer::Atomic(result)) => {
+                let partitions: Vec<_> = sent.iter().map(|sent| sent.partition).collect();
+                self.after_retention(&partitions, |model| model.atomic_answered(sent, result, excuses))
             }
             (Call::Append(_), Answer::Append(Err(why))) => Err(format!("an append was dropped: {why}")),
             (Call::Change(change), Answer::Changed(result)) => self.change_answered(change, result, excuses),
-            (Call::DeleteRecords { partition, before }, Answer::LogStart(result)) => {
-                self.after_retention(*partition, |model| model.log_start_answered(*partition, *before, result, excuses))
-            }
+            (Call::DeleteRecords { partition, before }, Answer::LogStart(result)) => self
+                .after_retention(&[*partition], |model| model.log_start_answered(*partition, *before, result, excuses)),
             _ => Err("a call was answered with another call's answer".into()),
         }
     }
@@ -122,12 +125,38 @@ impl Model {
                 }
                 excused(excuses.unknown, "append", &why.reason)
             }
-            (Err(AppendError::UnknownPartition), Decided::UnknownPartition) => Ok(()),
-            (Err(AppendError::UnexpectedEnd { end_offset }), Decided::UnexpectedEnd(end)) if *end_offset == end => {
+            (Err(error), decided) if decided.is(error) => Ok(()),
+            (result, decided) => Err(format!("an append was answered {result:?}; it should have been {decided:?}")),
+        }
+    }
+
+    fn atomic_answered(
+        &mut self,
+        sent: &[Sent],
+        result: &Result<Vec<Appended>, AppendError>,
+        excuses: Excuses,
+    ) -> Promise {
+        let decided = self.met().decide_atomically(sent);
+        match (result, decided) {
+            (Ok(answers), Ok(effects)) if answers.len() == effects.len() => {
+                for (appended, effect) in answers.iter().zip(&effects) {
+                    self.same(appended, &self.visible.appended(effect, false))?;
+                }
+                self.happened(Effect::Atomic(effects));
+                if sent.iter().any(|sent| sent.durability == Durability::Flush) {
+                    self.is_durable();
+                }
                 Ok(())
             }
-            (Err(AppendError::Refused(refusal)), Decided::Refuse(why)) if why.is(refusal) => Ok(()),
-            (result, decided) => Err(format!("an append was answered {result:?}; it should have been {decided:?}")),
+            (Err(AppendError::Unavailable(why)), _) => excused(excuses.not_written, "atomic append", &why.reason),
+            (Err(AppendError::Unknown(why)), decided) => {
+                decided.into_iter().for_each(|effects| self.may_have_happened(Effect::Atomic(effects)));
+                excused(excuses.unknown, "atomic append", &why.reason)
+            }
+            (Err(error), Err(decided)) if decided.is(error) => Ok(()),
+            (result, decided) => {
+                Err(format!("an atomic append was answered {result:?}; it should have been {decided:?}"))
+            }
         }
     }
 
@@ -181,6 +210,10 @@ impl Model {
                             self.may_have_happened(effect);
                         }
                     }
+                }
+                Call::Atomic(sent) => {
+                    let effects = self.met().decide_atomically(sent);
+                    effects.into_iter().for_each(|effects| self.may_have_happened(Effect::Atomic(effects)));
                 }
                 Call::Change(change) => {
                     let effect = self.met().decide_change(change);
@@ -242,17 +275,25 @@ pub(super) fn excused(excused: bool, what: &str, why: &str) -> Promise {
     if excused { Ok(()) } else { Err(format!("{what} was refused without need: {why}")) }
 }
 
-/// The expected bounds of a partition.
-pub(super) fn bounds(log_start_offset: i64, end_offset: i64) -> Bounds {
-    Bounds { log_start_offset, high_watermark: end_offset, last_stable_offset: end_offset }
-}
-
 /// Why the model refuses a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Why {
     Sequence { expected: i32, got: i32 },
     Epoch { current: i16, got: i16 },
+    Open { first_offset: i64 },
     SeveralBatches,
+}
+
+impl Decided {
+    /// Whether it is what an error says.
+    fn is(&self, error: &AppendError) -> bool {
+        match (self, error) {
+            (Decided::UnknownPartition, AppendError::UnknownPartition) => true,
+            (Decided::UnexpectedEnd(end), AppendError::UnexpectedEnd { end_offset }) => end == end_offset,
+            (Decided::Refuse(why), AppendError::Refused(refusal)) => why.is(refusal),
+            _ => false,
+        }
+    }
 }
 
 impl Why {
@@ -264,6 +305,7 @@ impl Why {
             (Why::Epoch { current, got }, Refusal::InvalidProducerEpoch { current: c, got: g }) => {
                 (current, got) == (*c, *g)
             }
+            (Why::Open { first_offset }, Refusal::TransactionOpen { first_offset: f }) => first_offset == *f,
             (Why::SeveralBatches, Refusal::InvalidBatch(_)) => true,
             _ => false,
         }

@@ -6,6 +6,7 @@ use super::calls::poll;
 use super::model::Promise;
 use super::records::Walk;
 use super::state::{Partition, short};
+use super::transactions::check_committed;
 use super::world::Shared;
 
 /// A read that is waited for, and what was there when it was asked for.
@@ -13,6 +14,7 @@ pub(super) struct PendingRead {
     pub(super) read: Read,
     log_start: i64,
     end: i64,
+    stable: i64,
     pending: Pending<ReadOutcome, ReadError>,
 }
 
@@ -40,11 +42,14 @@ impl PendingRead {
             Ok(outcome) => {
                 let bounds = outcome.bounds;
                 let sane = (self.log_start..=now.log_start).contains(&bounds.log_start_offset)
-                    && (self.end..=now.end).contains(&bounds.high_watermark);
+                    && (self.end..=now.end).contains(&bounds.high_watermark)
+                    && (self.stable..=now.bounds().last_stable_offset).contains(&bounds.last_stable_offset);
                 if !sane {
                     return Err(format!("it says {bounds:?}"));
                 }
-                check_read(&self.read, outcome, now, (self.end, now_ms))
+                let is_committed = self.read.isolation == Isolation::ReadCommitted;
+                let end = if is_committed { self.stable } else { self.end };
+                check_read(&self.read, outcome, now, (end, now_ms))
             }
             Err(ReadError::OffsetOutOfRange(_)) if self.read.offset < now.log_start || self.read.offset > self.end => {
                 Ok(())
@@ -71,10 +76,12 @@ pub(super) fn check_read(
     }
     let next = partition.batches_from(read.offset).next();
     let fits = next.is_some_and(|batch| batch.bytes.len() <= read.max_bytes && !partition.policy.compact);
-    if read.offset < end && (read.at_least_one_batch || fits) && outcome.batches.is_empty() {
+    // Compaction may have left nothing up to the last stable offset.
+    let may_be_gone = read.isolation == Isolation::ReadCommitted && partition.policy.compact;
+    if read.offset < end && (read.at_least_one_batch || fits) && outcome.batches.is_empty() && !may_be_gone {
         return Err("it finds nothing".into());
     }
-    Ok(())
+    check_committed(read, outcome, partition)
 }
 
 impl PendingLookUp {
@@ -134,15 +141,18 @@ impl Shared {
     pub(super) fn read_somewhere(&mut self) {
         let (Some(engine), Some(partition)) = (self.engine.clone(), self.any_partition()) else { return };
         let Some(found) = self.model.visible.partitions.get(&partition) else { return };
-        let (log_start, end) = (found.log_start, found.end);
+        let (log_start, end, stable) = (found.log_start, found.end, found.bounds().last_stable_offset);
         let (low, high) = if self.rng.once_in(20) { (0, end + 2) } else { (log_start, end) };
         let offset = low + self.rng.between(0, (high - low) as u64) as i64;
         let max_bytes = [1, 300, 4_000, 60_000][self.rng.between(0, 3) as usize];
         let at_least_one_batch = !self.rng.once_in(4);
-        let isolation = Isolation::ReadUncommitted;
+        let isolation = match self.rng.once_in(2) {
+            true => Isolation::ReadCommitted,
+            false => Isolation::ReadUncommitted,
+        };
         let read = Read { partition, offset, max_bytes, at_least_one_batch, isolation, may_name_file: false };
         let pending = engine.engine().read(read);
-        self.reads.push(PendingRead { read, log_start, end, pending });
+        self.reads.push(PendingRead { read, log_start, end, stable, pending });
     }
 
     /// Looks up an offset by time.

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use ottla_protocol::records::{self, BatchHeader, OpenBatch, Record};
 use ottla_storage::ReadOutcome;
 
-use super::calls::SentBatch;
+use super::calls::{Producer, SentBatch};
 use super::model::Promise;
 use super::state::Partition;
 
@@ -20,6 +20,7 @@ pub(super) struct SentRecord {
     pub(super) timestamp_ms: i64,
     pub(super) key: Option<u8>,
     pub(super) is_tombstone: bool,
+    pub(super) is_marker: bool,
 }
 
 /// A batch as it was stored at first.
@@ -27,6 +28,7 @@ pub(super) struct Stored {
     pub(super) first_offset: i64,
     pub(super) bytes: Bytes,
     pub(super) records: Vec<SentRecord>,
+    pub(super) producer: Option<Producer>,
     /// It came no earlier, by the wall clock.
     pub(super) sent_ms: i64,
 }
@@ -36,7 +38,13 @@ impl Stored {
         let mut bytes = BytesMut::from(&sent.bytes[..]);
         bytes[..8].copy_from_slice(&first_offset.to_be_bytes());
         bytes[12..16].copy_from_slice(&0_i32.to_be_bytes());
-        Self { first_offset, bytes: bytes.freeze(), records: sent.records.clone(), sent_ms: sent.sent_ms }
+        let SentBatch { producer, sent_ms, .. } = *sent;
+        Self { first_offset, bytes: bytes.freeze(), records: sent.records.clone(), producer, sent_ms }
+    }
+
+    /// The producer of the transaction that its records belong to.
+    pub(super) fn transaction(&self) -> Option<i64> {
+        self.producer.filter(|producer| producer.transactional && producer.marker.is_none()).map(|producer| producer.id)
     }
 
     pub(super) fn end_offset(&self) -> i64 {
@@ -166,7 +174,10 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         for (key, newest) in &self.partition.newest {
-            let last = self.found.iter().rev().find(|(_, record)| record.key == Some(*key));
+            let counts = |(offset, record): &&(i64, SentRecord)| {
+                record.key == Some(*key) && self.partition.is_committed(*offset)
+            };
+            let last = self.found.iter().rev().find(counts);
             match last {
                 Some((offset, _)) if offset != newest && *newest >= self.from_offset => {
                     return Err(format!("key {key} has its value of offset {offset} again; {newest} deleted it"));

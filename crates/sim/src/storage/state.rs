@@ -6,9 +6,10 @@ use std::sync::Arc;
 use ottla_storage::{Appended, Bounds, ConfigChange, ConfigResource, Engine, MetadataError, PartitionId, TopicId};
 
 use super::calls::{Change, NewTopicCall, Producer, Sent};
-use super::model::{Configs, Promise, Why, bounds};
+use super::model::{Configs, Promise, Why};
 use super::policy::Policy;
 use super::records::Stored;
+use super::transactions::Transactions;
 
 /// One moment.
 #[derive(Clone, Default)]
@@ -30,6 +31,7 @@ pub(super) struct Partition {
     /// The last offset of each key.
     pub(super) newest: BTreeMap<u8, i64>,
     producers: BTreeMap<i64, Remembered>,
+    transactions: Transactions,
 }
 
 /// What is known of a producer: its epoch, and first sequence number, count and first offset of its last five batches.
@@ -42,9 +44,18 @@ struct Remembered {
 /// One change, as one frame of the log has it.
 #[derive(Clone)]
 pub(super) enum Effect {
-    Records { partition: PartitionId, batches: Vec<Arc<Stored>>, producer: Option<Producer> },
+    Records {
+        partition: PartitionId,
+        batches: Vec<Arc<Stored>>,
+        producer: Option<Producer>,
+    },
+    /// Records of several partitions.
+    Atomic(Vec<Effect>),
     Change(Arc<Change>),
-    LogStart { partition: PartitionId, to: i64 },
+    LogStart {
+        partition: PartitionId,
+        to: i64,
+    },
 }
 
 /// What becomes of an append.
@@ -63,6 +74,7 @@ impl std::fmt::Debug for Effect {
                 let (first, end) = (batches[0].first_offset, batches[batches.len() - 1].end_offset());
                 write!(f, "records {first} to {} of {}", end - 1, short(*partition))
             }
+            Effect::Atomic(effects) => write!(f, "together {effects:?}"),
             Effect::Change(change) => write!(f, "{change:?}"),
             Effect::LogStart { partition, to } => write!(f, "log start {to} of {}", short(*partition)),
         }
@@ -115,6 +127,15 @@ impl State {
         Decided::Accept(Effect::Records { partition: sent.partition, batches, producer })
     }
 
+    /// What an atomic append does, or what becomes of the first that is not accepted.
+    pub(super) fn decide_atomically(&self, sent: &[Sent]) -> Result<Vec<Effect>, Decided> {
+        let decide = |sent| match self.decide(sent) {
+            Decided::Accept(effect) => Ok(effect),
+            other => Err(other),
+        };
+        sent.iter().map(decide).collect()
+    }
+
     /// The answer to an append with that effect.
     pub(super) fn appended(&self, effect: &Effect, duplicate: bool) -> Appended {
         let Effect::Records { partition, batches, .. } = effect else { unreachable!("appends are records") };
@@ -131,7 +152,7 @@ impl State {
         let found = self.partitions.get(&partition).ok_or(None)?;
         let to = if before == -1 { found.end } else { before };
         if !(0..=found.end).contains(&to) {
-            return Err(Some(bounds(found.log_start, found.end)));
+            return Err(Some(found.bounds()));
         }
         Ok((found.log_start, to.max(found.log_start)))
     }
@@ -143,6 +164,7 @@ impl State {
                     found.apply_records(batches, *producer);
                 }
             }
+            Effect::Atomic(effects) => effects.iter().for_each(|effect| self.apply(effect)),
             Effect::Change(change) => self.apply_change(change),
             Effect::LogStart { partition, to } => {
                 if let Some(found) = self.partitions.get_mut(partition) {
@@ -226,7 +248,10 @@ impl State {
         self.partitions.iter().try_for_each(|(id, partition)| {
             let Err(what) = partition.bounds_are_shown_by(engine, *id) else { return Ok(()) };
             match engine.bounds(*id) {
-                Ok(found) if found.high_watermark == partition.end && found.log_start_offset > partition.log_start => {
+                Ok(found)
+                    if found.log_start_offset > partition.log_start
+                        && found == partition.bounds_from(found.log_start_offset) =>
+                {
                     let may = partition.may_start_at(found.log_start_offset, now_ms);
                     may.map_err(|why| format!("{what}; retention may not have moved it: {why}"))
                 }
@@ -263,11 +288,34 @@ impl State {
 impl Partition {
     fn bounds_are_shown_by(&self, engine: &dyn Engine, id: PartitionId) -> Promise {
         let found = engine.bounds(id);
-        if found == Ok(bounds(self.log_start, self.end)) {
+        if found == Ok(self.bounds()) {
             return Ok(());
         }
-        let found = found.map(|found| (found.log_start_offset, found.high_watermark));
-        Err(format!("partition {} shows {found:?} and should be ({}, {})", short(id), self.log_start, self.end))
+        Err(format!("partition {} shows {found:?} and should be {:?}", short(id), self.bounds()))
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        self.bounds_from(self.log_start)
+    }
+
+    fn bounds_from(&self, log_start_offset: i64) -> Bounds {
+        let last_stable_offset = self.transactions.first_open().map_or(self.end, |open| open.max(log_start_offset));
+        Bounds { log_start_offset, high_watermark: self.end, last_stable_offset }
+    }
+
+    pub(super) fn transactions(&self) -> &Transactions {
+        &self.transactions
+    }
+
+    /// The newest epoch that is known of a producer.
+    pub(super) fn epoch_of(&self, producer: i64) -> Option<i16> {
+        self.producers.get(&producer).map(|known| known.epoch)
+    }
+
+    /// Whether the record of an offset is of no transaction, or of a committed one.
+    pub(super) fn is_committed(&self, offset: i64) -> bool {
+        let batch = self.batches_from(offset).next();
+        batch.is_none_or(|batch| self.transactions.is_committed(batch))
     }
 
     /// Nothing where the batches are new; where they are known, the offsets that they have.
@@ -279,31 +327,44 @@ impl Partition {
         let count = sent.batches[0].records.len() as i32;
         let Some(known) = self.producers.get(&producer.id) else { return Ok(None) };
         let sequence = producer.sequence;
-        let follows = |expected| match expected == sequence {
-            true => Ok(None),
-            false => Err(Why::Sequence { expected, got: sequence }),
+        let follows = |expected| -> Result<Option<(i64, i64)>, Why> {
+            match expected == sequence {
+                true => Ok(None),
+                false => Err(Why::Sequence { expected, got: sequence }),
+            }
         };
         if producer.epoch < known.epoch {
             return Err(Why::Epoch { current: known.epoch, got: producer.epoch });
         }
-        if producer.epoch > known.epoch {
-            return follows(0);
+        if producer.marker.is_some() {
+            return Ok(None);
         }
-        if let Some((_, _, first)) = known.batches.iter().find(|(s, c, _)| (*s, *c) == (sequence, count)) {
+        let known_batches = if producer.epoch > known.epoch { &VecDeque::new() } else { &known.batches };
+        if let Some((_, _, first)) = known_batches.iter().find(|(s, c, _)| (*s, *c) == (sequence, count)) {
             return Ok(Some((*first, first + i64::from(count))));
         }
-        follows(known.batches.back().map_or(0, |(sequence, count, _)| sequence + count))
+        follows(known_batches.back().map_or(0, |(sequence, count, _)| sequence + count))?;
+        match self.transactions.open_from(producer.id) {
+            Some(first_offset) if !producer.transactional => Err(Why::Open { first_offset }),
+            _ => Ok(None),
+        }
     }
 
     fn apply_records(&mut self, batches: &[Arc<Stored>], producer: Option<Producer>) {
         for batch in batches {
             self.end = batch.end_offset();
-            for (offset, record) in batch.with_offsets() {
-                record.key.and_then(|key| self.newest.insert(key, offset));
+            if batch.transaction().is_none() {
+                note_newest(&mut self.newest, batch);
             }
             self.batches.push(batch.clone());
         }
         let (Some(producer), [batch]) = (producer, batches) else { return };
+        if let Some(marker) = producer.marker {
+            return self.apply_marker(producer, marker.is_commit, batch.first_offset);
+        }
+        if producer.transactional {
+            self.transactions.begin(producer.id, batch.first_offset);
+        }
         let memory = (producer.sequence, batch.records.len() as i32, batch.first_offset);
         let known =
             self.producers.entry(producer.id).or_insert(Remembered { epoch: producer.epoch, batches: VecDeque::new() });
@@ -315,6 +376,21 @@ impl Partition {
         known.batches.push_back(memory);
         if known.batches.len() > 5 {
             known.batches.pop_front();
+        }
+    }
+
+    fn apply_marker(&mut self, producer: Producer, is_commit: bool, offset: i64) {
+        let known = Remembered { epoch: producer.epoch, batches: VecDeque::new() };
+        let known = self.producers.entry(producer.id).or_insert(known);
+        if known.epoch != producer.epoch {
+            known.epoch = producer.epoch;
+            known.batches.clear();
+        }
+        let Some(first) = self.transactions.end(producer.id, is_commit, offset) else { return };
+        let begun = self.batches.partition_point(|batch| batch.end_offset() <= first);
+        for batch in self.batches[begun..].iter().filter(|batch| is_commit && batch.transaction() == Some(producer.id))
+        {
+            note_newest(&mut self.newest, batch);
         }
     }
 
@@ -330,14 +406,17 @@ impl Partition {
         self.batches[first..].iter()
     }
 
-    /// Whether compaction may have removed a record by now: one of the same key came after it, or it is a deletion that was
-    /// there for long enough.
+    /// Whether compaction may have removed a record by now: it was aborted, one of the same key came after it, or it is a deletion or
+    /// a marker that was there for long enough.
     pub(super) fn may_be_compacted(&self, batch: &Stored, offset: i64, now_ms: i64) -> bool {
         let Some(record) = batch.records.get((offset - batch.first_offset) as usize) else { return false };
-        let Some(key) = record.key else { return self.policy.compact };
-        let is_superseded = self.newest.get(&key).is_some_and(|newest| *newest > offset);
-        let has_passed = record.is_tombstone && now_ms >= batch.sent_ms + self.policy.delete_retention_ms;
-        self.policy.compact && (is_superseded || has_passed)
+        let is_passing = record.is_tombstone || record.is_marker;
+        let has_passed = is_passing && now_ms >= batch.sent_ms + self.policy.delete_retention_ms;
+        let is_superseded = match record.key {
+            Some(key) => self.newest.get(&key).is_some_and(|newest| *newest > offset),
+            None => !record.is_marker,
+        };
+        self.policy.compact && (is_superseded || has_passed || self.transactions.is_aborted(batch))
     }
 
     /// The records from an offset on, with their timestamps: all, or only those that must be there.
@@ -348,5 +427,15 @@ impl Partition {
             .batches_from(offset)
             .flat_map(move |batch| batch.with_offsets().filter(move |(at, _)| is_asked_for(batch, *at)));
         records.map(|(at, record)| (at, record.timestamp_ms)).filter(move |(at, _)| *at >= offset)
+    }
+}
+
+/// Notes the last offset of each key.
+fn note_newest(newest: &mut BTreeMap<u8, i64>, batch: &Stored) {
+    for (offset, record) in batch.with_offsets() {
+        if let Some(key) = record.key {
+            let known = newest.entry(key).or_insert(offset);
+            *known = (*known).max(offset);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What clients do: calls of all kinds, out of the seed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use ottla_protocol::records::BatchBuilder;
@@ -28,27 +28,34 @@ pub(super) struct Workload {
     records_made: u64,
 }
 
-/// An idempotent producer.
+/// An idempotent or transactional producer.
 struct Client {
     id: i64,
     epoch: i16,
+    transactional: bool,
+    /// The partitions of its transaction.
+    touched: BTreeSet<PartitionId>,
     /// What it sent to each partition: the next sequence number, and the last batches, to be sent again.
     sent: BTreeMap<PartitionId, (i32, VecDeque<SentBatch>)>,
 }
 
 impl Workload {
     pub(super) fn draw(rng: &mut Prng) -> Self {
-        let producers = (0..rng.between(1, 3) as i64)
-            .map(|number| Client { id: 1_000_000 + number, epoch: 0, sent: BTreeMap::new() })
-            .collect();
+        let count = rng.between(1, 4) as i64;
+        let client = |number| {
+            let (id, touched, sent) = (1_000_000 + number, BTreeSet::new(), BTreeMap::new());
+            Client { id, epoch: 0, transactional: !rng.once_in(3), touched, sent }
+        };
+        let producers = (0..count).map(client).collect();
         Self { producers, topics_made: 0, records_made: 0 }
     }
 
     fn batch(&mut self, rng: &mut Prng, producer: Option<Producer>, kind: Kind) -> SentBatch {
         let count = if rng.once_in(3) { rng.between(1, 4) } else { 1 };
         let mut builder = BatchBuilder::new();
-        if let Some(Producer { id, epoch, sequence }) = producer {
+        if let Some(Producer { id, epoch, sequence, transactional, .. }) = producer {
             builder = builder.producer(id, epoch, sequence);
+            builder = if transactional { builder.transactional() } else { builder };
         }
         let bytes = size(rng) / count as usize;
         let mut records = Vec::new();
@@ -66,6 +73,26 @@ impl Workload {
     }
 }
 
+impl Workload {
+    /// A transactional producer: its id, its epoch, and where it has sent anything since its last transaction ended.
+    pub(super) fn any_transaction(&self, rng: &mut Prng) -> Option<(i64, i16, Vec<PartitionId>)> {
+        let all: Vec<_> = self.producers.iter().filter(|client| client.transactional).collect();
+        let client = all.get(rng.between(0, all.len().checked_sub(1)? as u64) as usize)?;
+        Some((client.id, client.epoch, client.touched.iter().copied().collect()))
+    }
+
+    /// A transaction ends, and a new epoch may begin with that.
+    pub(super) fn transaction_ended(&mut self, id: i64, is_new_epoch: bool) {
+        for client in self.producers.iter_mut().filter(|client| client.id == id) {
+            client.touched.clear();
+            if is_new_epoch {
+                client.epoch += 1;
+                client.sent.clear();
+            }
+        }
+    }
+}
+
 /// What kind of records are sent, and when.
 #[derive(Clone, Copy)]
 struct Kind {
@@ -79,7 +106,7 @@ impl Kind {
         let late_ms = if rng.once_in(12) { rng.between(0, 10_000) } else { 0 };
         let timestamp_ms = self.now_ms + rng.between(0, 40) as i64 - late_ms as i64;
         let key = self.has_keys.then(|| rng.between(1, KEYS) as u8);
-        SentRecord { timestamp_ms, key, is_tombstone: self.has_keys && rng.once_in(4) }
+        SentRecord { timestamp_ms, key, is_tombstone: self.has_keys && rng.once_in(4), is_marker: false }
     }
 }
 
@@ -111,7 +138,8 @@ impl Shared {
             return self.create();
         }
         match self.rng.between(0, 99) {
-            0..=61 => self.append(),
+            0..=55 => self.append(),
+            56..=61 => self.end_transaction(),
             62..=75 => self.read_somewhere(),
             76..=80 => self.look_up_somewhere(),
             81..=82 => self.create(),
@@ -124,7 +152,7 @@ impl Shared {
         }
     }
 
-    fn make(&mut self, call: Call) {
+    pub(super) fn make(&mut self, call: Call) {
         let Some(engine) = self.engine.clone() else { return };
         self.note(|| format!("call: {call}"));
         let poisoned = self.is_poisoned();
@@ -237,7 +265,7 @@ impl Shared {
         now_ms - self.rng.between(0, (now_ms - WALL_MS_AT_START) as u64) as i64
     }
 
-    fn plain(&mut self, partition: PartitionId) -> Sent {
+    pub(super) fn plain(&mut self, partition: PartitionId) -> Sent {
         let count = if self.rng.once_in(6) { 2 } else { 1 };
         let kind = self.kind(partition);
         let batches = (0..count).map(|_| self.workload.batch(&mut self.rng, None, kind)).collect();
@@ -274,7 +302,17 @@ impl Shared {
             return Sent { partition, batches: vec![recent[again].clone()], expected_end: None, durability };
         }
         let gap = if self.rng.once_in(60) { 3 } else { 0 };
-        let producer = Producer { id, epoch, sequence: *next + gap };
+        let transactional = client.transactional && !self.rng.once_in(40);
+        let mut producer = Producer { id, epoch, sequence: *next + gap, transactional, marker: None };
+        if epoch > 0 && self.rng.once_in(20) {
+            // It does not know yet that its epoch is over.
+            producer.epoch -= 1;
+            let batch = self.workload.batch(&mut self.rng, Some(producer), kind);
+            return Sent { partition, batches: vec![batch], expected_end: None, durability };
+        }
+        if transactional {
+            client.touched.insert(partition);
+        }
         let batch = self.workload.batch(&mut self.rng, Some(producer), kind);
         let (next, recent) = self.workload.producers[number].sent.entry(partition).or_default();
         if gap == 0 {

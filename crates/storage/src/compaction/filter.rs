@@ -1,9 +1,11 @@
 //! The second half of a cleaning: what stays of each batch.
 
-use bytes::Bytes;
-use ottla_protocol::records::{BatchError, BatchHeader, Encoding, OpenBatch, Record};
+use std::collections::BTreeSet;
 
-use super::{Survey, is_compacted, open};
+use bytes::Bytes;
+use ottla_protocol::records::{BatchError, BatchHeader, Encoding, EndMarker, OpenBatch, Record, without_records};
+
+use super::{Survey, open};
 
 /// What becomes of a batch.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +35,8 @@ pub struct Filter<'a> {
     now_ms: i64,
     delete_retention_ms: u64,
     counts: Counts,
+    /// Producers of transactions that have records before the batch at hand, and no marker yet.
+    with_records: BTreeSet<i64>,
 }
 
 /// What there is to do about one opened batch.
@@ -47,7 +51,13 @@ impl<'a> Filter<'a> {
     /// One that goes by that survey. `now_ms` is the wall clock; `delete_retention_ms` counts from it for tombstones that no
     /// cleaning saw before.
     pub fn new(survey: &'a Survey, now_ms: i64, delete_retention_ms: u64) -> Self {
-        Self { survey, now_ms, delete_retention_ms, counts: Counts::default() }
+        let (counts, with_records) = (Counts::default(), BTreeSet::new());
+        Self { survey, now_ms, delete_retention_ms, counts, with_records }
+    }
+
+    /// The offset from which on it keeps everything.
+    pub fn end_offset(&self) -> i64 {
+        self.survey.end_offset()
     }
 
     /// What became of the batches so far.
@@ -55,12 +65,62 @@ impl<'a> Filter<'a> {
         self.counts
     }
 
-    /// Decides about one batch.
+    /// Decides about one batch. They come in the order of the log, from its start on.
     pub fn apply(&mut self, batch: &[u8]) -> Fate {
         let Ok(header) = BatchHeader::parse(batch) else { return self.keep_unopened() };
-        if !is_compacted(&header) || header.base_offset >= self.survey.end_offset() {
+        if header.base_offset >= self.survey.end_offset() {
             return Fate::Keep;
         }
+        if header.is_control() {
+            return self.apply_marker(&header, batch).unwrap_or(Fate::Keep);
+        }
+        if self.survey.is_aborted(&header) {
+            self.counts.records_removed += u64::from(header.record_count.unsigned_abs());
+            return self.emptied(&header, batch).unwrap_or(Fate::Remove);
+        }
+        let kept_before = self.counts.records_kept;
+        let fate = self.apply_records(batch);
+        let keeps_any = self.counts.records_kept > kept_before || fate == Fate::Keep && header.record_count > 0;
+        if header.is_transactional() && keeps_any {
+            self.with_records.insert(header.producer_id);
+        }
+        fate
+    }
+
+    /// Nothing is left of a batch, but what rule 4 asks for.
+    fn emptied(&self, header: &BatchHeader, batch: &[u8]) -> Result<Fate, BatchError> {
+        let is_last = header.next_offset() == self.survey.end_offset();
+        match (is_last, header.record_count) {
+            (false, _) => Ok(Fate::Remove),
+            (true, 0) => Ok(Fate::Keep),
+            (true, _) => Ok(Fate::Replace(without_records(batch)?)),
+        }
+    }
+
+    /// What becomes of a control batch.
+    fn apply_marker(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<Fate, BatchError> {
+        let has_records = self.with_records.remove(&header.producer_id);
+        if header.record_count == 0 {
+            return self.emptied(header, batch);
+        }
+        if has_records || EndMarker::of(batch).is_none() {
+            return Ok(Fate::Keep);
+        }
+        match header.delete_horizon_ms() {
+            Some(horizon_ms) if self.now_ms >= horizon_ms => {
+                self.counts.records_removed += 1;
+                self.emptied(header, batch)
+            }
+            Some(_) => Ok(Fate::Keep),
+            None => {
+                let horizon_ms = self.now_ms.saturating_add_unsigned(self.delete_retention_ms);
+                let marked = open(batch)?.with_delete_horizon(horizon_ms)?;
+                Ok(Fate::Replace(marked.rebuild(Encoding::None, |_| true)?))
+            }
+        }
+    }
+
+    fn apply_records(&mut self, batch: &[u8]) -> Fate {
         let Ok(opened) = open(batch) else { return self.keep_unopened() };
         let judged = self.judge(&opened);
         let fate = match self.fate(opened, &judged) {

@@ -13,7 +13,13 @@
 //!    went before would bring back what it deleted.
 //! 4. A batch of which nothing is left goes, but for the one at the end of the cleaning: its header tells readers where the
 //!    log ends, which may have no other record before that.
-//! 5. What cannot be opened within bounds is kept as it is, and so are control batches and those of transactions.
+//! 5. What cannot be opened within bounds is kept as it is.
+//! 6. Records of aborted transactions go, opened or not, and make nothing else go. No log is cleaned beyond its last stable
+//!    offset, so all others were committed.
+//! 7. The marker of a transaction stays while any of its records do, and from then on for `delete.retention.ms`, as a tombstone
+//!    does. Other control batches stay.
+//!
+//! Kafka also keeps an empty batch with the last sequence number of each producer; here producers are known without the log.
 
 mod filter;
 mod key_map;
@@ -22,15 +28,10 @@ mod survey;
 pub use filter::{Counts, Fate, Filter};
 pub use survey::Survey;
 
-use ottla_protocol::records::{self, BatchError, BatchHeader, OpenBatch};
+use ottla_protocol::records::{self, BatchError, OpenBatch};
 
 /// How far a batch is opened: as far as a produce request to a compacted topic opens it before it is accepted.
 const MAX_OPENED_BYTES: usize = 64 << 20;
-
-/// Whether compaction looks into a batch. Markers of transactions and what they stand for are left alone.
-fn is_compacted(header: &BatchHeader) -> bool {
-    !header.is_control() && !header.is_transactional()
-}
 
 /// Opens a batch and sees to it that all its records can be read and lie within its offsets, in order: a record that claims
 /// an offset outside of its batch could make records of others look old.
@@ -50,3 +51,5 @@ fn open(batch: &[u8]) -> Result<OpenBatch<'_>, BatchError> {
 #[cfg(test)]
 #[path = "model_tests.rs"]
 mod model_tests;
+#[cfg(test)]
+mod transaction_tests;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use ottla_protocol::records::BatchHeader;
 
 use super::key_map::KeyMap;
-use super::{is_compacted, open};
+use super::open;
+use crate::AbortedRanges;
 
 /// The newest offset of each key in a part of a log.
 pub struct Survey {
@@ -14,12 +15,27 @@ pub struct Survey {
     end_offset: i64,
     /// The base offsets of batches whose keys it did not note.
     passed_over: BTreeSet<i64>,
+    aborted: AbortedRanges,
 }
 
 impl Survey {
     /// One that has read nothing, from `start_offset` on, and takes at most about `max_bytes` (`log.cleaner.dedupe.buffer.size`).
     pub fn new(start_offset: i64, max_bytes: usize) -> Self {
-        Self { keys: KeyMap::new(max_bytes), start_offset, end_offset: start_offset, passed_over: BTreeSet::new() }
+        let (keys, passed_over) = (KeyMap::new(max_bytes), BTreeSet::new());
+        Self { keys, start_offset, end_offset: start_offset, passed_over, aborted: AbortedRanges::default() }
+    }
+
+    /// The same, of a log in which these transactions were aborted.
+    #[must_use]
+    pub fn without(mut self, aborted: AbortedRanges) -> Self {
+        self.aborted = aborted;
+        self
+    }
+
+    /// Whether a batch holds records of an aborted transaction.
+    pub(super) fn is_aborted(&self, header: &BatchHeader) -> bool {
+        let has_records = header.is_transactional() && !header.is_control();
+        has_records && self.aborted.covers(header.producer_id, header.base_offset)
     }
 
     /// Reads the next batch of the log. False where it does not fit: then the survey ends before that batch. A batch that no
@@ -27,7 +43,8 @@ impl Survey {
     pub fn add(&mut self, batch: &[u8]) -> bool {
         let Ok(header) = BatchHeader::parse(batch) else { return true };
         let was_empty = self.keys.is_empty();
-        let fits = !is_compacted(&header) || self.add_records(batch);
+        let counts = !header.is_control() && !self.is_aborted(&header);
+        let fits = !counts || self.add_records(batch);
         if fits || was_empty {
             self.end_offset = self.end_offset.max(header.next_offset());
         }

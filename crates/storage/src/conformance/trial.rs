@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::sample::{Sample, Stored, opened};
 use super::{Harness, Interlude};
 use crate::{
-    Append, AppendError, Appended, Bounds, Durability, Engine, FoundOffset, Isolation, NewTopic, OffsetSpec,
-    PartitionId, Read, ReadError, ReadOutcome, Topic, TopicId,
+    Append, AppendError, AppendOrigin, Appended, Bounds, Durability, Engine, FoundOffset, Isolation, NewTopic,
+    OffsetSpec, PartitionId, Read, ReadError, ReadOutcome, Topic, TopicId,
 };
 
 pub(super) struct Trial {
@@ -85,6 +85,7 @@ impl Trial {
             batches: sample.bytes(),
             expected_end: None,
             durability: Durability::Flush,
+            origin: AppendOrigin::Client,
         })
     }
 
@@ -171,7 +172,13 @@ pub(super) fn append_one(engine: &dyn Engine, append: Append) -> AppendAnswer {
 }
 
 pub(super) fn to(partition: PartitionId, sample: &Sample) -> Append {
-    Append { partition, batches: sample.bytes(), expected_end: None, durability: Durability::Flush }
+    Append {
+        partition,
+        batches: sample.bytes(),
+        expected_end: None,
+        durability: Durability::Flush,
+        origin: AppendOrigin::Client,
+    }
 }
 
 /// A partition of a topic that was never made.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::producers::ProducerDescription;
 use crate::{
     Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, Metadata, MetadataError, NewTopic,
     Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
@@ -36,6 +37,10 @@ pub trait Twin: Send + Sync {
 
     fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {
         self.behind().append(appends)
+    }
+
+    fn append_atomically(&self, appends: Vec<Append>) -> Pending<Vec<Appended>, AppendError> {
+        self.behind().append_atomically(appends)
     }
 
     fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError> {
@@ -94,6 +99,14 @@ impl<T: Twin> Engine for T {
 
     fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {
         Twin::append(self, appends)
+    }
+
+    fn append_atomically(&self, appends: Vec<Append>) -> Pending<Vec<Appended>, AppendError> {
+        Twin::append_atomically(self, appends)
+    }
+
+    fn describe_producers(&self, partition: PartitionId) -> Pending<Vec<ProducerDescription>, ReadError> {
+        self.behind().describe_producers(partition)
     }
 
     fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError> {

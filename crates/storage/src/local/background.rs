@@ -18,7 +18,7 @@ use super::shortage::is_shortage;
 use super::tail::Tail;
 use super::wal::{SlotPool, Spare, WalPosition};
 use crate::log_config::LogConfigCache;
-use crate::{Completer, MonotonicMs, PartitionId, Topic, TopicId, Unavailable, WallMs};
+use crate::{AbortedIndex, Completer, MonotonicMs, PartitionId, Topic, TopicId, Unavailable, WallMs};
 
 /// How much of one partition is written in one turn.
 const PIECE_BYTES: usize = 4 << 20;
@@ -481,8 +481,13 @@ impl Background {
 
     fn manifest(&self, snapshot: &Snapshot) -> Manifest {
         let record = |topic: &Topic, (index, state): (i32, &super::state::PartitionState)| {
-            let segments = self.tail.segments(PartitionId { topic: topic.id, index }).unwrap_or_default();
+            let partition = PartitionId { topic: topic.id, index };
+            let (segments, aborted) = self.tail.segments_and_aborted(partition, state.end_offset);
             PartitionRecord {
+                aborted: match planted!(self.planted, AbortedLostAtCheckpoint) {
+                    true => AbortedIndex::default(),
+                    false => aborted,
+                },
                 log_start_offset: match planted!(self.planted, LogStartNotInManifest) {
                     true => 0,
                     false => state.log_start_offset,

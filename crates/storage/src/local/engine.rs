@@ -8,14 +8,15 @@ use super::background::Signal;
 use super::cleaner::CleanerQueue;
 use super::group::ProducerIds;
 use super::health::{Health, closed};
-use super::inbox::{Command, Inbox, Prepared};
+use super::inbox::{Command, Inbox, Prepared, check_size};
 use super::lookup::Lookup;
 use super::readers::{Job, ReadQueue};
 use super::segments::Ahead;
 use super::sent::too_many_reads;
 use super::tail::{Found, Tail};
 use super::wal::SlotPool;
-use crate::batches::LEADER_EPOCH;
+use crate::batches::{LEADER_EPOCH, check_distinct};
+use crate::producers::ProducerDescription;
 use crate::{
     Append, AppendError, Appended, Bounds, Completer, ConfigChange, Engine, EngineCounters, FoundOffset, Metadata,
     MetadataError, NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId,
@@ -79,6 +80,9 @@ impl LocalEngine {
     }
 }
 
+/// Answers a read.
+type ReadAnswer = Box<dyn FnOnce(Result<ReadOutcome, ReadError>)>;
+
 impl Engine for LocalEngine {
     fn metadata(&self) -> Arc<Metadata> {
         self.tail.metadata()
@@ -118,26 +122,46 @@ impl Engine for LocalEngine {
         pending
     }
 
+    fn append_atomically(&self, appends: Vec<Append>) -> Pending<Vec<Appended>, AppendError> {
+        let checked = check_distinct(appends.iter().map(|append| append.partition)).and_then(|()| check_size(&appends));
+        match checked {
+            Err(error) => Pending::ready(Err(error)),
+            Ok(()) if appends.is_empty() => Pending::ready(Ok(Vec::new())),
+            Ok(()) => {
+                let (completer, pending) = Pending::waiting();
+                let appends = appends.iter().map(Prepared::new).collect();
+                self.push(Command::AppendAtomically { appends, completer });
+                pending
+            }
+        }
+    }
+
+    fn describe_producers(&self, partition: PartitionId) -> Pending<Vec<ProducerDescription>, ReadError> {
+        let (completer, pending) = Pending::waiting();
+        self.push(Command::DescribeProducers { partition, completer });
+        pending
+    }
+
     fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError> {
         match self.tail.read(&read) {
             Err(error) => Pending::ready(Err(error)),
             Ok(Found::Here(outcome)) => Pending::ready(Ok(outcome)),
-            Ok(Found::InSegment(meta, bounds)) if read.may_name_file => {
-                match self.lookup.ready_in_file(&read, &meta, bounds) {
-                    Some(outcome) => Pending::ready(Ok(outcome)),
-                    None => {
-                        self.on_reader(&self.reads, move |lookup, answer| match lookup.loaded_in_file(&read, &meta) {
-                            Some((outcome, ahead)) => {
-                                answer(Ok(outcome));
-                                ahead.iter().for_each(Ahead::run);
-                            }
-                            None => answer(lookup.read(&read, meta)),
-                        })
-                    }
+            Ok(Found::InSegment(meta, bounds, visible)) if read.may_name_file => {
+                if let Some(outcome) = self.lookup.ready_in_file(&read, &meta, bounds, &visible) {
+                    return Pending::ready(Ok(outcome));
                 }
+                let load =
+                    move |lookup: &Lookup, answer: ReadAnswer| match lookup.loaded_in_file(&read, &meta, &visible) {
+                        Some((outcome, ahead)) => {
+                            answer(Ok(outcome));
+                            ahead.iter().for_each(Ahead::run);
+                        }
+                        None => answer(lookup.read(&read, meta, visible)),
+                    };
+                self.on_reader(&self.reads, load)
             }
-            Ok(Found::InSegment(meta, _)) => {
-                self.on_reader(&self.reads, move |lookup, answer| answer(lookup.read(&read, meta)))
+            Ok(Found::InSegment(meta, _, visible)) => {
+                self.on_reader(&self.reads, move |lookup, answer| answer(lookup.read(&read, meta, visible)))
             }
         }
     }

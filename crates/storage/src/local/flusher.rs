@@ -24,9 +24,9 @@ use super::tail::Tail;
 use super::unflushed::Unflushed;
 use super::wal::{LOG_START, PRODUCER_IDS, SlotPool, Take, WalPosition, WalWriter, log_start};
 use crate::batches::set_offsets;
-use crate::decide::{Decision, decide_append};
+use crate::decide::Decision;
 use crate::{
-    AppendError, Appended, Bounds, ConfigResource, Durability, LogStartCause, Metadata, PartitionId, ReadError, Topic,
+    AppendError, Appended, ConfigResource, Durability, LogStartCause, Metadata, PartitionId, ReadError, Topic,
     Unavailable, WallMs,
 };
 
@@ -250,6 +250,13 @@ impl Flusher {
                 }
                 Answer::Append { results, completer }
             }
+            Command::AppendAtomically { appends, completer } => {
+                Answer::Atomic { result: self.decide_atomically(appends, group), completer }
+            }
+            Command::DescribeProducers { partition, completer } => {
+                let state = self.state.partitions.get(&partition).ok_or(ReadError::UnknownPartition);
+                Answer::Producers { result: state.map(|state| state.producers.describe()), completer }
+            }
             Command::CreateTopic { topic, completer } => {
                 Answer::Topic { result: self.decide_create(topic, group), completer }
             }
@@ -285,14 +292,11 @@ impl Flusher {
     fn decide_append(&mut self, append: Prepared, group: &mut Group) -> Result<Appended, AppendError> {
         let partition = append.partition;
         let state = self.state.partitions.get_mut(&partition).ok_or(AppendError::UnknownPartition)?;
-        if append.expected_end.is_some_and(|end| end != state.end_offset) {
-            return Err(AppendError::UnexpectedEnd { end_offset: state.end_offset });
-        }
+        let decision = state.decide(&append, self.planted)?;
         let PreparedBatches { bytes, spans } = append.batches?;
-        let producers: Vec<_> = spans.iter().map(|span| span.producer).collect();
         let log_start_offset = state.log_start_offset;
         group.flush |= append.durability == Durability::Flush;
-        match decide_append(&state.producers, &producers) {
+        match decision {
             Decision::Refuse(refusal) => Err(AppendError::Refused(refusal)),
             // Its original is in this group or was published before it, so the end of the group is late enough.
             Decision::Duplicate { first_offset, end_offset } => {
@@ -303,13 +307,14 @@ impl Flusher {
                 let place = self.wal.put_records(partition, &bytes, |batches| {
                     set_offsets(batches, &spans, first_offset);
                 });
-                state.accept(&spans, self.now_ms);
+                let aborted = state.accept(&spans, self.now_ms);
+                let first_open_offset = state.first_open_offset(&aborted, self.planted);
                 let end_offset = state.end_offset;
                 if append.durability == Durability::Os {
                     let messages = (end_offset - first_offset).unsigned_abs();
                     group.flush |= self.unflushed.count(&self.state.metadata, partition, messages);
                 }
-                group.placed.push(Placed { partition, place, spans, first_offset });
+                group.placed.push(Placed { partition, place, spans, first_offset, first_open_offset, aborted });
                 Ok(Appended { first_offset, end_offset, log_start_offset, duplicate: false })
             }
         }
@@ -325,11 +330,7 @@ impl Flusher {
         let state = self.state.partitions.get_mut(&partition).ok_or(ReadError::UnknownPartition)?;
         let to = if before == -1 { state.end_offset } else { before };
         if to < 0 || to > state.end_offset {
-            return Err(ReadError::OffsetOutOfRange(Bounds {
-                log_start_offset: state.log_start_offset,
-                high_watermark: state.end_offset,
-                last_stable_offset: state.end_offset,
-            }));
+            return Err(ReadError::OffsetOutOfRange(state.bounds()));
         }
         if to > state.log_start_offset {
             state.log_start_offset = to;
@@ -470,6 +471,7 @@ impl Flusher {
 pub(super) fn size_of(command: &Command) -> (usize, usize) {
     match command {
         Command::Append { appends, .. } => (appends.len(), appends.iter().map(Prepared::payload_bytes).sum()),
+        Command::AppendAtomically { appends, .. } => (1, super::atomic::payload_bytes(appends)),
         Command::CreateTopic { topic, .. } => (1, 32 + topic.name.len() + size_of_configs(&topic.configs)),
         Command::AlterConfigs { change, .. } => {
             let name_bytes = match &change.resource {
@@ -483,7 +485,7 @@ pub(super) fn size_of(command: &Command) -> (usize, usize) {
         | Command::DeleteRecords { .. }
         | Command::ProducerId { .. } => (1, 32),
         Command::Retain { moves, .. } => (moves.len(), 32 * moves.len()),
-        Command::Close => (0, 0),
+        Command::DescribeProducers { .. } | Command::Close => (0, 0),
     }
 }
 

@@ -12,9 +12,10 @@ use super::state::log_batches;
 use super::tail::{Advance, PartitionView, Tail};
 use super::wal::{Parts, WalWriter};
 use crate::batches::BatchSpan;
+use crate::producers::ProducerDescription;
 use crate::{
-    AppendError, Appended, Completer, LogStartCause, Metadata, MetadataError, PartitionId, ReadError, Topic,
-    Unavailable,
+    AbortedTransaction, AppendError, Appended, Completer, LogStartCause, Metadata, MetadataError, PartitionId,
+    ReadError, Topic, Unavailable,
 };
 
 /// Producer ids that are reserved and not handed out yet.
@@ -50,6 +51,14 @@ pub(super) enum Answer {
         results: Vec<Result<Appended, AppendError>>,
         completer: AppendCompleter,
     },
+    Atomic {
+        result: Result<Vec<Appended>, AppendError>,
+        completer: Completer<Vec<Appended>, AppendError>,
+    },
+    Producers {
+        result: Result<Vec<ProducerDescription>, ReadError>,
+        completer: Completer<Vec<ProducerDescription>, ReadError>,
+    },
     /// A topic was created, or has more partitions.
     Topic {
         result: Result<Arc<Topic>, MetadataError>,
@@ -79,12 +88,17 @@ pub(super) struct Placed {
     pub(super) place: Range<usize>,
     pub(super) spans: Vec<BatchSpan>,
     pub(super) first_offset: i64,
+    /// Where the partition's oldest open transaction begins once they are accepted.
+    pub(super) first_open_offset: Option<i64>,
+    /// The transactions that they abort.
+    pub(super) aborted: Vec<AbortedTransaction>,
 }
 
 impl Placed {
-    fn advance(&self, bytes: &Bytes, besides_bytes: usize) -> Advance {
+    fn advance(self, bytes: &Bytes, besides_bytes: usize) -> Advance {
         let batches = log_batches(bytes, &self.spans, self.first_offset, besides_bytes);
-        Advance { partition: self.partition, batches }
+        let Placed { partition, first_open_offset, aborted, .. } = self;
+        Advance { partition, batches, first_open_offset, aborted }
     }
 }
 
@@ -166,6 +180,8 @@ impl Group {
         for answer in self.answers {
             match answer {
                 Answer::Append { results, completer } => completer.complete(Ok(results)),
+                Answer::Atomic { result, completer } => completer.complete(result),
+                Answer::Producers { result, completer } => completer.complete(result),
                 Answer::Topic { result, completer } => completer.complete(result),
                 Answer::Changed { result, completer } => completer.complete(result),
                 Answer::LogStart { result, completer } => completer.complete(result),
@@ -189,6 +205,12 @@ impl Group {
                 Answer::Append { results, completer } => {
                     let unknown = |result: Result<_, _>| result.and(Err(AppendError::Unknown(why.clone())));
                     completer.complete(Ok(results.into_iter().map(unknown).collect()));
+                }
+                Answer::Atomic { result, completer } => {
+                    completer.complete(result.and(Err(AppendError::Unknown(why.clone()))));
+                }
+                Answer::Producers { result, completer } => {
+                    completer.complete(result.and(Err(ReadError::Unavailable(why.clone()))));
                 }
                 Answer::Topic { result, completer } => {
                     completer.complete(result.and(Err(MetadataError::Unknown(why.clone()))));

@@ -9,9 +9,10 @@ use bytes::Bytes;
 
 use super::flusher::Snapshot;
 use crate::batches::BatchSpan;
+use crate::producers::ProducerDescription;
 use crate::{
-    Append, AppendError, Appended, Completer, ConfigChange, Durability, MetadataError, NewTopic, PartitionId,
-    ReadError, Topic, TopicId, Unavailable,
+    Append, AppendError, AppendOrigin, Appended, Completer, ConfigChange, Durability, MetadataError, NewTopic,
+    PartitionId, ReadError, Topic, TopicId, Unavailable,
 };
 
 /// The answers of one append call.
@@ -22,6 +23,15 @@ pub(super) enum Command {
     Append {
         appends: Vec<Prepared>,
         completer: AppendCompleter,
+    },
+    /// All or nothing.
+    AppendAtomically {
+        appends: Vec<Prepared>,
+        completer: Completer<Vec<Appended>, AppendError>,
+    },
+    DescribeProducers {
+        partition: PartitionId,
+        completer: Completer<Vec<ProducerDescription>, ReadError>,
     },
     CreateTopic {
         topic: NewTopic,
@@ -74,6 +84,8 @@ impl Command {
             Command::Append { appends, completer } => {
                 completer.complete(Ok(appends.iter().map(|_| Err(AppendError::Unavailable(why.clone()))).collect()));
             }
+            Command::AppendAtomically { completer, .. } => completer.complete(Err(AppendError::Unavailable(why))),
+            Command::DescribeProducers { completer, .. } => completer.complete(Err(ReadError::Unavailable(why))),
             Command::CreateTopic { completer, .. } | Command::CreatePartitions { completer, .. } => {
                 completer.complete(Err(MetadataError::Unavailable(why)));
             }
@@ -93,6 +105,7 @@ pub(super) struct Prepared {
     pub(super) partition: PartitionId,
     pub(super) expected_end: Option<i64>,
     pub(super) durability: Durability,
+    pub(super) origin: AppendOrigin,
     pub(super) batches: Result<PreparedBatches, AppendError>,
 }
 
@@ -105,6 +118,16 @@ pub(super) struct PreparedBatches {
 /// More than this in one partition's append does not fit the length field of a frame with room to spare.
 const MAX_APPEND_BYTES: usize = 1 << 30;
 
+/// That appends fit into one frame together.
+pub(super) fn check_size(appends: &[Append]) -> Result<(), AppendError> {
+    let bytes = appends.iter().map(|append| append.batches.len()).fold(0, usize::saturating_add);
+    let parts = appends.len().saturating_mul(super::wal::PART_HEAD_BYTES);
+    if bytes.saturating_add(parts) > MAX_APPEND_BYTES {
+        return Err(AppendError::Corrupt("the batches of an atomic append are larger than 1 GiB"));
+    }
+    Ok(())
+}
+
 impl Prepared {
     /// Reads the headers. The batches are copied once, into the log's next write, where their offsets are set.
     pub(super) fn new(append: &Append) -> Self {
@@ -115,7 +138,8 @@ impl Prepared {
                 .map(|spans| PreparedBatches { bytes: append.batches.clone(), spans })
                 .map_err(AppendError::Corrupt)
         };
-        Self { partition: append.partition, expected_end: append.expected_end, durability: append.durability, batches }
+        let Append { partition, expected_end, durability, origin, .. } = *append;
+        Self { partition, expected_end, durability, origin, batches }
     }
 
     /// How large its frame's payload will be at most.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::readers::ReadQueue;
 use super::segments::{Ahead, SegmentMeta, SegmentReadError, SegmentReader};
 use super::sent::range_of;
-use super::tail::{Found, LogBatch, Tail};
+use super::tail::{Found, LogBatch, Tail, Visible};
 use crate::batches::LookUp;
-use crate::{Bounds, FoundOffset, PartitionId, Read, ReadError, ReadOutcome, Unavailable};
+use crate::{Bounds, FileRange, FoundOffset, PartitionId, Read, ReadError, ReadOutcome, Unavailable};
 
 /// How often a read begins anew because files went away under it.
 const ATTEMPTS: usize = 8;
@@ -24,15 +24,23 @@ pub(super) struct Lookup {
 impl Lookup {
     /// Reads from the segment that the tail named. Where its file went away in the meantime, the tail is asked again; where
     /// nothing is left of it at the offset or after, for what comes next, be it in another segment or in memory.
-    pub(super) fn read(&self, read: &Read, mut meta: SegmentMeta) -> Result<ReadOutcome, ReadError> {
+    pub(super) fn read(
+        &self,
+        read: &Read,
+        mut meta: SegmentMeta,
+        mut visible: Visible,
+    ) -> Result<ReadOutcome, ReadError> {
         let (mut read, mut gone) = (*read, 0);
         while gone < ATTEMPTS {
             let Read { partition, offset, max_bytes, at_least_one_batch, .. } = read;
             match self.segments.read(partition, &meta, offset, max_bytes, at_least_one_batch) {
-                Ok(Some(found)) => {
-                    let (batches, next_offset, bounds) =
-                        (found.batches, found.next_offset, self.tail.bounds(partition)?);
-                    return Ok(ReadOutcome { batches, in_file: None, next_offset, bounds });
+                Ok(Some(mut found)) => {
+                    if meta.end_offset > visible.end_offset {
+                        found.leave_out_from(visible.end_offset);
+                    }
+                    let (batches, next_offset) = (found.batches, found.next_offset);
+                    let (aborted, bounds) = (visible.aborted(offset, next_offset), self.tail.bounds(partition)?);
+                    return Ok(ReadOutcome { batches, in_file: None, next_offset, aborted, bounds });
                 }
                 Ok(None) => read.offset = meta.end_offset,
                 Err(SegmentReadError::Gone) => gone += 1,
@@ -40,33 +48,41 @@ impl Lookup {
             }
             match self.tail.read(&read)? {
                 Found::Here(outcome) => return Ok(outcome),
-                Found::InSegment(again, _) => meta = again,
+                Found::InSegment(again, _, as_of) => (meta, visible) = (again, as_of),
             }
         }
         Err(self.lost_segment(read.partition, &meta))
     }
 
     /// The answer as a range of the segment's file, if all of it can be sent at once. Never waits for the disk: for callers.
-    pub(super) fn ready_in_file(&self, read: &Read, meta: &SegmentMeta, bounds: Bounds) -> Option<ReadOutcome> {
-        let range = self.segments.ready_range(read.partition, meta, read.offset, read.max_bytes)?;
+    pub(super) fn ready_in_file(
+        &self,
+        read: &Read,
+        meta: &SegmentMeta,
+        bounds: Bounds,
+        visible: &Visible,
+    ) -> Option<ReadOutcome> {
+        let range = self.segments.ready_range(meta, read, visible.end_offset)?;
         let (in_file, next_offset, ahead) = range_of(range, &self.reads);
         if let Some(ahead) = ahead {
             // With too many reads waiting there is none ahead.
             let _ = self.reads.push(Box::new(move || ahead.run()));
         }
-        Some(ReadOutcome { batches: Vec::new(), in_file: Some(in_file), next_offset: Some(next_offset), bounds })
+        Some(in_file_outcome(read, in_file, next_offset, bounds, visible))
     }
 
     /// The answer as a range of the segment's file, brought into the page cache if need be, and what to do after it is
     /// given. `None` where the answer in memory is better, or says better what is wrong.
-    pub(super) fn loaded_in_file(&self, read: &Read, meta: &SegmentMeta) -> Option<(ReadOutcome, Option<Ahead>)> {
-        let found = self.segments.loaded_range(read.partition, meta, read.offset, read.max_bytes);
+    pub(super) fn loaded_in_file(
+        &self,
+        read: &Read,
+        meta: &SegmentMeta,
+        visible: &Visible,
+    ) -> Option<(ReadOutcome, Option<Ahead>)> {
+        let found = self.segments.loaded_range(meta, read, visible.end_offset);
         let (in_file, next_offset, ahead) = range_of(found.ok()??, &self.reads);
         let bounds = self.tail.bounds(read.partition).ok()?;
-        Some((
-            ReadOutcome { batches: Vec::new(), in_file: Some(in_file), next_offset: Some(next_offset), bounds },
-            ahead,
-        ))
+        Some((in_file_outcome(read, in_file, next_offset, bounds, visible), ahead))
     }
 
     /// The first record with a timestamp of at least that.
@@ -195,6 +211,18 @@ impl Lookup {
         }
         Ok(in_memory)
     }
+}
+
+fn in_file_outcome(
+    read: &Read,
+    in_file: FileRange,
+    next_offset: i64,
+    bounds: Bounds,
+    visible: &Visible,
+) -> ReadOutcome {
+    let (in_file, next_offset) = (Some(in_file), Some(next_offset));
+    let aborted = visible.aborted(read.offset, next_offset);
+    ReadOutcome { batches: Vec::new(), in_file, next_offset, aborted, bounds }
 }
 
 pub(super) fn read_error(error: SegmentReadError) -> ReadError {

@@ -9,10 +9,12 @@
 //!   wal position            number: u64, incarnation: u64, offset: u64, next sequence: u64
 //!   next producer id: i64
 //!   topics                  count: u32, each: as in the log's frames, then its partitions in the order of the index
-//!   partition               log start: i64, end offset: i64, clean end: i64, segments (count: u32), producers (length: u32, snapshot)
+//!   partition               log start: i64, end offset: i64, clean end: i64, segments (count: u32), producers (length: u32, snapshot),
+//!                           aborted transactions (count: u32; since format 2)
 //!   segment                 base offset: i64, end offset: i64, generation: u32, bytes: u64, index entries: u32,
 //!                           indexed bytes: u64, first timestamp: i64, max timestamp: i64, created: i64,
 //!                           written: i64
+//!   aborted transaction     producer id: i64, first offset: i64, last offset: i64, last stable offset: i64
 //!   configs                 of brokers and groups, count: u32, each: as in the log's frames
 //! ```
 //!
@@ -32,15 +34,19 @@ use super::segments::SegmentMeta;
 use super::shortage::lacks_descriptors;
 use super::wal::{WalPosition, put_resource, put_topic, take_resource, take_topic};
 use crate::producers::ProducerTable;
-use crate::{ConfigResource, Topic};
+use crate::{AbortedIndex, AbortedTransaction, ConfigResource, Topic};
 
 /// The format of the manifest that this version writes, and the newest it reads.
-const MANIFEST_FORMAT: u32 = 1;
+const MANIFEST_FORMAT: u32 = 2;
+
+/// The oldest one, which knew no transactions.
+const FIRST_FORMAT: u32 = 1;
 
 const MAGIC: &[u8; 8] = b"OTTLAMAN";
 const HEAD_BYTES: usize = 8 + 4 + 4 + 8;
 const SEGMENT_BYTES: usize = 8 + 8 + 4 + 8 + 4 + 8 + 8 + 8 + 8 + 8;
 const PARTITION_BYTES: usize = 8 + 8 + 8 + 4 + 4;
+const ABORTED_BYTES: usize = 8 + 8 + 8 + 8;
 
 /// The state as of a place in the write-ahead log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,6 +68,7 @@ pub(super) struct PartitionRecord {
     pub(super) clean_end: i64,
     pub(super) segments: Vec<SegmentMeta>,
     pub(super) producers: Arc<ProducerTable>,
+    pub(super) aborted: AbortedIndex,
 }
 
 impl Manifest {
@@ -100,7 +107,7 @@ impl Manifest {
         }
         let format = fields.u32()?;
         match format {
-            MANIFEST_FORMAT => {}
+            FIRST_FORMAT..=MANIFEST_FORMAT => {}
             0 => return Err(Refused::Malformed("it has no format version")),
             newer => return Err(Refused::Newer(newer)),
         }
@@ -109,10 +116,10 @@ impl Manifest {
         if body.len() != length || checksum(body) != sum {
             return Err(Refused::Malformed("it does not match its checksum"));
         }
-        Ok(Self::take(Fields::new(body))?)
+        Ok(Self::take(Fields::new(body), format)?)
     }
 
-    fn take(mut fields: Fields<'_>) -> Result<Self, Malformed> {
+    fn take(mut fields: Fields<'_>, format: u32) -> Result<Self, Malformed> {
         let (number, incarnation) = (fields.u64()?, fields.u64()?);
         let (offset, next_sequence) = (fields.u64()?, fields.u64()?);
         if next_sequence == 0 {
@@ -127,7 +134,8 @@ impl Manifest {
             if usize::try_from(topic.partitions) != Ok(count) {
                 return Err(Malformed);
             }
-            let partitions = (0..count).map(|_| PartitionRecord::take(&mut fields)).collect::<Result<_, _>>()?;
+            let partitions =
+                (0..count).map(|_| PartitionRecord::take(&mut fields, format)).collect::<Result<_, _>>()?;
             topics.push((topic, partitions));
         }
         let configs = (0..fields.count(9)?).map(|_| take_resource(&mut fields)).collect::<Result<_, _>>()?;
@@ -220,15 +228,41 @@ impl PartitionRecord {
         let mut producers = Vec::new();
         self.producers.encode(&mut producers);
         put_bytes(out, &producers);
+        put_count(out, self.aborted.all().len());
+        for aborted in self.aborted.all() {
+            put_aborted(out, aborted);
+        }
     }
 
-    fn take(fields: &mut Fields<'_>) -> Result<Self, Malformed> {
+    fn take(fields: &mut Fields<'_>, format: u32) -> Result<Self, Malformed> {
         let (log_start_offset, end_offset, clean_end) = (fields.offset()?, fields.offset()?, fields.offset()?);
         let count = fields.count(SEGMENT_BYTES)?;
         let segments = (0..count).map(|_| take_segment(fields)).collect::<Result<_, _>>()?;
         let producers = ProducerTable::decode(fields.bytes()?).map_err(|_| Malformed)?;
-        Ok(Self { log_start_offset, end_offset, clean_end, segments, producers: Arc::new(producers) })
+        let aborted = if format == FIRST_FORMAT { AbortedIndex::default() } else { take_aborted(fields)? };
+        Ok(Self { log_start_offset, end_offset, clean_end, segments, producers: Arc::new(producers), aborted })
     }
+}
+
+fn put_aborted(out: &mut Vec<u8>, aborted: &AbortedTransaction) {
+    let AbortedTransaction { producer_id, first_offset, last_offset, last_stable_offset } = aborted;
+    for number in [producer_id, first_offset, last_offset, last_stable_offset] {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+}
+
+fn take_aborted(fields: &mut Fields<'_>) -> Result<AbortedIndex, Malformed> {
+    let mut all: Vec<AbortedTransaction> = Vec::new();
+    for _ in 0..fields.count(ABORTED_BYTES)? {
+        let (producer_id, first_offset) = (fields.offset()?, fields.offset()?);
+        let (last_offset, last_stable_offset) = (fields.offset()?, fields.offset()?);
+        let is_in_order = all.last().is_none_or(|before| before.last_offset < last_offset);
+        if first_offset > last_offset || !is_in_order {
+            return Err(Malformed);
+        }
+        all.push(AbortedTransaction { producer_id, first_offset, last_offset, last_stable_offset });
+    }
+    Ok(AbortedIndex::of(all))
 }
 
 fn put_segment(out: &mut Vec<u8>, segment: &SegmentMeta) {
@@ -275,6 +309,23 @@ mod tests {
     use crate::TopicId;
     use crate::local::disk::SystemDisk;
 
+    const PRODUCERS_1: &[u8] = &[
+        1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 0, 0,
+        0, 0, 6,
+    ];
+
+    /// [`manifest`] as it was written before there were transactions.
+    const MANIFEST_1: &str = "
+        4f54544c414d414e00000001000001551a553f0957bf8d76000000000000000100000000000000020000000000002000
+        000000000000000400000000000003e80000000105050505050505050505050505050505000000066f72646572730000
+        0002000000010000000c726574656e74696f6e2e6d730000000131000000020000000000000004000000000000000900
+        0000000000000800000001000000000000000300000000000000090000000200000000000002bc000000020000000000
+        000190fffffffffffffffeffffffffffffffff00000000000003e800000000000003e900000028010000000100000000
+        000001020003000000000000000501000000040000000200000000000000060000000000000000000000000000000000
+        000000000000000000000000000005010000000000000002020000000000000001000000106c6f672e726574656e7469
+        6f6e2e6d73000000013103000000016700000001000000016100000000
+    ";
+
     fn manifest() -> Manifest {
         let topic = Topic {
             id: TopicId([5; 16]),
@@ -299,7 +350,11 @@ mod tests {
             end_offset: 9,
             clean_end: 8,
             segments: vec![segment],
-            ..Default::default()
+            producers: Arc::new(ProducerTable::decode(PRODUCERS_1).unwrap()),
+            aborted: AbortedIndex::of(vec![
+                AbortedTransaction { producer_id: 5, first_offset: 4, last_offset: 6, last_stable_offset: 5 },
+                AbortedTransaction { producer_id: 6, first_offset: 5, last_offset: 7, last_stable_offset: 8 },
+            ]),
         };
         Manifest {
             wal: WalPosition { number: 1, incarnation: 2, offset: 8192, next_sequence: 4 },
@@ -316,6 +371,32 @@ mod tests {
     fn comes_back_as_it_was() {
         assert_eq!(Manifest::decode(&manifest().encode()), Ok(manifest()));
         assert_eq!(Manifest::decode(&Manifest::empty().encode()), Ok(Manifest::empty()));
+    }
+
+    /// Written before there were transactions.
+    #[test]
+    fn the_first_format_is_read() {
+        let bytes: Vec<u8> = MANIFEST_1.split_whitespace().flat_map(hex_bytes).collect();
+        let mut expected = manifest();
+        expected.topics[0].1[0].aborted = AbortedIndex::default();
+        assert_eq!(Manifest::decode(&bytes), Ok(expected.clone()));
+        assert_eq!(Manifest::decode(&expected.encode()), Ok(expected), "and written anew");
+    }
+
+    fn hex_bytes(line: &str) -> Vec<u8> {
+        (0..line.len()).step_by(2).map(|at| u8::from_str_radix(&line[at..at + 2], 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn aborted_transactions_out_of_order_are_refused() {
+        let with = |first_offset, last_offset| {
+            let mut wrong = manifest();
+            let mut all = wrong.topics[0].1[0].aborted.all().to_vec();
+            all.push(AbortedTransaction { producer_id: 5, first_offset, last_offset, last_stable_offset: 9 });
+            wrong.topics[0].1[0].aborted = AbortedIndex::of(all);
+            Manifest::decode(&wrong.encode())
+        };
+        assert!(with(8, 8).is_ok() && with(8, 7).is_err() && with(7, 7).is_err() && with(-1, 8).is_err());
     }
 
     #[test]
@@ -348,8 +429,8 @@ mod tests {
     #[test]
     fn a_later_format_is_refused_by_name() {
         let mut bytes = manifest().encode();
-        bytes[8..12].copy_from_slice(&2_u32.to_be_bytes());
-        assert_eq!(Manifest::decode(&bytes), Err(Refused::Newer(2)));
+        bytes[8..12].copy_from_slice(&3_u32.to_be_bytes());
+        assert_eq!(Manifest::decode(&bytes), Err(Refused::Newer(3)));
     }
 
     #[test]

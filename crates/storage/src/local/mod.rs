@@ -14,6 +14,7 @@
 //!
 //! The bytes on disk are described in `docs/format.md`.
 
+mod atomic;
 mod background;
 mod changes;
 mod cleaner;

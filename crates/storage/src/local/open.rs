@@ -21,9 +21,9 @@ use super::options::{LocalOptions, OpenError};
 use super::planted::planted;
 use super::readers::ReadQueue;
 use super::segments::courtesy::Courtesy;
-use super::segments::{CompactedFiles, OpenFiles, Rolling, SegmentReader, SegmentStore, StoreError};
+use super::segments::{CompactedFiles, OpenFiles, Rolling, SegmentList, SegmentReader, SegmentStore, StoreError};
 use super::state::{DurableState, log_batches};
-use super::tail::{Advance, PartitionView, SegmentList, Tail};
+use super::tail::{Advance, PartitionView, Tail};
 use super::unflushed::Unflushed;
 use super::wal::{
     Chain, Entry, NotApplied, Slot, SlotPool, SlotRules, Spare, WalPosition, WalWriter, WalWriterStart, replay,
@@ -141,6 +141,11 @@ impl Recovery {
                     high_watermark: record.end_offset,
                     written_end: record.end_offset,
                     segments: SegmentList::from_all(record.segments.clone(), record.clean_end),
+                    first_open_offset: match planted!(options.planted(), OpenLostAtStart) {
+                        true => None,
+                        false => record.producers.first_open_offset(),
+                    },
+                    aborted: record.aborted.clone(),
                 };
                 tail.add_partition(PartitionId { topic: topic.id, index }, view);
             }
@@ -161,6 +166,11 @@ impl Recovery {
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
         match entry {
             Entry::Records { partition, batches } => self.apply_records(partition, batches)?,
+            Entry::AtomicRecords(parts) => {
+                for (partition, batches) in parts {
+                    self.apply_records(partition, batches)?;
+                }
+            }
             Entry::TopicCreated(topic) => {
                 let topic = self.state.create_topic(topic);
                 for index in 0..topic.partitions {
@@ -200,11 +210,11 @@ impl Recovery {
         let state = state.ok_or_else(|| wrong("it holds records of a partition that is not there"))?;
         let spans = crate::batches::split(batches).map_err(wrong)?;
         let first_offset = state.end_offset;
-        if !state.replay(&spans, self.now_ms) {
-            return Err(wrong("its records do not follow those before"));
-        }
-        let bytes = Bytes::copy_from_slice(batches);
-        self.tail.advance([Advance { partition, batches: log_batches(&bytes, &spans, first_offset, 0) }]);
+        let aborted = state.replay(&spans, self.now_ms);
+        let aborted = aborted.ok_or_else(|| wrong("its records do not follow those before"))?;
+        let first_open_offset = state.producers.first_open_offset();
+        let batches = log_batches(&Bytes::copy_from_slice(batches), &spans, first_offset, 0);
+        self.tail.advance([Advance { partition, batches, first_open_offset, aborted }]);
         Ok(())
     }
 

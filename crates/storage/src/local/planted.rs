@@ -133,6 +133,18 @@ bugs! {
         "With the segments below a log start the first one above it is removed.",
     "retention-goes-too-far" RetentionGoesTooFar:
         "Retention moves a log start past the first segment that should stay.",
+    "stable-offset-past-open" StableOffsetPastOpen:
+        "When a transaction is aborted the last stable offset goes to the end, whatever else is open.",
+    "atomic-in-pieces" AtomicInPieces:
+        "An atomic append is written as one frame for each of its partitions.",
+    "aborted-lost-at-checkpoint" AbortedLostAtCheckpoint:
+        "The manifest forgets which transactions were aborted.",
+    "open-lost-at-start" OpenLostAtStart:
+        "A start forgets which transactions the manifest calls open when it says how far committed records go.",
+    "fenced-producer-writes" FencedProducerWrites:
+        "A batch of an epoch that is over is accepted.",
+    "aborted-taken-for-committed" AbortedTakenForCommitted:
+        "Compaction takes records of aborted transactions for committed ones.",
     "index-past-data" IndexPastData:
         "An index entry leads to the end of its batch.",
 }

@@ -2,15 +2,15 @@
 //!
 //! The last part of the open segment of the write-ahead log is kept back. Ordinary commands leave it alone as long as no further
 //! file of the log is ready; where none can be made, they are refused, and these go on in what is kept back: deletions of topics
-//! and records, retention, changes of configs (a shorter retention), and appends as the group coordinator makes them, small and to a known
-//! end. The space is allocated and zeroed, so that a flush there does not run out of it.
+//! and records, retention, changes of configs (a shorter retention), ends of transactions, and appends as the group coordinator makes
+//! them, small and to a known end. The space is allocated and zeroed, so that a flush there does not run out of it.
 
 use std::collections::VecDeque;
 
 use super::flusher::{Flusher, size_of};
 use super::group::Group;
 use super::inbox::Command;
-use crate::{Durability, Unavailable};
+use crate::{AppendOrigin, Durability, Unavailable};
 
 impl Command {
     /// Whether it may use what is kept back.
@@ -19,7 +19,11 @@ impl Command {
             Command::Append { appends, .. } => {
                 appends.iter().all(|append| append.expected_end.is_some() && append.durability == Durability::Flush)
             }
-            Command::DeleteTopic { .. }
+            Command::AppendAtomically { appends, .. } => {
+                appends.iter().all(|append| append.origin == AppendOrigin::Coordinator)
+            }
+            Command::DescribeProducers { .. }
+            | Command::DeleteTopic { .. }
             | Command::DeleteRecords { .. }
             | Command::Retain { .. }
             | Command::AlterConfigs { .. }

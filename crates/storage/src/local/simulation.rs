@@ -226,7 +226,13 @@ mod tests {
         let partition = PartitionId { topic: TopicId([1; 16]), index: 0 };
         let batches = bytes::Bytes::copy_from_slice(&builder.build());
         let durability = crate::Durability::Flush;
-        stepped.engine().append(vec![Append { partition, batches, expected_end: None, durability }])
+        stepped.engine().append(vec![Append {
+            partition,
+            batches,
+            expected_end: None,
+            durability,
+            origin: crate::AppendOrigin::Client,
+        }])
     }
 
     type Appending = Pending<Vec<Result<Appended, AppendError>>, Unavailable>;

@@ -8,11 +8,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::inbox::{Prepared, PreparedBatches};
 use super::manifest::{Manifest, PartitionRecord};
+use super::planted::{Planted, planted};
 use super::tail::LogBatch;
 use crate::batches::BatchSpan;
+use crate::decide::{Decision, Refusal, decide_append};
 use crate::producers::ProducerTable;
-use crate::{ConfigResource, Metadata, PartitionId, Topic, TopicId};
+use crate::{AbortedTransaction, AppendError, Bounds, ConfigResource, Metadata, PartitionId, Topic, TopicId};
 
 /// One partition as decisions see it.
 #[derive(Clone, Default, Debug)]
@@ -96,37 +99,63 @@ impl PartitionState {
         }
     }
 
-    /// Takes accepted batches, which have the next offsets.
-    pub(super) fn accept(&mut self, spans: &[BatchSpan], now_ms: i64) {
+    /// What becomes of an append. Changes nothing.
+    pub(super) fn decide(&self, append: &Prepared, planted: Planted) -> Result<Decision, AppendError> {
+        if append.expected_end.is_some_and(|end| end != self.end_offset) {
+            return Err(AppendError::UnexpectedEnd { end_offset: self.end_offset });
+        }
+        let PreparedBatches { spans, .. } = append.batches.as_ref().map_err(Clone::clone)?;
+        let producers: Vec<_> = spans.iter().map(|span| span.producer).collect();
+        Ok(match decide_append(&self.producers, append.origin, &producers) {
+            Decision::Refuse(Refusal::InvalidProducerEpoch { .. }) if planted!(planted, FencedProducerWrites) => {
+                Decision::Accept
+            }
+            decision => decision,
+        })
+    }
+
+    pub(super) fn bounds(&self) -> Bounds {
+        Bounds::new(self.log_start_offset, self.end_offset, self.producers.first_open_offset())
+    }
+
+    /// Where the oldest open transaction begins, after batches that aborted these.
+    pub(super) fn first_open_offset(&self, aborted: &[AbortedTransaction], planted: Planted) -> Option<i64> {
+        let is_past = planted!(planted, StableOffsetPastOpen) && !aborted.is_empty();
+        self.producers.first_open_offset().filter(|_| !is_past)
+    }
+
+    /// Takes accepted batches, which have the next offsets; answers the transactions that they abort.
+    pub(super) fn accept(&mut self, spans: &[BatchSpan], now_ms: i64) -> Vec<AbortedTransaction> {
         let first_offset = self.end_offset;
         let count = |span: &BatchSpan| i64::from(span.record_count);
         self.end_offset = spans.iter().map(count).fold(first_offset, i64::saturating_add);
-        self.note_producers(spans, first_offset, now_ms);
+        self.note_producers(spans, first_offset, now_ms)
     }
 
-    /// Takes batches that were accepted before the crash; false where they do not follow the partition's end.
-    pub(super) fn replay(&mut self, spans: &[BatchSpan], now_ms: i64) -> bool {
+    /// Takes batches that were accepted before the crash; `None` where they do not follow the partition's end.
+    pub(super) fn replay(&mut self, spans: &[BatchSpan], now_ms: i64) -> Option<Vec<AbortedTransaction>> {
         let first_offset = self.end_offset;
         for span in spans {
             if span.base_offset != self.end_offset {
-                return false;
+                return None;
             }
             self.end_offset = span.end_offset();
         }
-        self.note_producers(spans, first_offset, now_ms);
-        true
+        Some(self.note_producers(spans, first_offset, now_ms))
     }
 
-    fn note_producers(&mut self, spans: &[BatchSpan], first_offset: i64, now_ms: i64) {
+    fn note_producers(&mut self, spans: &[BatchSpan], first_offset: i64, now_ms: i64) -> Vec<AbortedTransaction> {
+        let mut aborted = Vec::new();
         if spans.iter().all(|span| span.producer.producer_id < 0) {
-            return;
+            return aborted;
         }
         let producers = Arc::make_mut(&mut self.producers);
         let mut offset = first_offset;
         for span in spans {
-            producers.apply(&span.producer, offset, now_ms);
+            aborted.extend(producers.apply(&span.producer, offset, now_ms));
             offset += i64::from(span.record_count);
         }
+        aborted
     }
 }
 

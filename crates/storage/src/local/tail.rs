@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::segments::{SegmentMeta, SegmentName};
+use super::segments::{SegmentList, SegmentMeta};
 use crate::ageing::Aged;
-use crate::{Bounds, Metadata, PartitionId, Read, ReadError, ReadOutcome, TopicId};
+use crate::{
+    AbortedIndex, AbortedTransaction, Bounds, Isolation, Metadata, PartitionId, Read, ReadError, ReadOutcome, TopicId,
+};
 
 /// What a batch in memory takes besides its bytes, about.
 const BATCH_OVERHEAD_BYTES: usize = 128;
@@ -48,75 +50,6 @@ impl LogBatch {
     }
 }
 
-/// A partition's segment files.
-#[derive(Clone, Default, Debug)]
-pub(super) struct SegmentList {
-    /// Complete ones, by offset.
-    pub(super) sealed: Arc<Vec<SegmentMeta>>,
-    /// The one that grows.
-    pub(super) active: Option<SegmentMeta>,
-    /// The offset up to which the log was compacted (Kafka's cleaner checkpoint).
-    pub(super) clean_end: i64,
-}
-
-impl SegmentList {
-    /// From what a manifest says: the last one is active.
-    pub(super) fn from_all(mut all: Vec<SegmentMeta>, clean_end: i64) -> Self {
-        let active = all.pop();
-        Self { sealed: Arc::new(all), active, clean_end }
-    }
-
-    /// All, by offset.
-    pub(super) fn all(&self) -> impl Iterator<Item = &SegmentMeta> {
-        self.sealed.iter().chain(&self.active)
-    }
-
-    /// Whether there is a segment of that name.
-    pub(super) fn has(&self, name: SegmentName) -> bool {
-        self.all().any(|meta| meta.name() == name)
-    }
-
-    /// The first segment that ends after `offset`.
-    pub(super) fn at(&self, offset: i64) -> Option<SegmentMeta> {
-        let index = self.sealed.partition_point(|meta| meta.end_offset <= offset);
-        let active = || self.active.filter(|meta| meta.end_offset > offset);
-        self.sealed.get(index).copied().or_else(active)
-    }
-
-    /// Puts what [`append`](super::segments::SegmentStore::append) answered in the active segment's place.
-    fn replace_active(&mut self, mut written: Vec<SegmentMeta>) {
-        let Some(active) = written.pop() else { return };
-        if !written.is_empty() {
-            Arc::make_mut(&mut self.sealed).extend(written);
-        }
-        self.active = Some(active);
-    }
-
-    /// Puts others in the place of sealed segments; false, and nothing is done, where not all of these are there.
-    fn replace_sealed(&mut self, replaced: &[SegmentMeta], others: Vec<SegmentMeta>) -> bool {
-        let Some(first) = replaced.first() else { return false };
-        let start = self.sealed.partition_point(|meta| meta.base_offset < first.base_offset);
-        let there = self.sealed.get(start..).is_some_and(|rest| rest.starts_with(replaced));
-        if there {
-            Arc::make_mut(&mut self.sealed).splice(start..start + replaced.len(), others);
-        }
-        there
-    }
-
-    /// Takes out the segments that end at or before `log_start`.
-    fn take_before(&mut self, log_start: i64) -> Vec<SegmentMeta> {
-        let count = self.sealed.partition_point(|meta| meta.end_offset <= log_start);
-        let mut taken: Vec<SegmentMeta> = Vec::new();
-        if count > 0 {
-            taken.extend(Arc::make_mut(&mut self.sealed).drain(..count));
-        }
-        if self.sealed.is_empty() {
-            taken.extend(self.active.take_if(|meta| meta.end_offset <= log_start));
-        }
-        taken
-    }
-}
-
 /// One partition as recovery hands it over.
 #[derive(Clone, Default, Debug)]
 pub(super) struct PartitionView {
@@ -125,6 +58,25 @@ pub(super) struct PartitionView {
     /// Up to here the segment files have it.
     pub(super) written_end: i64,
     pub(super) segments: SegmentList,
+    /// Where the oldest open transaction began.
+    pub(super) first_open_offset: Option<i64>,
+    pub(super) aborted: AbortedIndex,
+}
+
+/// How far a reader may see, and what of that it must leave out. As of the moment at which it was told where to read: compaction
+/// takes aborted records and the news of them away together.
+#[derive(Clone, Debug)]
+pub(super) struct Visible {
+    /// Batches from here on are not to be seen yet.
+    pub(super) end_offset: i64,
+    aborted: AbortedIndex,
+}
+
+impl Visible {
+    /// The aborted transactions in what was found.
+    pub(super) fn aborted(&self, offset: i64, next_offset: Option<i64>) -> Vec<AbortedTransaction> {
+        next_offset.map_or(Vec::new(), |next_offset| self.aborted.within(offset, next_offset))
+    }
 }
 
 #[derive(Debug)]
@@ -139,7 +91,7 @@ pub(super) enum Found {
     /// The answer.
     Here(ReadOutcome),
     /// It lies in this segment.
-    InSegment(SegmentMeta, Bounds),
+    InSegment(SegmentMeta, Bounds, Visible),
 }
 
 /// Batches to be written to segment files.
@@ -152,6 +104,10 @@ pub(super) struct Unwritten {
 pub(super) struct Advance {
     pub(super) partition: PartitionId,
     pub(super) batches: Vec<LogBatch>,
+    /// Where the oldest open transaction began, as of then.
+    pub(super) first_open_offset: Option<i64>,
+    /// The transactions that these batches abort.
+    pub(super) aborted: Vec<AbortedTransaction>,
 }
 
 /// All partitions.
@@ -248,8 +204,10 @@ impl Tail {
     pub(super) fn advance(&self, advances: impl IntoIterator<Item = Advance>) {
         let mut state = self.lock();
         let state = &mut *state;
-        for Advance { partition, batches } in advances {
+        for Advance { partition, batches, first_open_offset, aborted } in advances {
             let Some(log) = state.partitions.get_mut(&partition) else { continue };
+            log.view.first_open_offset = first_open_offset;
+            aborted.into_iter().for_each(|aborted| log.view.aborted.push(aborted));
             for mut batch in batches {
                 batch.arrived = state.arrived;
                 state.arrived += 1;
@@ -341,6 +299,7 @@ impl Tail {
         let log = state.partitions.get_mut(&partition)?;
         let from = log.view.log_start_offset;
         log.view.log_start_offset = from.max(to);
+        log.view.aborted.forget_before(to);
         let spared = log.unwritten().take_while(|batch| batch.last_offset < to);
         if let Some(last_offset) = spared.last().map(|batch| batch.last_offset) {
             state.unwritten.settle(partition, log, last_offset + 1);
@@ -366,7 +325,7 @@ impl Tail {
         }
     }
 
-    /// Puts what compaction made of sealed segments in their place; false, and nothing is done, where not all of these are
+    /// Puts what compaction made of sealed segments in their place, in which no aborted records are left before `cleaned_end`; false, and nothing is done, where not all of these are
     /// there any more. The others must be flushed. What memory still holds of the old ones goes as well, so that all readers
     /// see the same.
     pub(super) fn replace_segments(
@@ -374,12 +333,15 @@ impl Tail {
         partition: PartitionId,
         replaced: &[SegmentMeta],
         others: Vec<SegmentMeta>,
+        cleaned_end: i64,
     ) -> bool {
         let mut state = self.lock();
         let Some(log) = state.partitions.get_mut(&partition) else { return false };
         let done = log.view.segments.replace_sealed(replaced, others);
         if done {
-            state.forget_before(partition, replaced.last().map_or(0, |meta| meta.end_offset));
+            let end_offset = replaced.last().map_or(0, |meta| meta.end_offset);
+            log.view.aborted.forget_before(end_offset.min(cleaned_end));
+            state.forget_before(partition, end_offset);
             let retired = replaced.iter().map(|meta| (partition, *meta));
             state.compacted.get_or_insert_default().extend(retired);
         }
@@ -429,6 +391,18 @@ impl Tail {
         segments.all().map(|meta| meta.end_offset).max()
     }
 
+    /// A partition's segments, and which transactions before `end_offset` were aborted: as a manifest has them.
+    pub(super) fn segments_and_aborted(&self, partition: PartitionId, end_offset: i64) -> (SegmentList, AbortedIndex) {
+        let state = self.lock();
+        let view = state.partitions.get(&partition).map(|log| &log.view);
+        view.map(|view| (view.segments.clone(), view.aborted.up_to(end_offset))).unwrap_or_default()
+    }
+
+    /// Which transactions were aborted.
+    pub(super) fn aborted(&self, partition: PartitionId) -> AbortedIndex {
+        self.lock().partitions.get(&partition).map(|log| log.view.aborted.clone()).unwrap_or_default()
+    }
+
     /// A partition's segments.
     pub(super) fn segments(&self, partition: PartitionId) -> Option<SegmentList> {
         Some(self.lock().partitions.get(&partition)?.view.segments.clone())
@@ -448,14 +422,19 @@ impl Tail {
         if !(bounds.log_start_offset..=bounds.high_watermark).contains(&read.offset) {
             return Err(ReadError::OffsetOutOfRange(bounds));
         }
+        let visible = log.visible(read.isolation, bounds);
+        if read.offset >= visible.end_offset {
+            return Ok(Found::Here(ReadOutcome { bounds, ..ReadOutcome::default() }));
+        }
         let in_memory_from = log.tail.front().map_or(bounds.high_watermark, |batch| batch.base_offset);
         if read.offset < in_memory_from
             && let Some(meta) = log.view.segments.at(read.offset)
         {
-            return Ok(Found::InSegment(meta, bounds));
+            return Ok(Found::InSegment(meta, bounds, visible));
         }
-        let (batches, next_offset) = log.batches(read.offset, read.max_bytes, read.at_least_one_batch);
-        Ok(Found::Here(ReadOutcome { batches, in_file: None, next_offset, bounds }))
+        let (batches, next_offset) = log.batches(read, visible.end_offset);
+        let aborted = visible.aborted(read.offset, next_offset);
+        Ok(Found::Here(ReadOutcome { batches, in_file: None, next_offset, aborted, bounds }))
     }
 
     /// The first batch in memory that ends at or after `from_offset` with a timestamp of at least that.
@@ -516,10 +495,15 @@ impl State {
 
 impl PartitionLog {
     fn bounds(&self) -> Bounds {
-        Bounds {
-            log_start_offset: self.view.log_start_offset,
-            high_watermark: self.view.high_watermark,
-            last_stable_offset: self.view.high_watermark,
+        Bounds::new(self.view.log_start_offset, self.view.high_watermark, self.view.first_open_offset)
+    }
+
+    fn visible(&self, isolation: Isolation, bounds: Bounds) -> Visible {
+        match isolation {
+            Isolation::ReadUncommitted => Visible { end_offset: i64::MAX, aborted: AbortedIndex::default() },
+            Isolation::ReadCommitted => {
+                Visible { end_offset: bounds.last_stable_offset, aborted: self.view.aborted.clone() }
+            }
         }
     }
 
@@ -540,12 +524,12 @@ impl PartitionLog {
         Some(Aged { end_offset: self.view.high_watermark, bytes, max_timestamp_ms, written_ms: i64::MAX })
     }
 
-    fn batches(&self, offset: i64, max_bytes: usize, at_least_one: bool) -> (Vec<Bytes>, Option<i64>) {
-        let first = self.tail.partition_point(|batch| batch.last_offset < offset);
+    fn batches(&self, read: &Read, end_offset: i64) -> (Vec<Bytes>, Option<i64>) {
+        let first = self.tail.partition_point(|batch| batch.last_offset < read.offset);
         let (mut total, mut next_offset) = (0, None);
         let fits = |(index, batch): &(usize, &LogBatch)| {
             total += batch.bytes.len();
-            total <= max_bytes || (at_least_one && *index == 0)
+            batch.base_offset < end_offset && (total <= read.max_bytes || (read.at_least_one_batch && *index == 0))
         };
         let found = self.tail.range(first..).enumerate().take_while(fits).map(|(_, batch)| {
             next_offset = Some(batch.last_offset + 1);

@@ -16,7 +16,12 @@ fn add(tail: &Tail, index: i32, offset: i64, bytes: usize) {
     let bytes = Bytes::from(vec![0; bytes]);
     let batch =
         LogBatch { base_offset: offset, last_offset: offset, max_timestamp_ms: 0, bytes, besides_bytes: 0, arrived: 0 };
-    tail.advance([Advance { partition: partition(index), batches: vec![batch] }]);
+    tail.advance([Advance {
+        partition: partition(index),
+        batches: vec![batch],
+        first_open_offset: None,
+        aborted: Vec::new(),
+    }]);
 }
 
 /// Writes as the background thread does; answers which partitions, in their order.

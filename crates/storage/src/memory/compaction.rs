@@ -20,7 +20,7 @@ impl Partition {
         if dirty_bytes == 0 || !(is_worth_it || self.has_waited(dirty, cleanable, config, now_ms)) {
             return;
         }
-        let mut survey = Survey::new(self.clean_end, KEYS_BYTES);
+        let mut survey = Survey::new(self.clean_end, KEYS_BYTES).without(self.aborted.ranges());
         // Where the memory ends, the survey ends; the rest is for the next time.
         let _ = self.batches.range(dirty..cleanable).all(|batch| survey.add(&batch.bytes));
         let mut filter = Filter::new(&survey, now_ms, config.delete_retention_ms);
@@ -28,17 +28,21 @@ impl Partition {
         let older = std::mem::take(&mut self.batches);
         self.batches = older.into_iter().filter_map(|batch| kept(&mut filter, batch)).chain(younger).collect();
         self.clean_end = survey.end_offset();
+        self.aborted.forget_before(self.clean_end);
         self.recount();
     }
 
-    /// How many batches may be cleaned: not the newest, and none younger than `min.compaction.lag.ms`.
+    /// How many batches may be cleaned: not the newest, none younger than `min.compaction.lag.ms`, and none of an open transaction or
+    /// after it.
     fn cleanable(&self, config: &LogConfig, now_ms: i64) -> usize {
         let all_but_newest = self.batches.len().saturating_sub(1);
         let lag_ms = i64::try_from(config.min_compaction_lag_ms).unwrap_or(i64::MAX);
         let is_old = |batch: &&StoredBatch| {
             lag_ms == 0 || batch.end_offset <= self.clean_end || now_ms.saturating_sub(batch.max_timestamp_ms) >= lag_ms
         };
-        self.batches.range(..all_but_newest).take_while(is_old).count()
+        let last_stable_offset = self.bounds().last_stable_offset;
+        let is_stable = |batch: &&StoredBatch| batch.end_offset <= last_stable_offset;
+        self.batches.range(..all_but_newest).take_while(is_old).take_while(is_stable).count()
     }
 
     /// Whether the oldest record that was never cleaned is older than `max.compaction.lag.ms`.

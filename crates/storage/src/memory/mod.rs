@@ -11,8 +11,10 @@ mod partition;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::batches::check_distinct;
 use crate::log_config::LogConfigCache;
 use crate::memory::partition::Partition;
+use crate::producers::ProducerDescription;
 use crate::{
     Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, LogStartCause, Metadata, MetadataError,
     NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
@@ -127,6 +129,17 @@ impl State {
         partition.append(append, &config, now_ms)
     }
 
+    /// All of them or none.
+    fn append_atomically(&mut self, appends: &[Append], now_ms: i64) -> Result<Vec<Appended>, AppendError> {
+        self.open().map_err(AppendError::Unavailable)?;
+        check_distinct(appends.iter().map(|append| append.partition))?;
+        for append in appends {
+            let partition = self.partitions.get(&append.partition).ok_or(AppendError::UnknownPartition)?;
+            partition.decide(append)?;
+        }
+        appends.iter().map(|append| self.append(append, now_ms)).collect()
+    }
+
     /// Drops what is too old or too much; answers the log starts that moved.
     fn retain(&mut self, now_ms: i64) -> Vec<Moved> {
         self.last_retention_ms = now_ms;
@@ -234,6 +247,25 @@ impl Engine for MemoryEngine {
         self.tell_advanced(&advanced);
         self.tell_moved(&moved, LogStartCause::Retention);
         Pending::ready(Ok(answers))
+    }
+
+    fn append_atomically(&self, appends: Vec<Append>) -> Pending<Vec<Appended>, AppendError> {
+        let now_ms = (self.options.wall_ms)();
+        let (answers, moved) = {
+            let mut state = self.state();
+            let answers = state.append_atomically(&appends, now_ms);
+            (answers, self.retain_if_due(&mut state, now_ms))
+        };
+        if answers.is_ok() {
+            let advanced: Vec<_> = appends.iter().map(|append| append.partition).collect();
+            self.tell_advanced(&advanced);
+        }
+        self.tell_moved(&moved, LogStartCause::Retention);
+        Pending::ready(answers)
+    }
+
+    fn describe_producers(&self, partition: PartitionId) -> Pending<Vec<ProducerDescription>, ReadError> {
+        Pending::ready(self.state().partition(partition).map(Partition::describe_producers))
     }
 
     fn read(&self, read: Read) -> Pending<ReadOutcome, ReadError> {

@@ -7,8 +7,11 @@ use bytes::{Bytes, BytesMut};
 use crate::ageing::{Aged, Growing, log_start};
 use crate::batches::{self, BatchSpan, LEADER_EPOCH, LookUp};
 use crate::decide::{Decision, ProducerBatch, decide_append};
-use crate::producers::ProducerTable;
-use crate::{Append, AppendError, Appended, Bounds, FoundOffset, LogConfig, OffsetSpec, Read, ReadError, ReadOutcome};
+use crate::producers::{ProducerDescription, ProducerTable};
+use crate::{
+    AbortedIndex, Append, AppendError, Appended, Bounds, FoundOffset, Isolation, LogConfig, OffsetSpec, Read,
+    ReadError, ReadOutcome,
+};
 
 /// There is no clock here, and producers are forgotten by their number alone.
 const NO_CLOCK_MS: i64 = 0;
@@ -23,6 +26,7 @@ pub(super) struct Partition {
     /// Where a log on disk would go on in a new file; the last one grows.
     segments: VecDeque<Segment>,
     producers: ProducerTable,
+    pub(super) aborted: AbortedIndex,
 }
 
 struct Segment {
@@ -46,17 +50,25 @@ impl StoredBatch {
 
 impl Partition {
     pub(super) fn append(&mut self, append: &Append, config: &LogConfig, now_ms: i64) -> Result<Appended, AppendError> {
+        let (decision, spans) = self.decide(append)?;
+        match decision {
+            Decision::Duplicate { first_offset, end_offset } => {
+                Ok(Appended { first_offset, end_offset, log_start_offset: self.log_start_offset, duplicate: true })
+            }
+            _ => Ok(self.store(&append.batches, &spans, config, now_ms)),
+        }
+    }
+
+    /// What becomes of an append: it is accepted, or a duplicate. Changes nothing.
+    pub(super) fn decide(&self, append: &Append) -> Result<(Decision, Vec<BatchSpan>), AppendError> {
         if append.expected_end.is_some_and(|expected| expected != self.end_offset) {
             return Err(AppendError::UnexpectedEnd { end_offset: self.end_offset });
         }
         let spans = batches::split(&append.batches).map_err(AppendError::Corrupt)?;
         let from_producers: Vec<ProducerBatch> = spans.iter().map(|span| span.producer).collect();
-        match decide_append(&self.producers, &from_producers) {
-            Decision::Accept => Ok(self.store(&append.batches, &spans, config, now_ms)),
-            Decision::Duplicate { first_offset, end_offset } => {
-                Ok(Appended { first_offset, end_offset, log_start_offset: self.log_start_offset, duplicate: true })
-            }
+        match decide_append(&self.producers, append.origin, &from_producers) {
             Decision::Refuse(refusal) => Err(AppendError::Refused(refusal)),
+            decision => Ok((decision, spans)),
         }
     }
 
@@ -66,7 +78,8 @@ impl Partition {
         batches::set_offsets(&mut bytes, spans, first_offset);
         let bytes = bytes.freeze();
         for span in spans {
-            self.producers.apply(&span.producer, self.end_offset, NO_CLOCK_MS);
+            let aborted = self.producers.apply(&span.producer, self.end_offset, NO_CLOCK_MS);
+            aborted.into_iter().for_each(|aborted| self.aborted.push(aborted));
             self.end_offset += i64::from(span.record_count);
             self.count(span, config, now_ms);
             self.batches.push_back(StoredBatch {
@@ -126,11 +139,11 @@ impl Partition {
     }
 
     pub(super) fn bounds(&self) -> Bounds {
-        Bounds {
-            log_start_offset: self.log_start_offset,
-            high_watermark: self.end_offset,
-            last_stable_offset: self.end_offset,
-        }
+        Bounds::new(self.log_start_offset, self.end_offset, self.producers.first_open_offset())
+    }
+
+    pub(super) fn describe_producers(&self) -> Vec<ProducerDescription> {
+        self.producers.describe()
     }
 
     pub(super) fn read(&self, read: &Read) -> Result<ReadOutcome, ReadError> {
@@ -139,19 +152,22 @@ impl Partition {
             return Err(ReadError::OffsetOutOfRange(bounds));
         }
         let first = self.batches.partition_point(|batch| batch.end_offset <= read.offset);
+        let is_committed = read.isolation == Isolation::ReadCommitted;
+        let end_offset = if is_committed { bounds.last_stable_offset } else { self.end_offset };
         let mut left_bytes = read.max_bytes;
         let mut found = Vec::new();
         let mut next_offset = None;
         for batch in self.batches.range(first..) {
             let at_least_one = read.at_least_one_batch && found.is_empty();
-            if batch.bytes.len() > left_bytes && !at_least_one {
+            if batch.end_offset > end_offset || batch.bytes.len() > left_bytes && !at_least_one {
                 break;
             }
             left_bytes = left_bytes.saturating_sub(batch.bytes.len());
             found.push(batch.bytes.clone());
             next_offset = Some(batch.end_offset);
         }
-        Ok(ReadOutcome { batches: found, in_file: None, next_offset, bounds })
+        let aborted = next_offset.filter(|_| is_committed).map(|next| self.aborted.within(read.offset, next));
+        Ok(ReadOutcome { batches: found, in_file: None, next_offset, aborted: aborted.unwrap_or_default(), bounds })
     }
 
     /// Answers the log start before and after.
@@ -170,6 +186,7 @@ impl Partition {
         self.batches.drain(..gone);
         let gone = self.segments.partition_point(|segment| segment.aged.end_offset <= self.log_start_offset);
         self.segments.drain(..gone);
+        self.aborted.forget_before(self.log_start_offset);
         (from, self.log_start_offset)
     }
 
@@ -177,7 +194,8 @@ impl Partition {
         let at = |offset| Some(FoundOffset { offset, timestamp_ms: -1, leader_epoch: LEADER_EPOCH });
         match spec {
             OffsetSpec::Earliest => at(self.log_start_offset),
-            OffsetSpec::Latest(_) => at(self.end_offset),
+            OffsetSpec::Latest(Isolation::ReadUncommitted) => at(self.end_offset),
+            OffsetSpec::Latest(Isolation::ReadCommitted) => at(self.bounds().last_stable_offset),
             OffsetSpec::MaxTimestamp => self.first_largest(),
             OffsetSpec::AtOrAfter { timestamp_ms } => self.first_at_or_after(timestamp_ms),
         }

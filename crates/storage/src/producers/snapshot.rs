@@ -1,21 +1,28 @@
 //! A partition's producers as bytes, for a checkpoint. The container (the local engine's manifest) checks the checksum.
 //!
 //! ```text
-//! snapshot   format: u8 = 1, producers: u32, then each producer in the order of its id
-//! producer   id: i64, epoch: i16, last seen: i64 (ms since 1970, by the broker's clock), batches: u8 (1 to 5), then each batch, oldest first
+//! snapshot   format: u8 = 2, producers: u32, then each producer in the order of its id
+//! producer   id: i64, epoch: i16, last seen: i64 (ms since 1970, by the broker's clock), last timestamp: i64 (of its last batch),
+//!            coordinator epoch: i32 (-1: none), end offset: i64 (after its last batch), open from: i64 (-1: no open transaction),
+//!            batches: u8 (0 to 5), then each batch, oldest first
 //! batch      base sequence: i32, record count: i32, first offset: i64
 //! ```
 //!
-//! All numbers are big-endian.
+//! All numbers are big-endian. Format 1, which knew no transactions, is read as well: its producers have one to five batches, and
+//! nothing between last seen and these.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{BatchMemory, Producer, ProducerTable, REMEMBERED_BATCHES, Remembered};
+use super::producer::{BatchMemory, NO_COORDINATOR, Producer, Remembered};
+use super::{ProducerTable, REMEMBERED_BATCHES};
 
-const FORMAT: u8 = 1;
-const BATCH_BYTES: usize = 4 + 4 + 8;
-const PRODUCER_HEAD_BYTES: usize = 8 + 2 + 8 + 1;
+const FORMAT: u8 = 2;
+/// Before there were transactions.
+const FIRST_FORMAT: u8 = 1;
+/// Stands for no open transaction.
+const NOT_OPEN: i64 = -1;
+/// The least that a producer takes, in any format.
+const PRODUCER_MIN_BYTES: usize = 8 + 2 + 8 + 1 + 4 + 4 + 8;
 
 /// Why bytes are not a snapshot of producers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,7 +63,11 @@ impl ProducerTable {
             out.extend_from_slice(&id.to_be_bytes());
             out.extend_from_slice(&producer.epoch.to_be_bytes());
             out.extend_from_slice(&producer.last_seen_ms.to_be_bytes());
-            out.push(producer.batches.len);
+            out.extend_from_slice(&producer.last_timestamp_ms.to_be_bytes());
+            out.extend_from_slice(&producer.coordinator_epoch.to_be_bytes());
+            out.extend_from_slice(&producer.end_offset.to_be_bytes());
+            out.extend_from_slice(&producer.open_from.unwrap_or(NOT_OPEN).to_be_bytes());
+            out.push(producer.batches.all().len() as u8);
             for batch in producer.batches.all() {
                 out.extend_from_slice(&batch.base_sequence.to_be_bytes());
                 out.extend_from_slice(&batch.record_count.to_be_bytes());
@@ -72,41 +83,66 @@ impl ProducerTable {
     pub fn decode(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let mut rest = bytes;
         let format = u8::from_be_bytes(take(&mut rest)?);
-        if format != FORMAT {
+        if format != FORMAT && format != FIRST_FORMAT {
             return Err(SnapshotError::UnknownFormat(format));
         }
         let count = u32::from_be_bytes(take(&mut rest)?);
-        if rest.len() / (PRODUCER_HEAD_BYTES + BATCH_BYTES) < count as usize {
+        if rest.len() / PRODUCER_MIN_BYTES < count as usize {
             return Err(SnapshotError::TooShort);
         }
-        let mut producers = BTreeMap::new();
+        let mut table = Self::default();
         for _ in 0..count {
-            let (id, producer) = take_producer(&mut rest)?;
-            if producers.last_key_value().is_some_and(|(last, _)| *last >= id) {
+            let (id, producer) = take_producer(format, &mut rest)?;
+            if table.producers.last_key_value().is_some_and(|(last, _)| *last >= id) {
                 return Err(SnapshotError::Invalid("producer ids are not in order"));
             }
-            producers.insert(id, producer);
+            if producer.open_from.is_some_and(|open_from| table.open.insert(open_from, id).is_some()) {
+                return Err(SnapshotError::Invalid("two transactions begin at one offset"));
+            }
+            table.producers.insert(id, producer);
         }
-        if rest.is_empty() { Ok(Self { producers }) } else { Err(SnapshotError::TooLong) }
+        if rest.is_empty() { Ok(table) } else { Err(SnapshotError::TooLong) }
     }
 }
 
-fn take_producer(rest: &mut &[u8]) -> Result<(i64, Producer), SnapshotError> {
+fn take_producer(format: u8, rest: &mut &[u8]) -> Result<(i64, Producer), SnapshotError> {
     let id = i64::from_be_bytes(take(rest)?);
-    let epoch = i16::from_be_bytes(take(rest)?);
-    let last_seen_ms = i64::from_be_bytes(take(rest)?);
-    let count = u8::from_be_bytes(take(rest)?);
-    if id < 0 || epoch < 0 {
+    let mut producer = Producer::new(i16::from_be_bytes(take(rest)?));
+    producer.last_seen_ms = i64::from_be_bytes(take(rest)?);
+    if id < 0 || producer.epoch < 0 {
         return Err(SnapshotError::Invalid("negative producer id or epoch"));
     }
-    if count == 0 || usize::from(count) > REMEMBERED_BATCHES {
-        return Err(SnapshotError::Invalid("a producer has one to five batches"));
+    if format != FIRST_FORMAT {
+        take_transactions(&mut producer, rest)?;
     }
-    let mut batches = Remembered::starting_with(take_batch(rest)?);
-    for _ in 1..count {
+    let count = usize::from(u8::from_be_bytes(take(rest)?));
+    if count > REMEMBERED_BATCHES || (count == 0 && format == FIRST_FORMAT) {
+        return Err(SnapshotError::Invalid("a producer has at most five batches"));
+    }
+    let mut batches = Remembered::default();
+    for _ in 0..count {
         batches.push(take_batch(rest)?);
     }
-    Ok((id, Producer { epoch, last_seen_ms, batches }))
+    if format == FIRST_FORMAT {
+        producer.end_offset = batches.newest().map_or(0, |newest| newest.end_offset());
+    }
+    producer.batches = batches;
+    Ok((id, producer))
+}
+
+fn take_transactions(producer: &mut Producer, rest: &mut &[u8]) -> Result<(), SnapshotError> {
+    producer.last_timestamp_ms = i64::from_be_bytes(take(rest)?);
+    producer.coordinator_epoch = i32::from_be_bytes(take(rest)?);
+    producer.end_offset = i64::from_be_bytes(take(rest)?);
+    let open_from = i64::from_be_bytes(take(rest)?);
+    if producer.coordinator_epoch < NO_COORDINATOR || producer.end_offset < 0 {
+        return Err(SnapshotError::Invalid("a producer with a negative coordinator epoch or offset"));
+    }
+    if open_from < NOT_OPEN || open_from >= producer.end_offset.max(1) {
+        return Err(SnapshotError::Invalid("a transaction begins behind its last batch"));
+    }
+    producer.open_from = (open_from != NOT_OPEN).then_some(open_from);
+    Ok(())
 }
 
 fn take_batch(rest: &mut &[u8]) -> Result<BatchMemory, SnapshotError> {

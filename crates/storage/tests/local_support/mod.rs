@@ -15,8 +15,8 @@ use ottla_protocol::records::{self, BatchBuilder};
 use ottla_storage::local::disk::{BLOCK_BYTES, Disk, DiskFile, FolderEntry, LockHeld, OpenHow};
 use ottla_storage::local::{LocalEngine, LocalOptions, OpenError};
 use ottla_storage::{
-    Append, AppendError, Appended, Durability, Engine, Isolation, LogConfig, NewTopic, PartitionId, Read, Topic,
-    TopicId,
+    Append, AppendError, AppendOrigin, Appended, Durability, Engine, Isolation, LogConfig, NewTopic, PartitionId, Read,
+    Topic, TopicId,
 };
 
 /// A disk in memory.
@@ -517,7 +517,7 @@ pub fn append_as(
     batches: Bytes,
     durability: Durability,
 ) -> Result<Appended, AppendError> {
-    let append = Append { partition, batches, expected_end: None, durability };
+    let append = Append { partition, batches, expected_end: None, durability, origin: AppendOrigin::Client };
     let answers = engine.append(vec![append]).wait();
     answers.unwrap_or_else(|why| vec![Err(AppendError::Unknown(why))]).remove(0)
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::conformance::sample::{Sample, opened, values};
 use crate::conformance::trial::{Trial, append_one, nowhere, to};
-use crate::{Append, AppendError, Appended, Durability, PartitionId};
+use crate::{Append, AppendError, AppendOrigin, Appended, Durability, PartitionId};
 
 pub(super) fn offsets_are_dense_and_in_call_order(trial: &mut Trial) {
     let partition = trial.partition();
@@ -56,7 +56,8 @@ pub(super) fn several_batches_in_one_append(trial: &mut Trial) {
     trial.accept(partition, &Sample::of(&["first"]));
     let blob = [Sample::of(&["a", "b"]).bytes(), Sample::of(&["c"]).bytes(), Sample::of(&["d", "e", "f"]).bytes()];
     let batches = Bytes::from(blob.concat());
-    let append = Append { partition, batches, expected_end: None, durability: Durability::Flush };
+    let append =
+        Append { partition, batches, expected_end: None, durability: Durability::Flush, origin: AppendOrigin::Client };
     let appended = trial.append_with(append).expect("the append failed");
     assert_eq!((appended.first_offset, appended.end_offset), (1, 7));
     trial.interlude();
@@ -119,7 +120,13 @@ pub(super) fn what_is_not_a_batch_is_refused(trial: &mut Trial) {
         Bytes::from(negative),
     ];
     for (n, batches) in wrong.into_iter().enumerate() {
-        let append = Append { partition, batches, expected_end: None, durability: Durability::Flush };
+        let append = Append {
+            partition,
+            batches,
+            expected_end: None,
+            durability: Durability::Flush,
+            origin: AppendOrigin::Client,
+        };
         let answer = trial.append_with(append);
         assert!(matches!(answer, Err(AppendError::Corrupt(_) | AppendError::Refused(_))), "number {n}: {answer:?}");
     }
@@ -131,7 +138,13 @@ pub(super) fn bytes_are_kept_as_received(trial: &mut Trial) {
     let partition = trial.partition();
     trial.accept(partition, &Sample::of(&["first"]));
     let sent = Sample::of(&["a", "b"]).times(&[70, 60]).by_producer(3, 1, 0).bytes();
-    let append = Append { partition, batches: sent.clone(), expected_end: None, durability: Durability::Flush };
+    let append = Append {
+        partition,
+        batches: sent.clone(),
+        expected_end: None,
+        durability: Durability::Flush,
+        origin: AppendOrigin::Client,
+    };
     trial.append_with(append).expect("the append failed");
     trial.interlude();
     let outcome = trial.read(partition, 1, 1 << 20).expect("the read failed");

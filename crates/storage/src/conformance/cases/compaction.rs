@@ -3,7 +3,7 @@
 use ottla_protocol::records::{self, BatchBuilder};
 
 use crate::conformance::trial::Trial;
-use crate::{Append, Durability, PartitionId};
+use crate::{Append, AppendOrigin, Durability, PartitionId};
 
 /// Each batch in a segment of its own, and all but the newest worth cleaning.
 const COMPACTED: [(&str, &str); 4] = [
@@ -19,7 +19,13 @@ fn put(trial: &Trial, partition: PartitionId, records: &[(&str, Option<&str>)]) 
     for (key, value) in records {
         batch.push(1_000, Some(key.as_bytes()), value.map(str::as_bytes), &[]);
     }
-    let append = Append { partition, batches: batch.build(), expected_end: None, durability: Durability::Flush };
+    let append = Append {
+        partition,
+        batches: batch.build(),
+        expected_end: None,
+        durability: Durability::Flush,
+        origin: AppendOrigin::Client,
+    };
     trial.append_with(append).expect("the append was not accepted");
 }
 

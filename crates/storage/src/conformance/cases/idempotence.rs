@@ -4,11 +4,12 @@
 use std::thread;
 
 use bytes::Bytes;
+use ottla_protocol::records::EndMarker;
 
 use crate::conformance::sample::{Sample, values};
 use crate::conformance::trial::{AppendAnswer, Trial, append_one, to};
 use crate::decide::Refusal;
-use crate::{Append, AppendError, Appended, Durability, PartitionId};
+use crate::{Append, AppendError, AppendOrigin, Appended, Durability, PartitionId};
 
 const PRODUCER: i64 = 42;
 
@@ -210,10 +211,12 @@ pub(super) fn duplicates_from_many_threads_are_stored_once(trial: &mut Trial) {
     assert_eq!(trial.values(partition), expected);
 }
 
-pub(super) fn clients_send_neither_control_nor_transactional_batches(trial: &mut Trial) {
+pub(super) fn clients_send_no_control_batches(trial: &mut Trial) {
     let partition = trial.partition();
-    for sample in [batch(PRODUCER, 0, 0, 1).transactional(), Sample::of(&["x"]).control()] {
-        let answer = trial.append(partition, &sample);
+    let marker = EndMarker { is_commit: true, coordinator_epoch: 0 }.batch(PRODUCER, 0, 1_000);
+    let marker = Append { batches: marker, ..to(partition, &Sample::of(&["x"])) };
+    for append in [marker, to(partition, &Sample::of(&["x"]).control())] {
+        let answer = trial.append_with(append);
         assert!(matches!(answer, Err(AppendError::Refused(Refusal::InvalidBatch(_)))), "{answer:?}");
     }
     assert_eq!(trial.bounds(partition).high_watermark, 0);
@@ -222,7 +225,13 @@ pub(super) fn clients_send_neither_control_nor_transactional_batches(trial: &mut
 pub(super) fn only_one_batch_at_a_time(trial: &mut Trial) {
     let partition = trial.partition();
     let two = [batch(PRODUCER, 0, 0, 1).bytes(), batch(PRODUCER, 0, 1, 1).bytes()].concat();
-    let append = |batches| Append { partition, batches, expected_end: None, durability: Durability::Flush };
+    let append = |batches| Append {
+        partition,
+        batches,
+        expected_end: None,
+        durability: Durability::Flush,
+        origin: AppendOrigin::Client,
+    };
     let answer = trial.append_with(append(Bytes::from(two)));
     assert!(matches!(answer, Err(AppendError::Refused(Refusal::InvalidBatch(_)))), "{answer:?}");
     trial.interlude();

@@ -13,6 +13,7 @@ mod producer_ids;
 mod reads;
 mod threads;
 mod topics;
+mod transactions;
 
 use super::trial::Trial;
 
@@ -131,7 +132,7 @@ macro_rules! conformance_cases {
             }
             idempotence {
                 once:
-                    clients_send_neither_control_nor_transactional_batches
+                    clients_send_no_control_batches
                     duplicates_in_flight_share_the_original
                     duplicates_from_many_threads_are_stored_once;
                 lasting:
@@ -146,6 +147,20 @@ macro_rules! conformance_cases {
                     refusals_leave_no_trace
                     a_checkpoint_between_original_and_duplicate
                     only_one_batch_at_a_time;
+            }
+            transactions {
+                once: ;
+                lasting:
+                    committed_records_end_where_the_oldest_open_one_begins
+                    aborted_transactions_are_told
+                    a_marker_ends_the_epoch
+                    what_coordinators_write_for_producers
+                    deleted_records_and_open_transactions
+                    atomic_appends_happen_in_all_partitions
+                    atomic_appends_happen_nowhere_where_one_is_refused
+                    a_duplicate_in_an_atomic_append_is_not_stored_again
+                    producers_are_described
+                    compaction_removes_what_was_aborted;
             }
             observers {
                 once:

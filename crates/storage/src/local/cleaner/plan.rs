@@ -1,8 +1,7 @@
 //! Which part of a log is cleaned, and whether it is worth it.
 
 use crate::LogConfig;
-use crate::local::segments::SegmentMeta;
-use crate::local::tail::SegmentList;
+use crate::local::segments::{SegmentList, SegmentMeta};
 
 /// What there is to clean in one log.
 #[derive(Clone, PartialEq, Debug)]

@@ -7,7 +7,7 @@ use super::{Cleaner, Ended};
 use crate::compaction::{Counts, Fate, Filter, Survey};
 use crate::local::planted::planted;
 use crate::local::segments::{CompactedWriter, SegmentMeta};
-use crate::{LogConfig, PartitionId};
+use crate::{AbortedRanges, LogConfig, PartitionId};
 
 /// How much is read at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -42,7 +42,11 @@ impl Cleaner {
 
     /// The first half: which key was seen last where.
     fn survey(&mut self, partition: PartitionId, plan: &Plan) -> Result<Survey, Ended> {
-        let mut survey = Survey::new(plan.clean_end, self.config.dedupe_buffer_bytes);
+        let aborted = match planted!(self.planted, AbortedTakenForCommitted) {
+            true => AbortedRanges::default(),
+            false => self.tail.aborted(partition).ranges(),
+        };
+        let mut survey = Survey::new(plan.clean_end, self.config.dedupe_buffer_bytes).without(aborted);
         for meta in plan.segments.iter().filter(|meta| meta.end_offset > plan.clean_end) {
             let mut fits = true;
             self.each_batch(partition, meta, plan.clean_end, |batch| {
@@ -71,7 +75,8 @@ impl Cleaner {
             let compacted = writer.finish()?;
             self.health.counters.compacted_bytes.add(compacted.iter().map(|meta| meta.bytes).sum());
             // Flushed; from here on readers see it.
-            self.tail.replace_segments(partition, group, compacted).then_some(()).ok_or(Ended::GivenUp)
+            let replaced = self.tail.replace_segments(partition, group, compacted, filter.end_offset());
+            replaced.then_some(()).ok_or(Ended::GivenUp)
         });
         if done.is_err() {
             writer.remove();

@@ -135,12 +135,12 @@ impl Check<'_> {
                 if frame.header.sequence + 1 == missing {
                     byte = Some(frame.payload.end);
                 }
-                if frame.header.sequence >= missing
-                    && is_records(frame.header.kind)
-                    && let (Ok(Some(partition)), Ok((_, end))) = (walk.partition_of(&frame), walk.offsets(&frame))
-                {
-                    let known: &mut i64 = ends.entry(partition).or_default();
-                    *known = (*known).max(end);
+                if frame.header.sequence < missing || !is_records(frame.header.kind) {
+                    continue;
+                }
+                for part in walk.parts(&frame).ok().flatten().unwrap_or_default() {
+                    let known: &mut i64 = ends.entry(part.partition).or_default();
+                    *known = (*known).max(walk.offsets(&part).map_or(0, |(_, end)| end));
                 }
             }
         }
@@ -270,18 +270,25 @@ impl Partition<'_> {
     }
 }
 
+fn wrong(what: &str) -> NotApplied {
+    NotApplied::Wrong(what.to_owned())
+}
+
 impl Replayed {
+    fn records(&mut self, partition: PartitionId, batches: &[u8]) -> Result<(), NotApplied> {
+        let state = self.state.partitions.get_mut(&partition);
+        let state = state.ok_or_else(|| wrong("it holds records of a partition that is not there"))?;
+        let spans = crate::batches::split(batches).map_err(wrong)?;
+        state.replay(&spans, 0).ok_or_else(|| wrong("its records do not follow those before"))?;
+        Ok(())
+    }
+
     /// As recovery does, but for the records themselves.
     fn apply(&mut self, entry: Entry<'_>) -> Result<(), NotApplied> {
-        let wrong = |what: &str| NotApplied::Wrong(what.to_owned());
         match entry {
-            Entry::Records { partition, batches } => {
-                let state = self.state.partitions.get_mut(&partition);
-                let state = state.ok_or_else(|| wrong("it holds records of a partition that is not there"))?;
-                let spans = crate::batches::split(batches).map_err(wrong)?;
-                if !state.replay(&spans, 0) {
-                    return Err(wrong("its records do not follow those before"));
-                }
+            Entry::Records { partition, batches } => self.records(partition, batches)?,
+            Entry::AtomicRecords(parts) => {
+                parts.into_iter().try_for_each(|(partition, batches)| self.records(partition, batches))?;
             }
             Entry::TopicCreated(topic) => {
                 self.state.create_topic(Topic::clone(&topic));

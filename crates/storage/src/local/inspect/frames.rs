@@ -10,8 +10,9 @@ use crate::PartitionId;
 use crate::local::disk::{BLOCK_BYTES, Disk, OpenHow};
 use crate::local::fields::Fields;
 use crate::local::wal::{
-    BATCH_FRONT_BYTES, CHECKED_RECORDS, COVERED_FROM, Entry, FIRST_FRAME_AT, FRAME_HEADER_BYTES, FrameHeader,
-    HeaderBlock, RECORDS, RECORDS_HEAD_BYTES, SegmentHeader, peek_frame, read_header, slot_name,
+    ATOMIC_HEAD_BYTES, ATOMIC_RECORDS, BATCH_FRONT_BYTES, CHECKED_RECORDS, COVERED_FROM, Entry, FIRST_FRAME_AT,
+    FRAME_HEADER_BYTES, FrameHeader, HeaderBlock, PART_HEAD_BYTES, RECORDS, RECORDS_HEAD_BYTES, SegmentHeader,
+    peek_frame, read_header, slot_name,
 };
 
 /// A file of the write-ahead log.
@@ -57,6 +58,14 @@ pub(super) struct FrameAt {
     pub(super) payload: Range<u64>,
 }
 
+/// Records of one partition in a frame.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Part {
+    pub(super) partition: PartitionId,
+    /// Where its batches lie.
+    pub(super) batches: Range<u64>,
+}
+
 /// A walk over the frames of one file that belong to its present use.
 pub(super) struct FrameWalk {
     pub(super) view: View,
@@ -82,25 +91,51 @@ impl FrameWalk {
         Ok(None)
     }
 
-    /// The batches of a frame with records.
-    pub(super) fn batches(&self, frame: &FrameAt) -> io::Result<BatchWalk> {
-        let start = frame.payload.start + RECORDS_HEAD_BYTES as u64;
+    /// The batches of a part.
+    pub(super) fn batches(&self, part: &Part) -> io::Result<BatchWalk> {
+        let Range { start, end } = part.batches;
         let offsets = Offsets { next: 0, end: i64::MAX, gaps: true };
-        Ok(BatchWalk::new(self.view.up_to(frame.payload.end)?, start, frame.payload.end, offsets))
+        Ok(BatchWalk::new(self.view.up_to(end)?, start, end, offsets))
     }
 
-    /// The partition of a frame with records.
-    pub(super) fn partition_of(&mut self, frame: &FrameAt) -> io::Result<Option<PartitionId>> {
-        let head = self.view.at(frame.payload.start, RECORDS_HEAD_BYTES)?;
+    /// What a frame with records holds, by partition; `None` where it belongs to none.
+    pub(super) fn parts(&mut self, frame: &FrameAt) -> io::Result<Option<Vec<Part>>> {
+        let mut parts = Vec::new();
+        let mut at = frame.payload.start;
+        let is_atomic = frame.header.kind == ATOMIC_RECORDS;
+        if is_atomic {
+            at += ATOMIC_HEAD_BYTES as u64;
+        }
+        while at < frame.payload.end {
+            let Some(partition) = self.partition_at(at)? else { return Ok(None) };
+            let (start, end) = match is_atomic {
+                false => (at + RECORDS_HEAD_BYTES as u64, frame.payload.end),
+                true => {
+                    let start = at + PART_HEAD_BYTES as u64;
+                    let length = Fields::new(self.view.at(start - 4, 4)?).u32().unwrap_or_default();
+                    (start, start + u64::from(length))
+                }
+            };
+            if end > frame.payload.end || start > end {
+                return Ok(None);
+            }
+            parts.push(Part { partition, batches: start..end });
+            at = end;
+        }
+        Ok(Some(parts))
+    }
+
+    fn partition_at(&mut self, position: u64) -> io::Result<Option<PartitionId>> {
+        let head = self.view.at(position, RECORDS_HEAD_BYTES)?;
         Ok(match Entry::read(RECORDS, head) {
             Ok(Entry::Records { partition, .. }) => Some(partition),
             _ => None,
         })
     }
 
-    /// The offset of the first record of a frame with records, and the offset after its last.
-    pub(super) fn offsets(&self, frame: &FrameAt) -> io::Result<(i64, i64)> {
-        let mut batches = self.batches(frame)?;
+    /// The offset of the first record of a part, and the offset after its last.
+    pub(super) fn offsets(&self, part: &Part) -> io::Result<(i64, i64)> {
+        let mut batches = self.batches(part)?;
         let mut offsets: Option<(i64, i64)> = None;
         while let Some(next) = batches.next()? {
             if let Next::Batch(batch) = next {

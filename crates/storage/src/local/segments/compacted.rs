@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::SegmentList;
 use super::header::{FIRST_BATCH_AT, FileKind, header};
 use super::index::entry_at;
 use super::store::{SegmentStore, StoreError, SyncError};
@@ -14,7 +15,7 @@ use crate::PartitionId;
 use crate::local::disk::{Disk, DiskFile, OpenHow};
 use crate::local::planted::{Planted, planted};
 use crate::local::shortage::lacks_descriptors;
-use crate::local::tail::{LogBatch, SegmentList};
+use crate::local::tail::LogBatch;
 
 /// Batches gather up to here for one write.
 const STAGED_BYTES: usize = 1 << 20;

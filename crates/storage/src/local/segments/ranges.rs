@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::chunks::CHUNK_BYTES;
 use super::files::{FileId, SegmentFile};
 use super::header::{FIRST_BATCH_AT, FileKind};
-use super::index::last_at_or_before;
+use super::index::{IndexEntry, last_at_or_before};
 use super::{SegmentMeta, SegmentName, SegmentReadError, SegmentReader};
-use crate::PartitionId;
+use crate::{PartitionId, Read};
 
 /// The least that is worth a range.
 const RANGE_MIN_BYTES: u64 = 32 << 10;
@@ -94,6 +94,8 @@ struct Wanted<'a> {
     partition: PartitionId,
     meta: &'a SegmentMeta,
     max_bytes: usize,
+    /// Where a range must have ended.
+    end_offset: i64,
 }
 
 impl SegmentReader {
@@ -120,16 +122,16 @@ impl SegmentReader {
         self.places.put(partition, next_offset, Place { name: meta.name(), position, cold: None });
     }
 
-    /// The range from `offset` on, if all there is to know for it and the front of what it holds is in memory, and worth it.
+    /// The range from a read's offset on and before `end_offset`, if all there is to know for it and the front of what it holds is in memory, and worth it.
     /// Never waits for the disk.
     pub(in crate::local) fn ready_range(
         &self,
-        partition: PartitionId,
         meta: &SegmentMeta,
-        offset: i64,
-        max_bytes: usize,
+        read: &Read,
+        end_offset: i64,
     ) -> Option<SegmentRange> {
-        let wanted = Wanted { partition, meta, max_bytes };
+        let Read { partition, offset, max_bytes, .. } = *read;
+        let wanted = Wanted { partition, meta, max_bytes, end_offset };
         let place = self.place(partition, meta, offset)?;
         let file = self.files.checked(wanted.file(FileKind::Log)).filter(|file| file.is_sendable())?;
         let end = wanted.end(place.position, || {
@@ -140,15 +142,16 @@ impl SegmentReader {
         file.is_ready(place.position, end - place.position).then(|| self.range(&wanted, file, place, end, next_offset))
     }
 
-    /// The range from `offset` on, its front read if need be; `None` where an answer in memory is better.
+    /// The range from a read's offset on and before `end_offset`, its front read if need be; `None` where an answer in memory is
+    /// better: it can end at any batch.
     pub(in crate::local) fn loaded_range(
         &self,
-        partition: PartitionId,
         meta: &SegmentMeta,
-        offset: i64,
-        max_bytes: usize,
+        read: &Read,
+        end_offset: i64,
     ) -> Result<Option<SegmentRange>, SegmentReadError> {
-        let wanted = Wanted { partition, meta, max_bytes };
+        let Read { partition, offset, max_bytes, .. } = *read;
+        let wanted = Wanted { partition, meta, max_bytes, end_offset };
         let Some(mut place) = self.searched(&wanted, offset)? else { return Ok(None) };
         let file = self.checked_log(partition, meta)?;
         if !file.is_sendable() {
@@ -229,12 +232,14 @@ impl Wanted<'_> {
         let limit = start + self.max_bytes.min(RANGE_MAX_BYTES) as u64;
         let worth = |end: u64| end >= start + RANGE_MIN_BYTES;
         if meta.bytes <= limit {
-            return Ok(worth(meta.bytes).then_some((meta.bytes, meta.end_offset)));
+            let is_visible = meta.end_offset <= self.end_offset;
+            return Ok((worth(meta.bytes) && is_visible).then_some((meta.bytes, meta.end_offset)));
         }
         if !worth(limit) || meta.index_entries == 0 {
             return Ok(None);
         }
         let found = last_at_or_before(index()?, meta.index_entries, meta.indexed_bytes, limit)?;
-        Ok(found.filter(|entry| worth(entry.position)).map(|entry| (entry.position, entry.offset)))
+        let fits = |entry: &IndexEntry| worth(entry.position) && entry.offset <= self.end_offset;
+        Ok(found.filter(fits).map(|entry| (entry.position, entry.offset)))
     }
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ottla_protocol::records::matches_checksum;
+use ottla_protocol::records::{BatchHeader, matches_checksum};
 
 use super::SegmentMeta;
 use super::files::{FileId, OpenFiles, SegmentFile};
@@ -195,6 +195,16 @@ pub(in crate::local) struct Batches {
     pub(in crate::local) next_offset: Option<i64>,
     /// Where the last of them ends.
     end: u64,
+}
+
+impl Batches {
+    /// Leaves out batches from an offset on.
+    pub(in crate::local) fn leave_out_from(&mut self, offset: i64) {
+        let header = |batch: &Bytes| BatchHeader::parse(batch).ok();
+        let is_before = |batch: &Bytes| header(batch).is_some_and(|header| header.base_offset < offset);
+        self.batches.truncate(self.batches.partition_point(is_before));
+        self.next_offset = self.batches.last().and_then(header).map(|header| header.next_offset());
+    }
 }
 
 /// A walk over the batches of one segment.

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::SegmentList;
 use super::direct::DirectPieces;
 use super::files::{FileId, OpenFiles, SegmentFile};
 use super::header::{FIRST_BATCH_AT, FileKind, header};
@@ -14,7 +15,7 @@ use super::{SegmentMeta, SegmentName, partition_folder, remove_file, topic_folde
 use crate::local::disk::{BLOCK_BYTES, Disk, DiskFile, FlushedWhole, OpenHow, remove_tree};
 use crate::local::planted::{Planted, planted};
 use crate::local::shortage::lacks_descriptors;
-use crate::local::tail::{LogBatch, SegmentList};
+use crate::local::tail::LogBatch;
 use crate::{LogConfig, PartitionId, TopicId};
 
 /// Up to here segments and folders are flushed one by one. For more, flushing the whole file system is cheaper, though others

@@ -5,10 +5,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::SegmentList;
 use super::store::StoreError;
 use super::{SegmentName, partition_folder, remove_file};
 use crate::local::disk::Disk;
-use crate::local::tail::SegmentList;
 use crate::{PartitionId, TopicId};
 
 /// Removes from each partition's folder, once, what the manifest did not come to know. Whoever makes new files in a folder

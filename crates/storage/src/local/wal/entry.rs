@@ -16,19 +16,30 @@ pub(in crate::local) const PARTITIONS_CREATED: u16 = 7;
 /// As [`RECORDS`], in a frame that leaves it to the batches' own checksums to cover what they cover.
 pub(in crate::local) const CHECKED_RECORDS: u16 = 8;
 
+/// Batches of several partitions, which are there all or none.
+pub(in crate::local) const ATOMIC_RECORDS: u16 = 9;
+
 /// Whether a frame of that kind holds records.
 pub(in crate::local) fn is_records(kind: u16) -> bool {
-    matches!(kind, RECORDS | CHECKED_RECORDS)
+    matches!(kind, RECORDS | CHECKED_RECORDS | ATOMIC_RECORDS)
 }
 
 /// Size of what stands before the batches in a payload of [`RECORDS`].
 pub(in crate::local) const RECORDS_HEAD_BYTES: usize = 16 + 4;
+
+/// Size of what stands before the parts in a payload of [`ATOMIC_RECORDS`].
+pub(in crate::local) const ATOMIC_HEAD_BYTES: usize = 4;
+
+/// Size of what stands before the batches of each part.
+pub(in crate::local) const PART_HEAD_BYTES: usize = RECORDS_HEAD_BYTES + 4;
 
 /// One payload, read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(in crate::local) enum Entry<'a> {
     /// Batches of one partition, with their offsets set.
     Records { partition: PartitionId, batches: &'a [u8] },
+    /// Batches of several partitions, with their offsets set.
+    AtomicRecords(Vec<(PartitionId, &'a [u8])>),
     /// A new topic.
     TopicCreated(Topic),
     /// A topic is gone, with its records.
@@ -49,6 +60,21 @@ pub(in crate::local) fn records_head(partition: PartitionId) -> [u8; RECORDS_HEA
     head[..16].copy_from_slice(&partition.topic.0);
     head[16..].copy_from_slice(&partition.index.to_be_bytes());
     head
+}
+
+/// What stands before the batches of a part in a payload of [`ATOMIC_RECORDS`]: [`records_head`], and how many bytes follow.
+pub(in crate::local) fn part_head(partition: PartitionId, batches: &[u8]) -> [u8; PART_HEAD_BYTES] {
+    debug_assert!(u32::try_from(batches.len()).is_ok(), "the engine refuses larger appends");
+    let mut head = [0; PART_HEAD_BYTES];
+    head[..RECORDS_HEAD_BYTES].copy_from_slice(&records_head(partition));
+    head[RECORDS_HEAD_BYTES..].copy_from_slice(&(batches.len() as u32).to_be_bytes());
+    head
+}
+
+fn take_atomic_records<'a>(fields: &mut Fields<'a>) -> Result<Entry<'a>, Malformed> {
+    let count = fields.count(PART_HEAD_BYTES)?;
+    let parts = (0..count).map(|_| Ok((take_partition(fields)?, fields.bytes()?))).collect::<Result<_, _>>()?;
+    Ok(Entry::AtomicRecords(parts))
 }
 
 /// The payload of [`LOG_START`].
@@ -163,6 +189,7 @@ impl<'a> Entry<'a> {
             RECORDS | CHECKED_RECORDS => {
                 return Ok(Entry::Records { partition: take_partition(&mut fields)?, batches: fields.rest() });
             }
+            ATOMIC_RECORDS => take_atomic_records(&mut fields)?,
             TOPIC_CREATED => Entry::TopicCreated(take_topic(&mut fields)?),
             TOPIC_DELETED => Entry::TopicDeleted(TopicId(fields.array()?)),
             PRODUCER_IDS => Entry::ProducerIds { next: fields.offset()? },
@@ -206,7 +233,14 @@ mod tests {
         let starts =
             |cause| (LOG_START, log_start(partition, 77, cause), Entry::LogStart { partition, offset: 77, cause });
         let topic_id = TopicId([9; 16]);
-        let cases: [(u16, Vec<u8>, Entry<'_>); 9] = [
+        let parts = [(partition, &b"batches"[..]), (PartitionId { index: 5, ..partition }, &b"more"[..])];
+        let mut atomic = 2_u32.to_be_bytes().to_vec();
+        for (partition, batches) in parts {
+            atomic.extend_from_slice(&part_head(partition, batches));
+            atomic.extend_from_slice(batches);
+        }
+        let cases: [(u16, Vec<u8>, Entry<'_>); 10] = [
+            (ATOMIC_RECORDS, atomic, Entry::AtomicRecords(parts.to_vec())),
             (TOPIC_CREATED, created, Entry::TopicCreated(topic())),
             (TOPIC_DELETED, vec![9; 16], Entry::TopicDeleted(TopicId([9; 16]))),
             (PRODUCER_IDS, 5000_i64.to_be_bytes().to_vec(), Entry::ProducerIds { next: 5000 }),

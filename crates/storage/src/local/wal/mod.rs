@@ -20,9 +20,9 @@ use std::path::{Path, PathBuf};
 
 pub(super) use buffer::{Parts, Spare};
 pub(super) use entry::{
-    CHECKED_RECORDS, CONFIGS_ALTERED, Entry, LOG_START, PARTITIONS_CREATED, PRODUCER_IDS, RECORDS, RECORDS_HEAD_BYTES,
-    TOPIC_CREATED, TOPIC_DELETED, is_records, log_start, partitions_created, put_resource, put_topic, records_head,
-    take_resource, take_topic,
+    ATOMIC_HEAD_BYTES, ATOMIC_RECORDS, CHECKED_RECORDS, CONFIGS_ALTERED, Entry, LOG_START, PART_HEAD_BYTES,
+    PARTITIONS_CREATED, PRODUCER_IDS, RECORDS, RECORDS_HEAD_BYTES, TOPIC_CREATED, TOPIC_DELETED, is_records, log_start,
+    part_head, partitions_created, put_resource, put_topic, records_head, take_resource, take_topic,
 };
 pub(super) use frame::{BATCH_FRONT_BYTES, COVERED_FROM, FRAME_HEADER_BYTES, FrameHeader, peek_frame};
 pub(super) use recovery::{Chain, NotApplied, replay};

@@ -18,7 +18,8 @@ use crate::local::disk::BLOCK_BYTES;
 use crate::local::fields::{Fields, Malformed, checksum};
 
 /// The format of the write-ahead log that this version writes, and the newest it reads.
-pub(in crate::local) const WAL_FORMAT: u32 = 2;
+/// Since 3 there are atomic records.
+pub(in crate::local) const WAL_FORMAT: u32 = 3;
 
 /// Where the first frame of a segment lies.
 pub(in crate::local) const FIRST_FRAME_AT: u64 = BLOCK_BYTES as u64;
@@ -122,6 +123,17 @@ mod tests {
         let mut bytes = block();
         bytes[8..12].copy_from_slice(&(WAL_FORMAT + 1).to_be_bytes());
         assert_eq!(read_header(&bytes), HeaderBlock::Newer(WAL_FORMAT + 1));
+    }
+
+    #[test]
+    fn earlier_formats_are_read() {
+        for format in 1..=WAL_FORMAT {
+            let mut bytes = block();
+            bytes[8..12].copy_from_slice(&format.to_be_bytes());
+            let sum = checksum(&bytes[..HEADER_BYTES - 8]);
+            bytes[HEADER_BYTES - 8..HEADER_BYTES].copy_from_slice(&sum.to_be_bytes());
+            assert_eq!(read_header(&bytes), HeaderBlock::Segment(HEADER), "format {format}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::buffer::{FrameBuffer, Parts, Spare};
 use super::frame::{FrameHeader, put_frame};
 use super::segment::{FIRST_FRAME_AT, SegmentHeader, put_header};
-use super::{CHECKED_RECORDS, RECORDS_HEAD_BYTES, records_head};
+use super::{ATOMIC_RECORDS, CHECKED_RECORDS, RECORDS_HEAD_BYTES, part_head, records_head};
 use super::{FRAME_HEADER_BYTES, Slot, WalPosition, slot_path};
 use crate::PartitionId;
 use crate::local::disk::{BLOCK_BYTES, Disk, DiskFile, OpenHow};
@@ -179,6 +179,33 @@ impl WalWriter {
         });
         let end = self.buffer.len();
         end - batches.len()..end
+    }
+
+    /// Adds batches of several partitions in one frame, changed by `set_offsets`, which is told the number of the part. Answers
+    /// where they are, for [`WalWriter::take_written`].
+    pub(in crate::local) fn put_atomic(
+        &mut self,
+        parts: &[(PartitionId, &[u8])],
+        mut set_offsets: impl FnMut(usize, &mut [u8]),
+    ) -> Vec<Range<usize>> {
+        let count = (parts.len() as u32).to_be_bytes();
+        let heads: Vec<_> = parts.iter().map(|(partition, batches)| part_head(*partition, batches)).collect();
+        let mut payload: Vec<&[u8]> = vec![&count];
+        let mut places = Vec::new();
+        let mut length = count.len();
+        for (head, (_, batches)) in heads.iter().zip(parts) {
+            payload.extend([&head[..], batches]);
+            let start = length + head.len();
+            length = start + batches.len();
+            places.push(start..length);
+        }
+        self.put_finished(ATOMIC_RECORDS, &payload, |payload| {
+            for (number, place) in places.iter().enumerate() {
+                set_offsets(number, payload.get_mut(place.clone()).unwrap_or_default());
+            }
+        });
+        let start = self.buffer.len() - length;
+        places.into_iter().map(|place| start + place.start..start + place.end).collect()
     }
 
     fn put_finished(&mut self, kind: u16, payload: &[&[u8]], finish: impl FnOnce(&mut [u8])) {

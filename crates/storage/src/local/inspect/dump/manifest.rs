@@ -1,10 +1,10 @@
 //! The lines of the manifest.
 
 use super::{Dump, Field, resource_fields, topic_fields};
-use crate::PartitionId;
 use crate::local::inspect::InspectError;
 use crate::local::manifest::{Manifest, PartitionRecord};
 use crate::local::segments::SegmentMeta;
+use crate::{AbortedTransaction, PartitionId};
 
 impl Dump<'_> {
     pub(super) fn manifest(&mut self, manifest: &Manifest) -> Result<(), InspectError> {
@@ -49,8 +49,17 @@ impl Dump<'_> {
             ("clean_end", Field::Number(record.clean_end)),
             ("segments", Field::Count(record.segments.len() as u64)),
             ("producers", Field::Count(record.producers.len() as u64)),
+            ("open_transactions", Field::Count(record.producers.open_transactions() as u64)),
+            ("aborted_transactions", Field::Count(record.aborted.all().len() as u64)),
         ]);
         self.tell("partition", fields)?;
+        for aborted in record.aborted.all() {
+            if self.wants_offsets(aborted.first_offset, aborted.last_offset.saturating_add(1)) {
+                let mut fields = self.name(id).to_vec();
+                fields.extend(aborted_fields(aborted));
+                self.tell("aborted", fields)?;
+            }
+        }
         for meta in &record.segments {
             if self.wants_offsets(meta.base_offset, meta.end_offset) {
                 let mut fields = self.name(id).to_vec();
@@ -60,6 +69,15 @@ impl Dump<'_> {
         }
         Ok(())
     }
+}
+
+fn aborted_fields(aborted: &AbortedTransaction) -> Vec<(&'static str, Field)> {
+    vec![
+        ("producer_id", Field::Number(aborted.producer_id)),
+        ("first_offset", Field::Number(aborted.first_offset)),
+        ("last_offset", Field::Number(aborted.last_offset)),
+        ("last_stable_offset", Field::Number(aborted.last_stable_offset)),
+    ]
 }
 
 fn segment_fields(meta: &SegmentMeta) -> Vec<(&'static str, Field)> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ottla_protocol::records;
+use ottla_protocol::records::{self, EndMarker};
 
 use super::{Dump, Field, text};
 use crate::PartitionId;
@@ -102,6 +102,11 @@ impl Dump<'_> {
             ("transactional", Field::Flag(header.is_transactional())),
             ("control", Field::Flag(header.is_control())),
         ]);
+        if header.is_control() {
+            let range = batch.position..batch.position + header.total_bytes() as u64;
+            let bytes = view.whole(range, OPENED_BYTES).ok().flatten().unwrap_or_default();
+            fields.extend(marker_fields(&bytes));
+        }
         self.tell("batch", fields)?;
         if self.wish.records { self.records(path, id, view, batch) } else { Ok(()) }
     }
@@ -136,6 +141,13 @@ impl Dump<'_> {
         }
         Ok(())
     }
+}
+
+/// What the marker of a transaction says.
+fn marker_fields(batch: &[u8]) -> Vec<(&'static str, Field)> {
+    let Some(marker) = EndMarker::of(batch) else { return Vec::new() };
+    let kind = if marker.is_commit { "commit" } else { "abort" };
+    vec![("marker", text(kind)), ("coordinator_epoch", Field::Number(marker.coordinator_epoch.into()))]
 }
 
 /// The beginning of a key or value, with what is not printable escaped.

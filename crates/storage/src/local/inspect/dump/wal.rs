@@ -4,9 +4,9 @@ use std::io;
 
 use super::{Dump, Field, resource_fields, text, topic_fields};
 use crate::local::inspect::InspectError;
-use crate::local::inspect::frames::{FrameAt, FrameWalk, WalFile, wal_files};
+use crate::local::inspect::frames::{FrameAt, FrameWalk, Part, WalFile, wal_files};
 use crate::local::segments::hex;
-use crate::local::wal::{Entry, HeaderBlock, is_records};
+use crate::local::wal::{ATOMIC_RECORDS, Entry, HeaderBlock, is_records};
 use crate::{ConfigResource, PartitionId, TopicId};
 
 /// Payloads of frames without records are read up to this size.
@@ -70,21 +70,12 @@ impl<'b> Dump<'b> {
         ];
         let failed = |error: io::Error| InspectError::Io { path: file.path.clone(), error: error.to_string() };
         if is_records(frame.header.kind) {
-            let Some(id) = walk.partition_of(frame).map_err(failed)? else {
+            let Some(parts) = walk.parts(frame).map_err(failed)? else {
                 return self.tell_unreadable(&file.path, frame.position, "its records belong to no partition");
             };
-            let (from, end) = walk.offsets(frame).map_err(failed)?;
-            if !self.wants(id) || !self.wants_offsets(from, end) {
-                return Ok(());
-            }
-            fields.push(("what", text("records")));
-            fields.extend(self.name(id));
-            fields.extend([("base_offset", Field::Number(from)), ("end_offset", Field::Number(end))]);
-            self.tell("frame", fields)?;
-            return match self.wish.records {
-                true => self.batches(&file.path, id, walk.batches(frame).map_err(failed)?),
-                false => Ok(()),
-            };
+            let what = if frame.header.kind == ATOMIC_RECORDS { "atomic records" } else { "records" };
+            fields.push(("what", text(what)));
+            return parts.iter().try_for_each(|part| self.part(file, walk, &fields, part));
         }
         let payload = walk.view.whole(frame.payload.clone(), PAYLOAD_BYTES).map_err(failed)?.unwrap_or_default();
         let Ok(entry) = Entry::read(frame.header.kind, &payload) else {
@@ -98,6 +89,29 @@ impl<'b> Dump<'b> {
         self.tell("frame", fields)
     }
 
+    /// The line of one partition's records: each part of an atomic append has one.
+    fn part(
+        &mut self,
+        file: &WalFile,
+        walk: &FrameWalk,
+        frame: &[(&'static str, Field)],
+        part: &Part,
+    ) -> Result<(), InspectError> {
+        let failed = |error: io::Error| InspectError::Io { path: file.path.clone(), error: error.to_string() };
+        let (from, end) = walk.offsets(part).map_err(failed)?;
+        if !self.wants(part.partition) || !self.wants_offsets(from, end) {
+            return Ok(());
+        }
+        let mut fields = frame.to_vec();
+        fields.extend(self.name(part.partition));
+        fields.extend([("base_offset", Field::Number(from)), ("end_offset", Field::Number(end))]);
+        self.tell("frame", fields)?;
+        match self.wish.records {
+            true => self.batches(&file.path, part.partition, walk.batches(part).map_err(failed)?),
+            false => Ok(()),
+        }
+    }
+
     fn wants_entry(&self, topic: TopicId, index: Option<i32>) -> bool {
         self.wanted.is_none_or(|wanted| wanted == topic)
             && (index.is_none() || self.wish.partition.is_none() || self.wish.partition == index)
@@ -106,7 +120,7 @@ impl<'b> Dump<'b> {
     fn entry_fields(&self, entry: &Entry<'_>) -> Vec<(&'static str, Field)> {
         let mut fields = Vec::new();
         match entry {
-            Entry::Records { .. } => {}
+            Entry::Records { .. } | Entry::AtomicRecords(_) => {}
             Entry::TopicCreated(topic) => {
                 fields.push(("what", text("topic created")));
                 fields.extend(topic_fields(topic));
@@ -150,7 +164,7 @@ fn entry_partition(entry: &Entry<'_>) -> Option<(TopicId, Option<i32>)> {
         Entry::TopicDeleted(id)
         | Entry::PartitionsCreated { topic: id, .. }
         | Entry::ConfigsAltered { resource: ConfigResource::Topic(id), .. } => Some((*id, None)),
-        Entry::ProducerIds { .. } | Entry::ConfigsAltered { .. } => None,
+        Entry::AtomicRecords(_) | Entry::ProducerIds { .. } | Entry::ConfigsAltered { .. } => None,
     }
 }
 
