@@ -51,6 +51,8 @@ pub enum GroupError {
     UnsupportedAssignor,
     /// INVALID_REGULAR_EXPRESSION.
     InvalidRegularExpression,
+    /// UNSTABLE_OFFSET_COMMIT: a transaction that has not ended committed too; ask again.
+    UnstableOffsetCommit,
     /// UNSUPPORTED_VERSION: the request's version cannot say what this kind of group needs.
     UnsupportedVersion,
 }
@@ -251,6 +253,8 @@ pub struct FetchedPartition {
     pub leader_epoch: i32,
     /// Free text of the client.
     pub metadata: String,
+    /// Why it is not answered.
+    pub error: Option<GroupError>,
 }
 
 /// What a reset did to one partition, or would do.

@@ -100,6 +100,7 @@ impl Request {
             Request::SyncGroup(request) => (&request.group_id, &request.member_id),
             Request::Heartbeat(request) => (&request.group_id, &request.member_id),
             Request::CommitOffsets(request) => (&request.group_id, &request.member_id),
+            Request::CommitInTransaction(request) => (&request.commit.group_id, &request.commit.member_id),
             Request::ConsumerHeartbeat(request) => (&request.group_id, &request.member_id),
             Request::FetchOffsets(FetchOffsets { group_id, member: Some((member_id, _)), .. }) => (group_id, member_id),
             _ => return None,

@@ -13,7 +13,7 @@ use crate::leave::left_nothing;
 use crate::offsets::{fetch, may_fetch};
 use crate::planted::planted;
 use crate::records::StoredRecord;
-use crate::request::{CommitOffsets, ConsumerHeartbeat, JoinGroup, ListGroups, Request, TopicId};
+use crate::request::{CommitInTransaction, CommitOffsets, ConsumerHeartbeat, JoinGroup, ListGroups, Request, TopicId};
 use crate::settings::Settings;
 use crate::step::{Parked, Step};
 use crate::topics::Topics;
@@ -80,16 +80,33 @@ impl Coordinator {
     ///
     /// A record that cannot be read does not stop the loading; [`Coordinator::loaded`] reports it as an event.
     pub fn replay(&mut self, record: &Record) {
+        if planted!(self.settings, TombstoneNotReplayed) && record.value.is_none() {
+            return;
+        }
+        self.replay_into(record, DurableGroup::apply);
+    }
+
+    /// The same for a record that was written in a transaction of this producer.
+    pub fn replay_in_transaction(&mut self, producer_id: i64, record: &Record) {
+        self.replay_into(record, |group, stored| group.apply_in_transaction(producer_id, stored));
+    }
+
+    /// Applies the end of a producer's transaction, which is a marker in the log, before [`Coordinator::loaded`].
+    pub fn replay_transaction_end(&mut self, producer_id: i64, commits: bool) {
+        for group in self.groups.values_mut() {
+            group.durable.end_transaction(producer_id, commits);
+        }
+        self.groups.retain(|_, group| !group.durable.is_nothing());
+    }
+
+    fn replay_into(&mut self, record: &Record, apply: impl FnOnce(&mut DurableGroup, StoredRecord)) {
         let stored = match StoredRecord::decode(record) {
             Ok(stored) => stored,
             Err(problem) => return self.skipped.push(problem.to_string()),
         };
         let Some(group_id) = stored.group_id().map(String::from) else { return };
-        if planted!(self.settings, TombstoneNotReplayed) && record.value.is_none() {
-            return;
-        }
         let group = self.groups.entry(group_id).or_insert_with_key(|group_id| Group::new(group_id.clone()));
-        group.durable.apply(stored);
+        apply(&mut group.durable, stored);
         if group.durable.is_nothing() {
             let group_id = group.group_id.clone();
             self.groups.remove(&group_id);
@@ -148,6 +165,10 @@ impl Coordinator {
             Event::TopicDeleted { .. } if !self.is_loaded => {}
             Event::LogStartMoved(_) if !self.is_loaded => {}
             Event::ExpireOffsets if !self.is_loaded => {}
+            Event::TransactionEnded { .. } if !self.is_loaded => {}
+            Event::TransactionEnded { producer_id, commits } => {
+                self.transaction_ended(now, producer_id, commits, actions);
+            }
             Event::ExpireOffsets => self.expire_offsets(now, actions),
             Event::LogStartMoved(moved) => self.log_start_moved(now, &moved, actions),
             Event::TopicDeleted { name, topic_id } => self.topic_deleted(now, &name, topic_id, actions),
@@ -297,8 +318,17 @@ impl Coordinator {
         }
     }
 
+    fn transaction_ended(&mut self, now: Now, producer_id: i64, commits: bool, actions: &mut Vec<Action>) {
+        let concerned = self.groups.values().filter(|group| group.durable.pending().is_of(producer_id));
+        for group_id in concerned.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
+            self.step(now, &group_id, actions, |step| step.transaction_ended(producer_id, commits));
+        }
+    }
+
     fn topic_deleted(&mut self, now: Now, name: &str, topic_id: Option<TopicId>, actions: &mut Vec<Action>) {
-        let concerned = self.groups.values().filter(|group| group.durable.offsets().contains_key(name));
+        let is_pending = |group: &Group| group.durable.pending().of_topic(name).next().is_some();
+        let has_commit = |group: &&Group| group.durable.offsets().contains_key(name) || is_pending(group);
+        let concerned = self.groups.values().filter(has_commit);
         for group_id in concerned.map(|group| group.group_id.clone()).collect::<Vec<_>>() {
             self.step(now, &group_id, actions, |step| step.topic_deleted(name, topic_id));
         }
@@ -331,6 +361,7 @@ impl Coordinator {
         match request {
             Request::JoinGroup(request) => self.join(now, ticket, client, request, actions),
             Request::CommitOffsets(request) => self.commit(now, ticket, request, actions),
+            Request::CommitInTransaction(request) => self.commit_in_transaction(now, ticket, request, actions),
             Request::ConsumerHeartbeat(request) => self.consumer_heartbeat(now, ticket, &client, request, actions),
             Request::FetchOffsets(request) => {
                 let group = self.groups.get(&request.group_id).map(|group| &group.durable);
@@ -428,6 +459,20 @@ impl Coordinator {
         self.step_new(now, request.group_id.clone(), actions, |step| step.commit(ticket, request));
     }
 
+    fn commit_in_transaction(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        request: CommitInTransaction,
+        actions: &mut Vec<Action>,
+    ) {
+        let group_id = request.commit.group_id.clone();
+        if request.commit.generation_id >= 0 && !self.groups.contains_key(&group_id) {
+            return actions.push(Action::Reply(ticket, Answer::CommitOffsets(Err(GroupError::IllegalGeneration))));
+        }
+        self.step_new(now, group_id, actions, |step| step.commit_in_transaction(ticket, request));
+    }
+
     fn explain(&self, now: Now, group_id: &str) -> Result<Vec<ExplainedGroup>, GroupError> {
         let picture = |group: &Group| picture(now, group, &self.topics);
         match group_id {
@@ -449,6 +494,7 @@ fn group_of(request: &Request) -> Option<&str> {
         Request::Heartbeat(request) => &request.group_id,
         Request::LeaveGroup(request) => &request.group_id,
         Request::CommitOffsets(request) => &request.group_id,
+        Request::CommitInTransaction(request) => &request.commit.group_id,
         Request::FetchOffsets(request) => &request.group_id,
         Request::DeleteOffsets(request) => &request.group_id,
         Request::DescribeGroup(request) => &request.group_id,
@@ -486,7 +532,9 @@ fn check_names(request: &Request) -> Result<(), GroupError> {
                 && fits(&request.protocol_type)
                 && request.protocols.iter().all(|protocol| fits(&protocol.name))
         }
-        Request::CommitOffsets(request) => request.topics.iter().all(|topic| fits(&topic.name)),
+        Request::CommitOffsets(commit) | Request::CommitInTransaction(CommitInTransaction { commit, .. }) => {
+            commit.topics.iter().all(|topic| fits(&topic.name))
+        }
         _ => true,
     };
     if fit { Ok(()) } else { Err(GroupError::InvalidRequest) }
@@ -499,7 +547,7 @@ fn refuse(request: &Request, error: GroupError) -> Answer {
         Request::SyncGroup(_) => Answer::SyncGroup(Err(error)),
         Request::Heartbeat(_) => Answer::Heartbeat(Err(error)),
         Request::LeaveGroup(_) => Answer::LeaveGroup(Err(error)),
-        Request::CommitOffsets(_) => Answer::CommitOffsets(Err(error)),
+        Request::CommitOffsets(_) | Request::CommitInTransaction(_) => Answer::CommitOffsets(Err(error)),
         Request::FetchOffsets(_) => Answer::FetchOffsets(Err(error)),
         Request::DeleteOffsets(_) => Answer::DeleteOffsets(Err(error)),
         Request::DescribeGroup(_) => Answer::DescribeGroup(Err(error)),

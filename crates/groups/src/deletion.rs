@@ -41,10 +41,16 @@ impl Step<'_> {
         self.enter(GroupState::Dead, cause);
     }
 
-    /// The commits of the topics that `which` chooses.
+    /// The commits of the topics that `which` chooses, those of transactions that have not ended too.
     fn commits(&self, which: impl Fn(&str) -> bool) -> Vec<(String, i32)> {
         let topics = self.group.durable.offsets().iter().filter(|(topic, _)| which(topic));
-        topics.flat_map(|(topic, ps)| ps.keys().map(|&partition| (topic.clone(), partition))).collect()
+        let committed = topics.flat_map(|(topic, ps)| ps.keys().map(|&partition| (topic.clone(), partition)));
+        let pending = self.group.durable.pending().partitions().filter(|(topic, _)| which(topic));
+        let mut all: Vec<_> =
+            committed.chain(pending.map(|(topic, partition)| (String::from(topic), partition))).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 
     /// OffsetDelete: commits in use stay.
@@ -86,8 +92,11 @@ impl Step<'_> {
         let mut deleted = Vec::new();
         let concerned = |topic: &str| topic == name && !planted!(self.settings, DeletedTopicKeepsCommits);
         for (topic, partition) in self.commits(concerned) {
-            let committed = self.group.durable.offset(&topic, partition).and_then(|committed| committed.topic_id);
-            let same = committed.is_none_or(|committed| topic_id.is_none_or(|deleted| committed == deleted));
+            let committed = self.group.durable.offset(&topic, partition).into_iter();
+            let pending = self.group.durable.pending().of_topic(&topic).filter(|(pending, _)| *pending == partition);
+            let ids =
+                committed.chain(pending.map(|(_, committed)| committed)).filter_map(|committed| committed.topic_id);
+            let same = topic_id.is_none_or(|deleted| ids.into_iter().all(|id| id == deleted));
             if same || planted!(self.settings, DeletionTakesNewCommits) {
                 self.forget_offset(&topic, partition);
                 deleted.push(partition);

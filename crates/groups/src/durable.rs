@@ -1,5 +1,6 @@
 //! What survives: the part of a group that only records change.
 use crate::assignment::Assignment;
+use crate::pending_offsets::PendingOffsets;
 use crate::records::{
     CommittedOffset, ConsumerMemberMetadata, CurrentAssignment, FormerOffsets, GroupEpoch, GroupMetadata, OffsetKey,
     StoredRecord,
@@ -8,6 +9,7 @@ use crate::tally::{Counted, Tally};
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 /// The durable part of one group. Nothing but [`DurableGroup::apply`] changes it, on the live path as on replay, so
 /// replaying the log gives exactly this.
@@ -17,6 +19,7 @@ pub struct DurableGroup {
     consumer: Option<DurableConsumer>,
     offsets: BTreeMap<String, BTreeMap<i32, CommittedOffset>>,
     former: Option<FormerOffsets>,
+    pending: PendingOffsets,
 }
 
 /// What makes a group one of the consumer protocol.
@@ -48,6 +51,7 @@ impl DurableGroup {
         match record {
             StoredRecord::Group(_, metadata) => self.metadata = metadata,
             StoredRecord::Offset(key, Some(value)) => {
+                self.pending.forget(&key.topic, key.partition);
                 self.offsets.entry(key.topic).or_default().insert(key.partition, value);
             }
             StoredRecord::Offset(key, None) => self.forget(&key),
@@ -70,6 +74,24 @@ impl DurableGroup {
             StoredRecord::FormerOffsets(_, former) => self.former = former,
             StoredRecord::Unknown { .. } => {}
         }
+    }
+
+    /// Applies one record that was written in a transaction: only commits are.
+    pub(crate) fn apply_in_transaction(&mut self, producer_id: i64, record: StoredRecord) {
+        if let StoredRecord::Offset(key, Some(value)) = record {
+            self.pending.add(producer_id, &key.topic, key.partition, value);
+        }
+    }
+
+    /// Applies the end of a producer's transaction. Answers the commits that count from now on.
+    pub(crate) fn end_transaction(&mut self, producer_id: i64, commits: bool) -> Vec<(String, i32, i64)> {
+        let ended = self.pending.end(producer_id, commits);
+        let done = ended.into_iter().map(|(topic, partition, committed)| {
+            let offset = committed.offset;
+            self.offsets.entry(topic.clone()).or_default().insert(partition, committed);
+            (topic, partition, offset)
+        });
+        done.collect()
     }
 
     /// The consumer part. A tombstone makes none: it may come after that of the whole group.
@@ -98,6 +120,7 @@ impl DurableGroup {
     }
 
     fn forget(&mut self, key: &OffsetKey) {
+        self.pending.forget(&key.topic, key.partition);
         if let Some(partitions) = self.offsets.get_mut(&key.topic) {
             partitions.remove(&key.partition);
             if partitions.is_empty() {
@@ -131,6 +154,11 @@ impl DurableGroup {
         self.offsets.get(topic)?.get(&partition)
     }
 
+    /// Commits of transactions that have not ended.
+    pub fn pending(&self) -> &PendingOffsets {
+        &self.pending
+    }
+
     /// What the last reset replaced, as long as it can be taken back.
     pub fn former_offsets(&self) -> Option<&FormerOffsets> {
         self.former.as_ref()
@@ -138,6 +166,10 @@ impl DurableGroup {
 
     /// There is nothing: the log does not know the group, or no longer.
     pub fn is_nothing(&self) -> bool {
-        self.metadata.is_none() && self.consumer.is_none() && self.offsets.is_empty() && self.former.is_none()
+        self.metadata.is_none()
+            && self.consumer.is_none()
+            && self.offsets.is_empty()
+            && self.former.is_none()
+            && self.pending.is_empty()
     }
 }

@@ -72,6 +72,14 @@ pub enum Event {
     /// Groups have other configs of their own: those of all that have any. To be told before [`crate::Coordinator::loaded`] for the
     /// first time, and before any request that follows from a change.
     GroupConfigsChanged(Arc<GroupConfigs>),
+    /// A transaction has ended, and its marker is in this partition of `__consumer_offsets`, durably. Ignored by a coordinator that has
+    /// not loaded yet: it reads the marker.
+    TransactionEnded {
+        /// Of the producer with this id.
+        producer_id: i64,
+        /// Whether it committed.
+        commits: bool,
+    },
     /// A connection was closed by its peer, or broke. Not to be told of those that the broker itself closes.
     ConnectionLost {
         /// Its number ([`ClientInfo::connection`]).
@@ -105,11 +113,22 @@ pub enum LogStartCause {
     Retention,
 }
 
+/// A transactional producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Producer {
+    /// Its id.
+    pub id: i64,
+    /// Its epoch.
+    pub epoch: i16,
+}
+
 /// What the shell must do, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Append to this partition of `__consumer_offsets`.
     Append(Record),
+    /// Append to this partition of `__consumer_offsets`, in a transaction of this producer.
+    AppendInTransaction(Producer, Record),
     /// Answer a request once every earlier append is durable.
     Reply(Ticket, Answer),
     /// Something worth telling, for logs and the group's timeline. It has happened once every earlier append is durable. May be

@@ -35,7 +35,11 @@ impl Step<'_> {
         self.expire_former_offsets();
         let nobody_comes = self.group.state == GroupState::Empty && self.group.pending.is_empty();
         let is_recorded = self.group.durable.metadata().is_some() || self.group.is_consumer();
-        if nobody_comes && self.group.durable.offsets().is_empty() && is_recorded {
+        if nobody_comes
+            && self.group.durable.offsets().is_empty()
+            && self.group.durable.pending().is_empty()
+            && is_recorded
+        {
             self.forget_group("it has no members and no commits");
         }
     }
@@ -50,7 +54,9 @@ impl Step<'_> {
                     committed.commit_timestamp_ms.max(since_ms).saturating_add(self.settings.offsets_retention_ms);
                 committed.expire_timestamp_ms.unwrap_or(retained_ms) <= self.now.wall_ms
             };
-            let over = || partitions.iter().filter(|(_, committed)| is_over(committed));
+            // What a transaction is about to replace stays until it has.
+            let is_final = |partition: i32| !self.group.durable.pending().has(topic, partition);
+            let over = || partitions.iter().filter(|(p, committed)| is_over(committed) && is_final(**p));
             if let Some(last_commit_ms) = over().map(|(_, committed)| committed.commit_timestamp_ms).max() {
                 let over = over().map(|(&partition, _)| partition).collect();
                 expired.insert(topic.clone(), (over, last_commit_ms));

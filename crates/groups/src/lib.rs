@@ -46,6 +46,7 @@ mod leave;
 mod lost;
 mod member;
 mod offsets;
+mod pending_offsets;
 mod planted;
 mod rebalance;
 pub mod records;
@@ -74,6 +75,7 @@ pub use durable::{DurableConsumer, DurableGroup, DurableMember};
 pub use event::*;
 pub use explain::*;
 pub use group_config::{GroupConfig, GroupConfigs};
+pub use pending_offsets::PendingOffsets;
 #[cfg(feature = "planted-bugs")]
 pub use planted::PlantedBug;
 pub use request::*;

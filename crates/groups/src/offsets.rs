@@ -1,11 +1,11 @@
 //! Committed offsets: commit and fetch.
 use crate::answer::{Answer, FetchedPartition, FetchedTopic, GroupError, GroupState, PartitionResult, TopicResults};
 use crate::durable::{DurableGroup, DurableMember};
-use crate::event::Ticket;
-use crate::explain::Commit;
+use crate::event::{Producer, Ticket};
+use crate::explain::{Commit, Point};
 use crate::planted::planted;
 use crate::records::{CommittedOffset, OffsetKey, StoredRecord};
-use crate::request::{CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, FetchTopic};
+use crate::request::{CommitInTransaction, CommitOffsets, CommitPartition, CommitTopic, FetchOffsets, FetchTopic};
 use crate::step::Step;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,6 +15,27 @@ impl Step<'_> {
         if let Err(error) = self.may_commit(&request) {
             return self.reply(ticket, Answer::CommitOffsets(Err(error)));
         }
+        self.take_commit(ticket, None, request);
+    }
+
+    /// TxnOffsetCommit: it counts once the transaction has committed.
+    pub(crate) fn commit_in_transaction(&mut self, ticket: Ticket, request: CommitInTransaction) {
+        let CommitInTransaction { producer, commit } = request;
+        // Older clients do not say which member commits; the producer's epoch alone fences them (KIP-447).
+        let says_who = commit.generation_id >= 0 || !commit.member_id.is_empty() || commit.group_instance_id.is_some();
+        let checked = match self.may_commit(&commit) {
+            _ if !says_who => Ok(()),
+            // The member has what it commits until it joins: its transaction is what it finishes first.
+            Err(GroupError::RebalanceInProgress) => Ok(()),
+            checked => checked,
+        };
+        match checked {
+            Ok(()) => self.take_commit(ticket, Some(producer), commit),
+            Err(error) => self.reply(ticket, Answer::CommitOffsets(Err(error))),
+        }
+    }
+
+    fn take_commit(&mut self, ticket: Ticket, producer: Option<Producer>, request: CommitOffsets) {
         if !self.group.is_consumer() && matches!(self.group.state, GroupState::Stable | GroupState::PreparingRebalance)
         {
             self.group.renew_session(self.now, &request.member_id);
@@ -24,13 +45,21 @@ impl Step<'_> {
         let expire = expire.map(|keep_ms| self.now.wall_ms.saturating_add(keep_ms));
         let mut results = Vec::with_capacity(request.topics.len());
         for topic in request.topics {
-            results.push(self.commit_topic(topic, expire, &request.member_id));
+            results.push(self.commit_topic(topic, expire, &request.member_id, producer));
         }
         self.reply(ticket, Answer::CommitOffsets(Ok(results)));
         if planted!(self.settings, CommitReplyBeforeAppend)
             && let Some(late) = self.actions.get_mut(before..)
         {
             late.rotate_right(1);
+        }
+    }
+
+    /// A producer's transaction has ended: what it committed counts, or never does.
+    pub(crate) fn transaction_ended(&mut self, producer_id: i64, commits: bool) {
+        for (topic, partition, offset) in self.group.durable.end_transaction(producer_id, commits) {
+            let point = Point { at_ms: self.now.wall_ms, offset, log_end: -1 };
+            self.group.progress.note(&topic, partition, point);
         }
     }
 
@@ -104,7 +133,13 @@ impl Step<'_> {
         })
     }
 
-    fn commit_topic(&mut self, topic: CommitTopic, expire_timestamp_ms: Option<i64>, member_id: &str) -> TopicResults {
+    fn commit_topic(
+        &mut self,
+        topic: CommitTopic,
+        expire_timestamp_ms: Option<i64>,
+        member_id: &str,
+        producer: Option<Producer>,
+    ) -> TopicResults {
         let longest = usize::try_from(self.settings.max_offset_metadata_bytes).unwrap_or(0);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in topic.partitions {
@@ -114,9 +149,11 @@ impl Step<'_> {
             if error.is_some() {
                 continue;
             }
-            let before = self.group.durable.offset(&topic.name, partition);
-            let before = before.filter(|before| before.topic_id == topic.topic_id).map(|before| before.offset);
-            self.note_commit(&Commit { topic: &topic.name, asked: &asked, before, member_id });
+            if producer.is_none() {
+                let before = self.group.durable.offset(&topic.name, partition);
+                let before = before.filter(|before| before.topic_id == topic.topic_id).map(|before| before.offset);
+                self.note_commit(&Commit { topic: &topic.name, asked: &asked, before, member_id });
+            }
             let CommitPartition { offset, leader_epoch, metadata, .. } = asked;
             let key = OffsetKey { group_id: self.group.group_id.clone(), topic: topic.name.clone(), partition };
             let value = CommittedOffset {
@@ -127,7 +164,11 @@ impl Step<'_> {
                 expire_timestamp_ms,
                 topic_id: topic.topic_id,
             };
-            self.record(StoredRecord::Offset(key, Some(value)));
+            let record = StoredRecord::Offset(key, Some(value));
+            match producer {
+                Some(producer) => self.record_in_transaction(producer, record),
+                None => self.record(record),
+            }
         }
         TopicResults { name: topic.name, partitions }
     }
@@ -152,6 +193,16 @@ pub(crate) fn fetch(group: Option<&DurableGroup>, request: FetchOffsets) -> Answ
         Some(topics) => topics.into_iter().map(|topic| fetch_topic(group, topic)).collect(),
         None => group.map_or_else(Vec::new, fetch_all),
     };
+    let mut topics: Vec<FetchedTopic> = topics;
+    if let Some(pending) =
+        group.map(DurableGroup::pending).filter(|pending| request.require_stable && !pending.is_empty())
+    {
+        let partitions = topics.iter_mut().flat_map(|topic| {
+            let FetchedTopic { name, partitions, .. } = topic;
+            partitions.iter_mut().filter(|fetched| pending.has(name, fetched.partition))
+        });
+        partitions.for_each(|fetched| *fetched = unstable(fetched.partition));
+    }
     Answer::FetchOffsets(Ok(topics))
 }
 
@@ -161,7 +212,13 @@ fn fetched(partition: i32, committed: Option<&CommittedOffset>) -> FetchedPartit
         offset: committed.map_or(-1, |committed| committed.offset),
         leader_epoch: committed.map_or(-1, |committed| committed.leader_epoch),
         metadata: committed.map_or_else(String::new, |committed| committed.metadata.clone()),
+        error: None,
     }
+}
+
+/// What is committed is about to change, or not: nobody shall go on from it.
+fn unstable(partition: i32) -> FetchedPartition {
+    FetchedPartition { error: Some(GroupError::UnstableOffsetCommit), ..fetched(partition, None) }
 }
 
 fn fetch_topic(group: Option<&DurableGroup>, topic: FetchTopic) -> FetchedTopic {

@@ -1,6 +1,7 @@
 //! What a client can ask of the coordinator: our own types, so that a new protocol version touches a handler of the
 //! broker and never the state machine. Differences between versions that change behaviour are plain flags.
 use crate::assignment::Assignment;
+use crate::event::Producer;
 use crate::records::FormerOffset;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -21,6 +22,8 @@ pub enum Request {
     LeaveGroup(LeaveGroup),
     /// OffsetCommit.
     CommitOffsets(CommitOffsets),
+    /// TxnOffsetCommit: a commit that counts once the producer's transaction has committed.
+    CommitInTransaction(CommitInTransaction),
     /// OffsetFetch of one group.
     FetchOffsets(FetchOffsets),
     /// OffsetDelete.
@@ -232,6 +235,16 @@ pub struct Seen {
     pub read: Option<Vec<(i64, i64)>>,
 }
 
+/// Stores how far a group has read, in a transaction (KIP-98, KIP-447). The shell has seen to it that the producer may write
+/// to this coordinator's partition in its transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitInTransaction {
+    /// The producer.
+    pub producer: Producer,
+    /// What it commits. Without member id, instance and generation (TxnOffsetCommit < 3) nobody is asked who it is.
+    pub commit: CommitOffsets,
+}
+
 /// Asks for committed offsets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchOffsets {
@@ -241,7 +254,7 @@ pub struct FetchOffsets {
     pub topics: Option<Vec<FetchTopic>>,
     /// OffsetFetch >= 9: who asks and in which epoch, of a group of the consumer protocol.
     pub member: Option<(String, i32)>,
-    /// OffsetFetch >= 7: wait for pending transactions. Accepted; no commit is ever pending yet.
+    /// OffsetFetch >= 7: where a transaction that has not ended committed too, refuse rather than answer what may not be the last.
     pub require_stable: bool,
 }
 

@@ -1,7 +1,7 @@
 //! One step of one group: the group, the time, and where its actions go. Every request and every timer is a method of
 //! [`Step`], in the file of its subject.
 use crate::answer::{Answer, GroupError, GroupState};
-use crate::event::{Action, Departure, GroupEvent, GroupEventKind, Now, Ticket};
+use crate::event::{Action, Departure, GroupEvent, GroupEventKind, Now, Producer, Ticket};
 use crate::group::Group;
 use crate::group_config::GroupConfig;
 use crate::planted::planted;
@@ -35,6 +35,12 @@ impl Step<'_> {
         self.actions.push(Action::Append(record.encode()));
         self.group.revision += u64::from(!matches!(record, StoredRecord::Offset(..)));
         self.group.durable.apply(record);
+    }
+
+    /// The same for a commit in a producer's transaction.
+    pub(crate) fn record_in_transaction(&mut self, producer: Producer, record: StoredRecord) {
+        self.actions.push(Action::AppendInTransaction(producer, record.encode()));
+        self.group.durable.apply_in_transaction(producer.id, record);
     }
 
     /// Answers a request, parked or not.
