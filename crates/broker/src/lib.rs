@@ -14,6 +14,7 @@ mod dispatch;
 mod errors;
 mod explain;
 mod failure;
+mod features;
 mod fetch;
 mod groups;
 mod handlers;
