@@ -97,6 +97,14 @@ pub(in crate::local) fn put_resource(out: &mut Vec<u8>, resource: &ConfigResourc
             out.push(3);
             put_bytes(out, name.as_bytes());
         }
+        ConfigResource::ScramUser(name) => {
+            out.push(4);
+            put_bytes(out, name.as_bytes());
+        }
+        ConfigResource::ClientQuota(name) => {
+            out.push(5);
+            put_bytes(out, name.as_bytes());
+        }
     }
     put_configs(out, configs);
 }
@@ -109,6 +117,8 @@ pub(in crate::local) fn take_resource(
         1 => ConfigResource::Topic(TopicId(fields.array()?)),
         2 => ConfigResource::Broker(Arc::from(fields.text()?)),
         3 => ConfigResource::Group(Arc::from(fields.text()?)),
+        4 => ConfigResource::ScramUser(Arc::from(fields.text()?)),
+        5 => ConfigResource::ClientQuota(Arc::from(fields.text()?)),
         _ => return Err(Malformed),
     };
     Ok((resource, take_configs(fields)?))
@@ -206,7 +216,7 @@ mod tests {
         let starts =
             |cause| (LOG_START, log_start(partition, 77, cause), Entry::LogStart { partition, offset: 77, cause });
         let topic_id = TopicId([9; 16]);
-        let cases: [(u16, Vec<u8>, Entry<'_>); 9] = [
+        let cases: [(u16, Vec<u8>, Entry<'_>); 11] = [
             (TOPIC_CREATED, created, Entry::TopicCreated(topic())),
             (TOPIC_DELETED, vec![9; 16], Entry::TopicDeleted(TopicId([9; 16]))),
             (PRODUCER_IDS, 5000_i64.to_be_bytes().to_vec(), Entry::ProducerIds { next: 5000 }),
@@ -215,6 +225,8 @@ mod tests {
             altered(&ConfigResource::Topic(topic_id)),
             altered(&ConfigResource::Broker(Arc::from(""))),
             altered(&ConfigResource::Group(Arc::from("billing"))),
+            altered(&ConfigResource::ScramUser(Arc::from("somebody"))),
+            altered(&ConfigResource::ClientQuota(Arc::from("{\"user\":null}"))),
             (
                 PARTITIONS_CREATED,
                 partitions_created(topic_id, 12),
