@@ -101,6 +101,8 @@ pub(crate) static APIS: &[Api] = &[
     api!(AlterPartitionReassignments 0-1, alter_partition_reassignments),
     api!(ListPartitionReassignments 0-0, list_partition_reassignments),
     api!(OffsetDelete 0-0, offset_delete),
+    api!(DescribeClientQuotas 0-1, describe_client_quotas),
+    api!(AlterClientQuotas 0-1, alter_client_quotas),
     api!(DescribeUserScramCredentials 0-0, describe_user_scram_credentials),
     api!(AlterUserScramCredentials 0-0, alter_user_scram_credentials),
     api!(DescribeQuorum 0-2, describe_quorum),

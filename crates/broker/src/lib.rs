@@ -23,6 +23,7 @@ mod memory;
 mod observer;
 mod operations;
 mod produce;
+mod quotas;
 mod replacement;
 mod request;
 mod scram;
