@@ -18,7 +18,7 @@ pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 pub(crate) const EVENTS_TOPIC: &str = "__ottla_group_events";
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 /// Kafka's log of its own metadata; no client may make a topic of that name.
-const METADATA_TOPIC: &str = "__cluster_metadata";
+pub(crate) const METADATA_TOPIC: &str = "__cluster_metadata";
 
 /// Longest name: with a partition's number it must still make a file name.
 const LONGEST_NAME: usize = 249;

@@ -110,6 +110,7 @@ fixed_size! {
     bool, 1, |bytes: [u8; 1]| bytes[0] != 0, |value| [u8::from(value)];
     i8, 1, i8::from_be_bytes, i8::to_be_bytes;
     i16, 2, i16::from_be_bytes, i16::to_be_bytes;
+    u16, 2, u16::from_be_bytes, u16::to_be_bytes;
     i32, 4, i32::from_be_bytes, i32::to_be_bytes;
     i64, 8, i64::from_be_bytes, i64::to_be_bytes;
     f64, 8, f64::from_be_bytes, f64::to_be_bytes;

@@ -138,7 +138,14 @@ macro_rules! integers {
     )* };
 }
 
-integers!(i8, i16, i32, i64);
+integers!(i8, i16, u16, i32, i64);
+
+impl Sample for f64 {
+    fn sample(generator: &mut Generator, _version: i16) -> Self {
+        // Halves, so that the bits of a fraction count; never NaN, which equals nothing.
+        generator.integer(i64::MIN, i64::MAX) as f64 / 2.0
+    }
+}
 
 impl Sample for bool {
     fn sample(generator: &mut Generator, _version: i16) -> Self {

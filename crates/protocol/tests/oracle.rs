@@ -137,21 +137,51 @@ compared! {
     sync_group: SyncGroupRequest, SyncGroupResponse;
     describe_groups: DescribeGroupsRequest, DescribeGroupsResponse;
     list_groups: ListGroupsRequest, ListGroupsResponse;
+    sasl_handshake: SaslHandshakeRequest, SaslHandshakeResponse;
     api_versions: ApiVersionsRequest, ApiVersionsResponse;
     create_topics: CreateTopicsRequest, CreateTopicsResponse;
     delete_topics: DeleteTopicsRequest, DeleteTopicsResponse;
     delete_records: DeleteRecordsRequest, DeleteRecordsResponse;
     init_producer_id: InitProducerIdRequest, InitProducerIdResponse;
     offset_for_leader_epoch: OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse;
+    add_partitions_to_txn: AddPartitionsToTxnRequest, AddPartitionsToTxnResponse;
+    add_offsets_to_txn: AddOffsetsToTxnRequest, AddOffsetsToTxnResponse;
+    end_txn: EndTxnRequest, EndTxnResponse;
+    write_txn_markers: WriteTxnMarkersRequest, WriteTxnMarkersResponse;
+    txn_offset_commit: TxnOffsetCommitRequest, TxnOffsetCommitResponse;
+    describe_acls: DescribeAclsRequest, DescribeAclsResponse;
+    create_acls: CreateAclsRequest, CreateAclsResponse;
+    delete_acls: DeleteAclsRequest, DeleteAclsResponse;
     describe_configs: DescribeConfigsRequest, DescribeConfigsResponse;
     alter_configs: AlterConfigsRequest, AlterConfigsResponse;
+    alter_replica_log_dirs: AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse;
+    describe_log_dirs: DescribeLogDirsRequest, DescribeLogDirsResponse;
+    sasl_authenticate: SaslAuthenticateRequest, SaslAuthenticateResponse;
     create_partitions: CreatePartitionsRequest, CreatePartitionsResponse;
+    create_delegation_token: CreateDelegationTokenRequest, CreateDelegationTokenResponse;
+    renew_delegation_token: RenewDelegationTokenRequest, RenewDelegationTokenResponse;
+    expire_delegation_token: ExpireDelegationTokenRequest, ExpireDelegationTokenResponse;
+    describe_delegation_token: DescribeDelegationTokenRequest, DescribeDelegationTokenResponse;
     delete_groups: DeleteGroupsRequest, DeleteGroupsResponse;
+    elect_leaders: ElectLeadersRequest, ElectLeadersResponse;
     incremental_alter_configs: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse;
+    alter_partition_reassignments: AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse;
+    list_partition_reassignments: ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse;
     offset_delete: OffsetDeleteRequest, OffsetDeleteResponse;
+    describe_client_quotas: DescribeClientQuotasRequest, DescribeClientQuotasResponse;
+    alter_client_quotas: AlterClientQuotasRequest, AlterClientQuotasResponse;
+    describe_user_scram_credentials: DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse;
+    alter_user_scram_credentials: AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse;
+    describe_quorum: DescribeQuorumRequest, DescribeQuorumResponse;
+    update_features: UpdateFeaturesRequest, UpdateFeaturesResponse;
     describe_cluster: DescribeClusterRequest, DescribeClusterResponse;
+    describe_producers: DescribeProducersRequest, DescribeProducersResponse;
+    describe_transactions: DescribeTransactionsRequest, DescribeTransactionsResponse;
+    list_transactions: ListTransactionsRequest, ListTransactionsResponse;
     consumer_group_heartbeat: ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse;
     consumer_group_describe: ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse;
+    list_config_resources: ListConfigResourcesRequest, ListConfigResourcesResponse;
+    describe_topic_partitions: DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
 }
 
 #[test]
@@ -167,6 +197,10 @@ fn only_these_versions_are_beyond_the_oracle() {
         ("ListOffsetsResponse", 11),
         ("OffsetCommitRequest", 10),
         ("OffsetFetchRequest", 10),
+        ("WriteTxnMarkersRequest", 2),
+        ("WriteTxnMarkersResponse", 2),
+        ("DescribeLogDirsRequest", 5),
+        ("DescribeLogDirsResponse", 5),
     ];
     assert_eq!(beyond_the_oracle(), expected);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -271,6 +272,24 @@ pub struct EngineCounters {
     pub checkpoint_ms: u64,
 }
 
+/// Where an engine keeps its data, and how much room there is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DataFolder {
+    /// The folder, absolute.
+    pub path: PathBuf,
+    /// The size of its file system, and how much of that is free, in bytes; `None` where the system does not tell.
+    pub volume: Option<Volume>,
+}
+
+/// A file system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Volume {
+    /// Its size in bytes.
+    pub total_bytes: u64,
+    /// How many bytes may still be written to it.
+    pub usable_bytes: u64,
+}
+
 /// Hears what happens in an engine. Called from any thread, and must return at once.
 pub trait Observer: Send + Sync {
     /// New records can be read from these partitions. Spurious calls are allowed.
@@ -317,6 +336,8 @@ pub trait Engine: Send + Sync {
     /// About how many bytes of batches lie from an offset to the end, from memory: in a segment, bytes are taken to be spread
     /// evenly over its offsets.
     fn bytes_from(&self, partition: PartitionId, offset: i64) -> Result<u64, ReadError>;
+    /// Where the data lies; `None` where it is in memory alone.
+    fn data_folder(&self) -> Pending<Option<DataFolder>, ReadError>;
     /// Finds an offset; `None` where no record matches.
     fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError>;
     /// Moves the log start up to `before` (-1: the high watermark) and answers the new log start, durably.

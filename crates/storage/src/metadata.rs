@@ -27,6 +27,10 @@ pub enum ConfigResource {
     Broker(Arc<str>),
     /// A group by its id.
     Group(Arc<str>),
+    /// A user's SCRAM credentials, by the user's name.
+    ScramUser(Arc<str>),
+    /// The quotas of clients; the broker writes down in the name which clients are meant.
+    ClientQuota(Arc<str>),
 }
 
 /// Replaces all configs of a resource, if they are still what the caller saw.
@@ -40,12 +44,12 @@ pub struct ConfigChange {
     pub after: BTreeMap<String, String>,
 }
 
-/// All topics, and all configs of brokers and groups, at one moment. Cheap to hold: an engine replaces it whole when something changes.
+/// All topics, and all configs of whatever else has some, at one moment. Cheap to hold: an engine replaces it whole when something changes.
 #[derive(Clone, Default, Debug)]
 pub struct Metadata {
     by_name: BTreeMap<Arc<str>, Arc<Topic>>,
     by_id: BTreeMap<TopicId, Arc<Topic>>,
-    /// Of brokers and groups; none of them empty. Those of a topic are in the topic.
+    /// None of them empty. Those of a topic are in the topic.
     configs: BTreeMap<ConfigResource, Arc<BTreeMap<String, String>>>,
 }
 
@@ -87,17 +91,15 @@ impl Metadata {
         Some(topic)
     }
 
-    /// The configs set on a topic, a broker or a group; `None` or empty where none are.
+    /// The configs set on a resource; `None` or empty where none are.
     pub fn configs(&self, resource: &ConfigResource) -> Option<&BTreeMap<String, String>> {
         match resource {
             ConfigResource::Topic(id) => self.by_id(*id).map(|topic| &topic.configs),
-            ConfigResource::Broker(_) | ConfigResource::Group(_) => {
-                self.configs.get(resource).map(|configs| &**configs)
-            }
+            _ => self.configs.get(resource).map(|configs| &**configs),
         }
     }
 
-    /// The brokers and groups that have configs, with these.
+    /// All but topics that has configs, with these.
     pub fn configured(&self) -> impl ExactSizeIterator<Item = (&ConfigResource, &BTreeMap<String, String>)> {
         self.configs.iter().map(|(resource, configs)| (resource, &**configs))
     }

@@ -91,6 +91,8 @@ pub struct BrokerSettings {
     pub segment_bytes: u64,
     /// `socket.request.max.bytes`.
     pub socket_request_max_bytes: usize,
+    /// `max.request.partition.size.limit`.
+    pub max_described_partitions: usize,
     /// `connections.max.idle.ms`; `None`: never closed.
     pub connections_max_idle_ms: Option<u64>,
     /// `max.incremental.fetch.session.cache.slots`.
@@ -135,6 +137,7 @@ impl BrokerSettings {
             cleaner: cleaner(values)?,
             segment_bytes: values.get(&t::LOG_SEGMENT_BYTES)?,
             socket_request_max_bytes: values.get(&n::SOCKET_REQUEST_MAX_BYTES)?,
+            max_described_partitions: values.get(&n::MAX_REQUEST_PARTITION_SIZE_LIMIT)?,
             connections_max_idle_ms: u64::try_from(values.get::<i64>(&n::CONNECTIONS_MAX_IDLE_MS)?).ok(),
             fetch_session_cache_slots: values.get(&n::MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS)?,
             fetch_max_bytes: values.get(&n::FETCH_MAX_BYTES)?,

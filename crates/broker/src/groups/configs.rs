@@ -34,7 +34,7 @@ impl Surroundings {
 fn in_the_cores_terms(metadata: &Metadata, config: &BrokerConfig) -> GroupConfigs {
     let groups = metadata.configured().filter_map(|(resource, configs)| match resource {
         ConfigResource::Group(group_id) => Some((group_id.to_string(), group::config(configs, config))),
-        ConfigResource::Topic(_) | ConfigResource::Broker(_) => None,
+        _ => None,
     });
     GroupConfigs::new(groups)
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use ottla_groups::{
-    Coordinator, Culprit, Departure, Event, GroupEvent, GroupEventKind, GroupState, LogStartCause, Record,
+    Coordinator, Culprit, Departure, Event, GroupEvent, GroupEventKind, GroupState, LogStartCause, Producer, Record,
 };
-use ottla_protocol::records::{self, BatchBuilder};
+use ottla_protocol::records::{self, BatchBuilder, EndMarker};
 use ottla_storage::{Append, AppendOrigin, Durability, Engine, Isolation, Metadata, PartitionId, Read};
 
 use super::story;
@@ -25,10 +25,31 @@ pub(super) fn size_bytes(records: &[Record]) -> usize {
     records.iter().map(size_bytes).sum()
 }
 
+/// Records that become one batch: plain ones, or those of one producer's transaction.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) producer: Option<Producer>,
+    pub(super) records: Vec<Record>,
+}
+
+impl Batch {
+    /// Adds a record to the last of these batches, or begins another one.
+    pub(super) fn add(batches: &mut Vec<Batch>, producer: Option<Producer>, record: Record) {
+        match batches.last_mut() {
+            Some(last) if last.producer == producer => last.records.push(record),
+            _ => batches.push(Batch { producer, records: vec![record] }),
+        }
+    }
+}
+
 /// The append of these records as one batch, all or nothing. Group state is always flushed, whatever the topics' durability.
-pub(super) fn append(partition: PartitionId, expected_end: i64, records: &[Record], wall_ms: i64) -> Append {
-    let mut batch = BatchBuilder::new();
-    for record in records {
+pub(super) fn append(partition: PartitionId, expected_end: i64, of: &Batch, wall_ms: i64) -> Append {
+    let mut batch = match of.producer {
+        // The producer counts its own batches only.
+        Some(Producer { id, epoch }) => BatchBuilder::new().producer(id, epoch, -1).transactional(),
+        None => BatchBuilder::new(),
+    };
+    for record in &of.records {
         batch.push(wall_ms, Some(&record.key), record.value.as_deref(), &[]);
     }
     Append {
@@ -49,15 +70,29 @@ pub(super) async fn replay(
     partition: PartitionId,
     coordinator: &mut Coordinator,
 ) -> Result<i64, String> {
-    each_record(engine, partition, |record| {
-        if let Some(key) = record.key {
-            coordinator.replay(&Record { key: key.to_vec(), value: record.value.map(<[u8]>::to_vec) });
+    each_entry(engine, partition, |entry| match entry {
+        Entry::Record { producer_id, record } => {
+            let Some(key) = record.key else { return };
+            let record = Record { key: key.to_vec(), value: record.value.map(<[u8]>::to_vec) };
+            match producer_id {
+                Some(producer_id) => coordinator.replay_in_transaction(producer_id, &record),
+                None => coordinator.replay(&record),
+            }
         }
+        Entry::End { producer_id, commits } => coordinator.replay_transaction_end(producer_id, commits),
     })
     .await
 }
 
-/// Calls `look` with every record of a log, but for control records; answers where the log ends.
+/// What lies in a log.
+enum Entry<'a> {
+    /// A record; of a producer, if it is in that producer's transaction.
+    Record { producer_id: Option<i64>, record: records::Record<'a> },
+    /// A producer's transaction ends.
+    End { producer_id: i64, commits: bool },
+}
+
+/// Calls `look` with every record of a log that knows no transactions; answers where it ends.
 ///
 /// # Errors
 /// A sentence: what could not be read.
@@ -65,6 +100,23 @@ pub(super) async fn each_record(
     engine: &dyn Engine,
     partition: PartitionId,
     mut look: impl FnMut(records::Record<'_>),
+) -> Result<i64, String> {
+    each_entry(engine, partition, |entry| {
+        if let Entry::Record { record, .. } = entry {
+            look(record);
+        }
+    })
+    .await
+}
+
+/// Calls `look` with everything that lies in a log; answers where the log ends.
+///
+/// # Errors
+/// A sentence: what could not be read.
+async fn each_entry(
+    engine: &dyn Engine,
+    partition: PartitionId,
+    mut look: impl FnMut(Entry<'_>),
 ) -> Result<i64, String> {
     let bounds = engine.bounds(partition).map_err(|error| format!("{error:?}"))?;
     let mut offset = bounds.log_start_offset;
@@ -99,12 +151,17 @@ pub(super) async fn each_record(
     Ok(offset)
 }
 
-fn look_at_batch(bytes: &[u8], look: &mut impl FnMut(records::Record<'_>)) -> Result<(), records::BatchError> {
+fn look_at_batch(bytes: &[u8], look: &mut impl FnMut(Entry<'_>)) -> Result<(), records::BatchError> {
     let batch = records::open(bytes, OPEN_MAX_BYTES)?;
-    if !batch.header.is_control() {
-        batch.records().try_for_each(|record| record.map(&mut *look))?;
+    let header = &batch.header;
+    if header.is_control() {
+        if let Some(marker) = EndMarker::of(bytes) {
+            look(Entry::End { producer_id: header.producer_id, commits: marker.is_commit });
+        }
+        return Ok(());
     }
-    Ok(())
+    let producer_id = header.is_transactional().then_some(header.producer_id);
+    batch.records().try_for_each(|record| record.map(|record| look(Entry::Record { producer_id, record })))
 }
 
 /// Deletions of topics that are still to be told: a topic is gone, but the process ended, or an append failed, before its

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ottla_groups::{
-    Action, Answer, ClientInfo, Coordinator, Event, GroupConfigs, GroupEvent, GroupEventKind, Record, Request,
-    Settings, Ticket, Topics,
+    Action, Answer, ClientInfo, Coordinator, Event, GroupConfigs, GroupEvent, GroupEventKind, Request, Settings,
+    Ticket, Topics,
 };
 use ottla_storage::{AppendError, Appended, PartitionId, Pending, Unavailable};
 use tokio::sync::{mpsc, oneshot};
@@ -202,17 +202,18 @@ impl Shard {
     /// Does what the coordinator wants: appends as one batch, and each reply after the appends before it.
     fn act(&self, state: &mut State, actions: Vec<Action>) {
         let State { stage: Stage::Live(live), waiting, .. } = state else { return };
-        let mut records: Vec<Record> = Vec::new();
+        let mut batches: Vec<log::Batch> = Vec::new();
         let (mut replies, mut events) = (Vec::new(), Vec::new());
         for action in actions {
             match action {
-                Action::Append(record) => records.push(record),
+                Action::Append(record) => log::Batch::add(&mut batches, None, record),
+                Action::AppendInTransaction(producer, record) => log::Batch::add(&mut batches, Some(producer), record),
                 Action::Event(event) => {
                     self.count(&event);
                     log::tell(self.index, &event);
                     events.push(event);
                 }
-                Action::Reply(ticket, answer) if records.is_empty() && live.unwritten == 0 => {
+                Action::Reply(ticket, answer) if batches.is_empty() && live.unwritten == 0 => {
                     reply(waiting, ticket, answer);
                 }
                 Action::Reply(ticket, answer) => replies.push((ticket, answer)),
@@ -221,18 +222,23 @@ impl Shard {
         if let Some(deadline_ms) = live.coordinator.next_deadline() {
             self.surroundings.pulse.due(deadline_ms);
         }
-        if records.is_empty() && replies.is_empty() && (events.is_empty() || live.unwritten == 0) {
+        if batches.is_empty() && replies.is_empty() && (events.is_empty() || live.unwritten == 0) {
             return self.surroundings.timeline.tell(self.index, events);
         }
-        let size_bytes = log::size_bytes(&records);
+        let size_bytes = batches.iter().map(|batch| log::size_bytes(&batch.records)).sum::<usize>();
         if size_bytes > log::MAX_BATCH_BYTES {
             tracing::error!(partition = self.index, size_bytes, "a group is too large to be written; it is given up");
             return state.discard();
         }
-        let append = (!records.is_empty()).then(|| {
-            let batch = log::append(live.partition, live.end_offset, &records, self.surroundings.now().wall_ms);
-            live.end_offset += records.len() as i64;
-            self.surroundings.engine.append(vec![batch])
+        let append = (!batches.is_empty()).then(|| {
+            let wall_ms = self.surroundings.now().wall_ms;
+            let appends = batches.iter().map(|batch| {
+                let append = log::append(live.partition, live.end_offset, batch, wall_ms);
+                live.end_offset += batch.records.len() as i64;
+                append
+            });
+            let appends = appends.collect();
+            self.surroundings.engine.append(appends)
         });
         live.unwritten += 1;
         // The receiver is gone only when the runtime shuts down.

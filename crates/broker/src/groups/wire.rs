@@ -94,6 +94,7 @@ pub(crate) fn error_code(error: GroupError) -> ErrorCode {
         GroupError::UnreleasedInstanceId => ErrorCode::UNRELEASED_INSTANCE_ID,
         GroupError::UnsupportedAssignor => ErrorCode::UNSUPPORTED_ASSIGNOR,
         GroupError::InvalidRegularExpression => ErrorCode::INVALID_REGULAR_EXPRESSION,
+        GroupError::UnstableOffsetCommit => ErrorCode::UNSTABLE_OFFSET_COMMIT,
         GroupError::UnsupportedVersion => ErrorCode::UNSUPPORTED_VERSION,
     }
 }

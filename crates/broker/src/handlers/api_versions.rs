@@ -13,6 +13,7 @@ use ottla_protocol::messages::{
 
 use crate::context::{Context, Software};
 use crate::dispatch::{APIS, Api};
+use crate::features::{FEATURES, Feature};
 use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 
@@ -21,8 +22,6 @@ const FIRST_VERSION_WITH_SOFTWARE: i16 = 3;
 /// How the names of Ottla's own clients begin: only they are told of its own requests.
 const OUR_CLIENTS: &str = "ottla";
 
-/// The feature of the consumer group protocol, and its level that serves it.
-const GROUP_VERSION: (&str, i16) = ("group.version", 1);
 /// Before this version a level of 0 cannot be told, so a feature that may be off is left out of what is supported.
 const LEVEL_ZERO: i16 = 4;
 
@@ -43,14 +42,18 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let with_ours = context.software().is_some_and(|software| software.name.starts_with(OUR_CLIENTS));
     let apis = APIS.iter().filter(|api| with_ours || !api.key.is_ours());
     response.api_keys = apis.map(told).collect();
-    let (name, level) = GROUP_VERSION;
     if request.version >= LEVEL_ZERO {
-        let feature = SupportedFeatureKey { name: name.into(), min_version: 0, max_version: level };
-        response.supported_features.push(feature);
+        let supported =
+            |&Feature { name, level }| SupportedFeatureKey { name: name.into(), min_version: 0, max_version: level };
+        response.supported_features = FEATURES.iter().map(supported).collect();
     }
     if request.version >= FIRST_VERSION_WITH_SOFTWARE {
-        let feature = FinalizedFeatureKey { name: name.into(), max_version_level: level, min_version_level: level };
-        response.finalized_features.push(feature);
+        let finalized = |&Feature { name, level }| FinalizedFeatureKey {
+            name: name.into(),
+            max_version_level: level,
+            min_version_level: level,
+        };
+        response.finalized_features = FEATURES.iter().map(finalized).collect();
         response.finalized_features_epoch = 1;
     }
     request.respond(&response)

@@ -20,7 +20,7 @@ use ottla_storage::{Metadata, TopicId};
 
 use crate::context::{Context, Operation, Resource};
 use crate::groups::Awaited;
-use crate::groups::wire::{decode_question, expect_answer, outcome};
+use crate::groups::wire::{decode_question, error_code, expect_answer, outcome};
 use crate::request::{Handled, Request};
 
 /// From this version on the answer has a group's error; before, each partition carries it.
@@ -84,13 +84,21 @@ struct Commits {
 
 impl Commits {
     fn refused(topic: FetchTopic, error_code: ErrorCode) -> Self {
-        let none = |partition| FetchedPartition { partition, offset: -1, leader_epoch: -1, metadata: String::new() };
+        let none = |partition| FetchedPartition {
+            partition,
+            offset: -1,
+            leader_epoch: -1,
+            metadata: String::new(),
+            error: None,
+        };
         let partitions = topic.partitions.into_iter().map(|partition| (none(partition), error_code)).collect();
         Commits { name: topic.name, topic_id: Uuid(topic.topic_id.unwrap_or_default()), partitions }
     }
 
     fn found(topic: FetchedTopic) -> Self {
-        let partitions = topic.partitions.into_iter().map(|partition| (partition, ErrorCode::NONE)).collect();
+        let code = |partition: &FetchedPartition| partition.error.map_or(ErrorCode::NONE, error_code);
+        let partitions = topic.partitions.into_iter().map(|partition| (code(&partition), partition));
+        let partitions = partitions.map(|(code, partition)| (partition, code)).collect();
         Commits { name: topic.name, topic_id: Uuid(topic.topic_id.unwrap_or_default()), partitions }
     }
 }

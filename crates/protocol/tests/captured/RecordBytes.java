@@ -105,6 +105,10 @@ public class RecordBytes {
         records(topic);
         epochs();
         groups(topic);
+        transactions();
+        cluster();
+        security();
+        quotas();
         administration(topic);
     }
 
@@ -216,6 +220,140 @@ public class RecordBytes {
                 new OffsetFetchRequestData.OffsetFetchRequestTopics().setTopicId(topic).setPartitionIndexes(List.of(0, 1, 2)),
                 new OffsetFetchRequestData.OffsetFetchRequestTopics().setTopicId(new Uuid(1, 2)).setPartitionIndexes(List.of(5))))));
         ask(ApiKeys.OFFSET_FETCH, 10, fetch, new OffsetFetchResponseData());
+    }
+
+    // A transaction from its first partition to its end, with commits of a group.
+    static void transactions() throws Exception {
+        InitProducerIdRequestData init = new InitProducerIdRequestData().setTransactionalId("recording").setTransactionTimeoutMs(60_000);
+        recording = false;
+        // Whoever asks where the coordinator is has its topic created.
+        ask(ApiKeys.FIND_COORDINATOR, 6, new FindCoordinatorRequestData().setKeyType((byte) 1).setCoordinatorKeys(List.of("recording")),
+            new FindCoordinatorResponseData());
+        InitProducerIdResponseData producer = ask(ApiKeys.INIT_PRODUCER_ID, 5, init, new InitProducerIdResponseData());
+        while (producer.errorCode() != 0) {
+            Thread.sleep(100);
+            producer = ask(ApiKeys.INIT_PRODUCER_ID, 5, init, new InitProducerIdResponseData());
+        }
+        recording = true;
+        long id = producer.producerId();
+        short epoch = producer.producerEpoch();
+        AddPartitionsToTxnRequestData.AddPartitionsToTxnTopicCollection topics =
+            new AddPartitionsToTxnRequestData.AddPartitionsToTxnTopicCollection();
+        topics.add(new AddPartitionsToTxnRequestData.AddPartitionsToTxnTopic().setName(TOPIC).setPartitions(List.of(0, 1)));
+        ask(ApiKeys.ADD_PARTITIONS_TO_TXN, 3, new AddPartitionsToTxnRequestData().setV3AndBelowTransactionalId("recording")
+            .setV3AndBelowProducerId(id).setV3AndBelowProducerEpoch(epoch).setV3AndBelowTopics(topics), new AddPartitionsToTxnResponseData());
+        AddPartitionsToTxnRequestData.AddPartitionsToTxnTransactionCollection several =
+            new AddPartitionsToTxnRequestData.AddPartitionsToTxnTransactionCollection();
+        several.add(new AddPartitionsToTxnRequestData.AddPartitionsToTxnTransaction().setTransactionalId("recording").setProducerId(id)
+            .setProducerEpoch(epoch).setVerifyOnly(true).setTopics(topics.duplicate()));
+        ask(ApiKeys.ADD_PARTITIONS_TO_TXN, 5, new AddPartitionsToTxnRequestData().setTransactions(several), new AddPartitionsToTxnResponseData());
+        ask(ApiKeys.ADD_OFFSETS_TO_TXN, 4, new AddOffsetsToTxnRequestData().setTransactionalId("recording").setProducerId(id)
+            .setProducerEpoch(epoch).setGroupId(GROUP), new AddOffsetsToTxnResponseData());
+        ask(ApiKeys.TXN_OFFSET_COMMIT, 5, new TxnOffsetCommitRequestData().setTransactionalId("recording").setProducerId(id)
+            .setProducerEpoch(epoch).setGroupId(GROUP).setTopics(List.of(new TxnOffsetCommitRequestData.TxnOffsetCommitRequestTopic()
+                .setName(TOPIC).setPartitions(List.of(new TxnOffsetCommitRequestData.TxnOffsetCommitRequestPartition()
+                    .setPartitionIndex(0).setCommittedOffset(2).setCommittedMetadata("pending"))))), new TxnOffsetCommitResponseData());
+        ask(ApiKeys.DESCRIBE_TRANSACTIONS, 0, new DescribeTransactionsRequestData().setTransactionalIds(List.of("recording", "unknown")),
+            new DescribeTransactionsResponseData());
+        ask(ApiKeys.LIST_TRANSACTIONS, 2, new ListTransactionsRequestData().setStateFilters(List.of("Ongoing", "Never"))
+            .setProducerIdFilters(List.of(id)).setTransactionalIdPattern("rec.*"), new ListTransactionsResponseData());
+        ask(ApiKeys.END_TXN, 5, new EndTxnRequestData().setTransactionalId("recording").setProducerId(id).setProducerEpoch(epoch)
+            .setCommitted(true), new EndTxnResponseData());
+        for (int version = 1; version <= 2; version++)
+            ask(ApiKeys.WRITE_TXN_MARKERS, version, new WriteTxnMarkersRequestData().setMarkers(List.of(
+                new WriteTxnMarkersRequestData.WritableTxnMarker().setProducerId(id).setProducerEpoch((short) (epoch + version))
+                    .setTransactionVersion((byte) 2).setTopics(List.of(new WriteTxnMarkersRequestData.WritableTxnMarkerTopic().setName(TOPIC).setPartitionIndexes(List.of(0, 9)))))),
+                new WriteTxnMarkersResponseData());
+        ask(ApiKeys.DESCRIBE_PRODUCERS, 0, new DescribeProducersRequestData().setTopics(List.of(
+            new DescribeProducersRequestData.TopicRequest().setName(TOPIC).setPartitionIndexes(List.of(0, 9)))), new DescribeProducersResponseData());
+    }
+
+    static void cluster() throws Exception {
+        ask(ApiKeys.DESCRIBE_LOG_DIRS, 5, new DescribeLogDirsRequestData().setTopics(null), new DescribeLogDirsResponseData());
+        AlterReplicaLogDirsRequestData.AlterReplicaLogDirTopicCollection moved =
+            new AlterReplicaLogDirsRequestData.AlterReplicaLogDirTopicCollection();
+        moved.add(new AlterReplicaLogDirsRequestData.AlterReplicaLogDirTopic().setName(TOPIC).setPartitions(List.of(0)));
+        AlterReplicaLogDirsRequestData move = new AlterReplicaLogDirsRequestData();
+        move.dirs().add(new AlterReplicaLogDirsRequestData.AlterReplicaLogDir().setPath("/nowhere").setTopics(moved));
+        ask(ApiKeys.ALTER_REPLICA_LOG_DIRS, 2, move, new AlterReplicaLogDirsResponseData());
+        ElectLeadersRequestData elect = new ElectLeadersRequestData().setTimeoutMs(5_000);
+        elect.topicPartitions().add(new ElectLeadersRequestData.TopicPartitions().setTopic(TOPIC).setPartitions(List.of(0, 9)));
+        ask(ApiKeys.ELECT_LEADERS, 2, elect, new ElectLeadersResponseData());
+        ask(ApiKeys.ALTER_PARTITION_REASSIGNMENTS, 1, new AlterPartitionReassignmentsRequestData().setTopics(List.of(
+            new AlterPartitionReassignmentsRequestData.ReassignableTopic().setName(TOPIC).setPartitions(List.of(
+                new AlterPartitionReassignmentsRequestData.ReassignablePartition().setPartitionIndex(0).setReplicas(List.of(5)),
+                new AlterPartitionReassignmentsRequestData.ReassignablePartition().setPartitionIndex(1).setReplicas(null))))),
+            new AlterPartitionReassignmentsResponseData());
+        ask(ApiKeys.LIST_PARTITION_REASSIGNMENTS, 0, new ListPartitionReassignmentsRequestData().setTopics(List.of(
+            new ListPartitionReassignmentsRequestData.ListPartitionReassignmentsTopics().setName(TOPIC).setPartitionIndexes(List.of(0)))),
+            new ListPartitionReassignmentsResponseData());
+        ask(ApiKeys.DESCRIBE_QUORUM, 2, new DescribeQuorumRequestData().setTopics(List.of(new DescribeQuorumRequestData.TopicData()
+            .setTopicName("__cluster_metadata").setPartitions(List.of(new DescribeQuorumRequestData.PartitionData().setPartitionIndex(0))))),
+            new DescribeQuorumResponseData());
+        for (int version = 1; version <= 2; version++) {
+            UpdateFeaturesRequestData update = new UpdateFeaturesRequestData().setValidateOnly(true);
+            update.featureUpdates().add(new UpdateFeaturesRequestData.FeatureUpdateKey().setFeature("transaction.version").setMaxVersionLevel((short) 9));
+            ask(ApiKeys.UPDATE_FEATURES, version, update, new UpdateFeaturesResponseData());
+        }
+        ask(ApiKeys.LIST_CONFIG_RESOURCES, 1, new ListConfigResourcesRequestData().setResourceTypes(List.of((byte) 2, (byte) 4)),
+            new ListConfigResourcesResponseData());
+        ask(ApiKeys.DESCRIBE_TOPIC_PARTITIONS, 0, new DescribeTopicPartitionsRequestData().setResponsePartitionLimit(1).setTopics(List.of(
+            new DescribeTopicPartitionsRequestData.TopicRequest().setName(TOPIC), new DescribeTopicPartitionsRequestData.TopicRequest().setName("unknown")))
+            .setCursor(new DescribeTopicPartitionsRequestData.Cursor().setTopicName(TOPIC).setPartitionIndex(0)), new DescribeTopicPartitionsResponseData());
+    }
+
+    static void security() throws Exception {
+        ask(ApiKeys.SASL_HANDSHAKE, 1, new SaslHandshakeRequestData().setMechanism("PLAIN"), new SaslHandshakeResponseData());
+        ask(ApiKeys.SASL_AUTHENTICATE, 2, new SaslAuthenticateRequestData().setAuthBytes(new byte[] { 0, 1 }), new SaslAuthenticateResponseData());
+        ask(ApiKeys.DESCRIBE_ACLS, 3, new DescribeAclsRequestData().setResourceTypeFilter((byte) 1).setResourceNameFilter(null)
+            .setPatternTypeFilter((byte) 1).setPrincipalFilter(null).setHostFilter("*").setOperation((byte) 1).setPermissionType((byte) 1),
+            new DescribeAclsResponseData());
+        ask(ApiKeys.CREATE_ACLS, 3, new CreateAclsRequestData().setCreations(List.of(new CreateAclsRequestData.AclCreation()
+            .setResourceType((byte) 2).setResourceName(TOPIC).setResourcePatternType((byte) 3).setPrincipal("User:somebody").setHost("*")
+            .setOperation((byte) 3).setPermissionType((byte) 3))), new CreateAclsResponseData());
+        ask(ApiKeys.DELETE_ACLS, 3, new DeleteAclsRequestData().setFilters(List.of(new DeleteAclsRequestData.DeleteAclsFilter()
+            .setResourceTypeFilter((byte) 2).setResourceNameFilter(null).setPatternTypeFilter((byte) 1).setPrincipalFilter("User:somebody")
+            .setHostFilter(null).setOperation((byte) 1).setPermissionType((byte) 1))), new DeleteAclsResponseData());
+        ask(ApiKeys.CREATE_DELEGATION_TOKEN, 3, new CreateDelegationTokenRequestData().setOwnerPrincipalType("User").setOwnerPrincipalName("somebody")
+            .setRenewers(List.of(new CreateDelegationTokenRequestData.CreatableRenewers().setPrincipalType("User").setPrincipalName("other")))
+            .setMaxLifetimeMs(-1), new CreateDelegationTokenResponseData());
+        ask(ApiKeys.RENEW_DELEGATION_TOKEN, 2, new RenewDelegationTokenRequestData().setHmac(new byte[] { 1, 2 }).setRenewPeriodMs(5_000),
+            new RenewDelegationTokenResponseData());
+        ask(ApiKeys.EXPIRE_DELEGATION_TOKEN, 2, new ExpireDelegationTokenRequestData().setHmac(new byte[] { 1, 2 }).setExpiryTimePeriodMs(-1),
+            new ExpireDelegationTokenResponseData());
+        ask(ApiKeys.DESCRIBE_DELEGATION_TOKEN, 3, new DescribeDelegationTokenRequestData().setOwners(List.of(
+            new DescribeDelegationTokenRequestData.DescribeDelegationTokenOwner().setPrincipalType("User").setPrincipalName("somebody"))),
+            new DescribeDelegationTokenResponseData());
+        ask(ApiKeys.ALTER_USER_SCRAM_CREDENTIALS, 0, new AlterUserScramCredentialsRequestData()
+            .setDeletions(List.of(new AlterUserScramCredentialsRequestData.ScramCredentialDeletion().setName("nobody").setMechanism((byte) 2)))
+            .setUpsertions(List.of(new AlterUserScramCredentialsRequestData.ScramCredentialUpsertion().setName("somebody").setMechanism((byte) 1)
+                .setIterations(4_096).setSalt(new byte[] { 1, 2, 3 }).setSaltedPassword(new byte[32]))), new AlterUserScramCredentialsResponseData());
+        DescribeUserScramCredentialsRequestData users = new DescribeUserScramCredentialsRequestData().setUsers(List.of(
+            new DescribeUserScramCredentialsRequestData.UserName().setName("somebody"),
+            new DescribeUserScramCredentialsRequestData.UserName().setName("nobody")));
+        recording = false;
+        while (ask(ApiKeys.DESCRIBE_USER_SCRAM_CREDENTIALS, 0, users, new DescribeUserScramCredentialsResponseData())
+            .results().stream().allMatch(result -> result.errorCode() != 0))
+            Thread.sleep(50);
+        recording = true;
+        ask(ApiKeys.DESCRIBE_USER_SCRAM_CREDENTIALS, 0, users, new DescribeUserScramCredentialsResponseData());
+    }
+
+    static void quotas() throws Exception {
+        AlterClientQuotasRequestData alter = new AlterClientQuotasRequestData().setEntries(List.of(new AlterClientQuotasRequestData.EntryData()
+            .setEntity(List.of(new AlterClientQuotasRequestData.EntityData().setEntityType("user").setEntityName("somebody"),
+                new AlterClientQuotasRequestData.EntityData().setEntityType("client-id").setEntityName(null)))
+            .setOps(List.of(new AlterClientQuotasRequestData.OpData().setKey("request_percentage").setValue(12.5),
+                new AlterClientQuotasRequestData.OpData().setKey("consumer_byte_rate").setRemove(true)))));
+        ask(ApiKeys.ALTER_CLIENT_QUOTAS, 1, alter, new AlterClientQuotasResponseData());
+        DescribeClientQuotasRequestData describe = new DescribeClientQuotasRequestData().setComponents(List.of(
+            new DescribeClientQuotasRequestData.ComponentData().setEntityType("user").setMatchType((byte) 0).setMatch("somebody"),
+            new DescribeClientQuotasRequestData.ComponentData().setEntityType("client-id").setMatchType((byte) 1).setMatch(null)));
+        recording = false;
+        while (ask(ApiKeys.DESCRIBE_CLIENT_QUOTAS, 1, describe, new DescribeClientQuotasResponseData()).entries().isEmpty())
+            Thread.sleep(50);
+        recording = true;
+        ask(ApiKeys.DESCRIBE_CLIENT_QUOTAS, 1, describe, new DescribeClientQuotasResponseData());
     }
 
     static void administration(Uuid topic) throws Exception {

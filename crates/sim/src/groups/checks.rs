@@ -156,7 +156,7 @@ impl Checks {
             match action {
                 Action::Reply(ticket, answer) => self.answered(at_ms, *ticket, answer),
                 Action::Event(event) => self.happened(at_ms, &event.group_id, &event.kind),
-                Action::Append(_) => {}
+                Action::Append(_) | Action::AppendInTransaction(..) => {}
             }
         }
         if let Some(open) = asked.and_then(|ticket| self.open.get(&ticket)) {

@@ -97,6 +97,8 @@ impl World {
                     self.checks.appended(&record);
                     self.broker.log.push(record);
                 }
+                // No client of these worlds commits in a transaction.
+                Action::AppendInTransaction(..) => unreachable!("nobody asked for it"),
                 Action::Reply(ticket, answer) => {
                     self.trace.mix_number(ticket.0);
                     let meant = self.checks.held(ticket);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::producers::ProducerDescription;
 use crate::{
-    Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, Metadata, MetadataError, NewTopic,
-    Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
+    Append, AppendError, Appended, Bounds, ConfigChange, DataFolder, Engine, FoundOffset, Metadata, MetadataError,
+    NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
 };
 
 /// An [`Engine`] in front of another one: every call goes on to that, but for those that the twin has a method of its own
@@ -119,6 +119,10 @@ impl<T: Twin> Engine for T {
 
     fn bytes_from(&self, partition: PartitionId, offset: i64) -> Result<u64, ReadError> {
         self.behind().bytes_from(partition, offset)
+    }
+
+    fn data_folder(&self) -> Pending<Option<DataFolder>, ReadError> {
+        self.behind().data_folder()
     }
 
     fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError> {

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use super::background::Signal;
 use super::cleaner::CleanerQueue;
+use super::disk::Disk;
 use super::group::ProducerIds;
 use super::health::{Health, closed};
 use super::inbox::{Command, Inbox, Prepared, check_size};
@@ -18,9 +19,9 @@ use super::wal::SlotPool;
 use crate::batches::{LEADER_EPOCH, check_distinct};
 use crate::producers::ProducerDescription;
 use crate::{
-    Append, AppendError, Appended, Bounds, Completer, ConfigChange, Engine, EngineCounters, FoundOffset, Metadata,
-    MetadataError, NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId,
-    Unavailable,
+    Append, AppendError, Appended, Bounds, Completer, ConfigChange, DataFolder, Engine, EngineCounters, FoundOffset,
+    Metadata, MetadataError, NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic,
+    TopicId, Unavailable,
 };
 
 /// The engine on one machine's disk: one shared write-ahead log, segment files behind it.
@@ -40,6 +41,7 @@ pub struct LocalEngine {
     pub(super) lookup: Lookup,
     pub(super) cleaning: Arc<CleanerQueue>,
     pub(super) folder: PathBuf,
+    pub(super) disk: Arc<dyn Disk>,
     pub(super) threads: Vec<JoinHandle<()>>,
 }
 
@@ -172,6 +174,14 @@ impl Engine for LocalEngine {
 
     fn bytes_from(&self, partition: PartitionId, offset: i64) -> Result<u64, ReadError> {
         self.tail.bytes_from(partition, offset)
+    }
+
+    fn data_folder(&self) -> Pending<Option<DataFolder>, ReadError> {
+        let (disk, folder) = (self.disk.clone(), self.folder.clone());
+        self.on_reader(&self.look_ups, move |_, answer| {
+            let volume = disk.volume(&folder);
+            answer(Ok(Some(DataFolder { path: disk.absolute(&folder), volume })));
+        })
     }
 
     fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError> {

@@ -476,7 +476,10 @@ pub(super) fn size_of(command: &Command) -> (usize, usize) {
         Command::AlterConfigs { change, .. } => {
             let name_bytes = match &change.resource {
                 ConfigResource::Topic(id) => id.0.len(),
-                ConfigResource::Broker(name) | ConfigResource::Group(name) => name.len(),
+                ConfigResource::Broker(name)
+                | ConfigResource::Group(name)
+                | ConfigResource::ScramUser(name)
+                | ConfigResource::ClientQuota(name) => name.len(),
             };
             (1, 32 + name_bytes + size_of_configs(&change.after))
         }

@@ -15,7 +15,7 @@
 //!                           indexed bytes: u64, first timestamp: i64, max timestamp: i64, created: i64,
 //!                           written: i64
 //!   aborted transaction     producer id: i64, first offset: i64, last offset: i64, last stable offset: i64
-//!   configs                 of brokers and groups, count: u32, each: as in the log's frames
+//!   configs                 of all but topics, count: u32, each: as in the log's frames
 //! ```
 //!
 //! It is written to a new file, flushed, and renamed over the old one, so that one of the two is always whole. It says what
@@ -55,7 +55,7 @@ pub(super) struct Manifest {
     pub(super) next_producer_id: i64,
     /// The topics, each with its partitions by index.
     pub(super) topics: Vec<(Arc<Topic>, Vec<PartitionRecord>)>,
-    /// The configs of brokers and groups.
+    /// The configs of all but topics.
     pub(super) configs: Vec<(ConfigResource, BTreeMap<String, String>)>,
 }
 

@@ -326,6 +326,7 @@ fn assemble(parts: Parts, recovery: Recovery, chain: Chain) -> Recovered {
         lookup,
         cleaning: Arc::default(),
         folder: parts.options.folder.clone(),
+        disk: parts.disk.clone(),
         threads: Vec::new(),
     };
     let spare = wal.spare();

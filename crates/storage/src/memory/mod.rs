@@ -16,8 +16,9 @@ use crate::log_config::LogConfigCache;
 use crate::memory::partition::Partition;
 use crate::producers::ProducerDescription;
 use crate::{
-    Append, AppendError, Appended, Bounds, ConfigChange, Engine, FoundOffset, LogStartCause, Metadata, MetadataError,
-    NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId, Unavailable,
+    Append, AppendError, Appended, Bounds, ConfigChange, DataFolder, Engine, FoundOffset, LogStartCause, Metadata,
+    MetadataError, NewTopic, Observer, OffsetSpec, PartitionId, Pending, Read, ReadError, ReadOutcome, Topic, TopicId,
+    Unavailable,
 };
 
 pub use options::MemoryOptions;
@@ -278,6 +279,10 @@ impl Engine for MemoryEngine {
 
     fn bytes_from(&self, partition: PartitionId, offset: i64) -> Result<u64, ReadError> {
         self.state().partition(partition).map(|partition| partition.bytes_from(offset))
+    }
+
+    fn data_folder(&self) -> Pending<Option<DataFolder>, ReadError> {
+        Pending::ready(Ok(None))
     }
 
     fn list_offset(&self, partition: PartitionId, spec: OffsetSpec) -> Pending<Option<FoundOffset>, ReadError> {

@@ -122,8 +122,7 @@ declare! { NETWORK:
         Kind::int(1),
         "2000",
         "how many partitions one answer to DescribeTopicPartitions may have",
-    )
-    .not_yet();
+    );
     AUTHORIZER_CLASS_NAME = Property::served(
         "authorizer.class.name",
         Kind::Text,

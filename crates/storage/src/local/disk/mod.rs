@@ -10,9 +10,10 @@ mod system;
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::Volume;
 pub use aligned::{AlignedBuffer, BLOCK_BYTES};
 pub use system::SystemDisk;
 
@@ -92,6 +93,14 @@ pub trait Disk: Send + Sync {
     /// Takes an exclusive lock between processes on a file, made where it is missing;
     /// [`io::ErrorKind::WouldBlock`] where another holds it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn LockHeld>>;
+    /// How large a folder's file system is, and how much of it is free; `None` where nobody tells.
+    fn volume(&self, _folder: &Path) -> Option<Volume> {
+        None
+    }
+    /// The path from the root on; as it is where the current folder is not known.
+    fn absolute(&self, path: &Path) -> PathBuf {
+        path.to_owned()
+    }
 }
 
 /// An open file. Positions are given with each call, so that threads can share it.

@@ -4,8 +4,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use crate::Volume;
 
 use super::{BLOCK_BYTES, Disk, DiskFile, FlushedWhole, FolderEntry, LockHeld, OpenHow, sending};
 
@@ -66,6 +68,17 @@ impl Disk for SystemDisk {
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn volume(&self, folder: &Path) -> Option<Volume> {
+        let told = rustix::fs::statvfs(folder).ok()?;
+        // What only root may still use does not count as free.
+        let bytes = |blocks: u64| blocks.checked_mul(told.f_frsize);
+        Some(Volume { total_bytes: bytes(told.f_blocks)?, usable_bytes: bytes(told.f_bavail)? })
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
     }
 }
 

@@ -123,6 +123,14 @@ pub(in crate::local) fn put_resource(out: &mut Vec<u8>, resource: &ConfigResourc
             out.push(3);
             put_bytes(out, name.as_bytes());
         }
+        ConfigResource::ScramUser(name) => {
+            out.push(4);
+            put_bytes(out, name.as_bytes());
+        }
+        ConfigResource::ClientQuota(name) => {
+            out.push(5);
+            put_bytes(out, name.as_bytes());
+        }
     }
     put_configs(out, configs);
 }
@@ -135,6 +143,8 @@ pub(in crate::local) fn take_resource(
         1 => ConfigResource::Topic(TopicId(fields.array()?)),
         2 => ConfigResource::Broker(Arc::from(fields.text()?)),
         3 => ConfigResource::Group(Arc::from(fields.text()?)),
+        4 => ConfigResource::ScramUser(Arc::from(fields.text()?)),
+        5 => ConfigResource::ClientQuota(Arc::from(fields.text()?)),
         _ => return Err(Malformed),
     };
     Ok((resource, take_configs(fields)?))
@@ -239,7 +249,7 @@ mod tests {
             atomic.extend_from_slice(&part_head(partition, batches));
             atomic.extend_from_slice(batches);
         }
-        let cases: [(u16, Vec<u8>, Entry<'_>); 10] = [
+        let cases: [(u16, Vec<u8>, Entry<'_>); 12] = [
             (ATOMIC_RECORDS, atomic, Entry::AtomicRecords(parts.to_vec())),
             (TOPIC_CREATED, created, Entry::TopicCreated(topic())),
             (TOPIC_DELETED, vec![9; 16], Entry::TopicDeleted(TopicId([9; 16]))),
@@ -249,6 +259,8 @@ mod tests {
             altered(&ConfigResource::Topic(topic_id)),
             altered(&ConfigResource::Broker(Arc::from(""))),
             altered(&ConfigResource::Group(Arc::from("billing"))),
+            altered(&ConfigResource::ScramUser(Arc::from("somebody"))),
+            altered(&ConfigResource::ClientQuota(Arc::from("{\"user\":null}"))),
             (
                 PARTITIONS_CREATED,
                 partitions_created(topic_id, 12),

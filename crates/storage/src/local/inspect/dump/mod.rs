@@ -193,7 +193,17 @@ fn resource_fields(resource: &ConfigResource, configs: &BTreeMap<String, String>
         ConfigResource::Topic(id) => ("topic", hex(*id)),
         ConfigResource::Broker(name) => ("broker", name.to_string()),
         ConfigResource::Group(name) => ("group", name.to_string()),
+        ConfigResource::ScramUser(name) => {
+            // Whoever has what is stored of a password can log in with it: it goes into no listing.
+            let mechanisms = configs.keys().map(|mechanism| (mechanism.clone(), "...".to_owned())).collect();
+            return fields_of("scram-user", name.to_string(), &mechanisms);
+        }
+        ConfigResource::ClientQuota(name) => ("client-quota", name.to_string()),
     };
+    fields_of(kind, name, configs)
+}
+
+fn fields_of(kind: &str, name: String, configs: &BTreeMap<String, String>) -> Vec<(&'static str, Field)> {
     vec![("of", text(kind)), ("name", Field::Text(name)), ("configs", configs_field(configs))]
 }
 
