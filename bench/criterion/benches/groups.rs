@@ -103,7 +103,7 @@ impl Bench {
     fn deliver(&mut self, request: Event) {
         self.delivered += 1;
         // Slowly enough for nobody's session to end while others are looked at.
-        self.now.monotonic_ms = 1_000 + self.delivered / 16;
+        self.now.monotonic_ms = 1_000 + self.delivered / 64;
         self.event(request);
     }
 

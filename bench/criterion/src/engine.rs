@@ -9,7 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use ottla_storage::local::disk::SystemDisk;
 use ottla_storage::local::{LocalEngine, LocalOptions};
-use ottla_storage::{Append, Durability, Engine, NewTopic, PartitionId, TopicId};
+use ottla_storage::{Append, AppendOrigin, Durability, Engine, NewTopic, PartitionId, TopicId};
 use tempfile::TempDir;
 
 const TOPIC: TopicId = TopicId([7; 16]);
@@ -86,5 +86,5 @@ pub fn partition(index: i32) -> PartitionId {
 /// An append that is acknowledged once it is flushed.
 pub fn append(index: i32, batch: &Bytes) -> Append {
     let (batches, durability) = (batch.clone(), Durability::Flush);
-    Append { partition: partition(index), batches, expected_end: None, durability }
+    Append { partition: partition(index), batches, expected_end: None, durability, origin: AppendOrigin::Client }
 }
