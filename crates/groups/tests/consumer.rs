@@ -55,6 +55,7 @@ impl Bench {
         for action in actions {
             match action {
                 Action::Append(record) => self.log.push(record),
+                Action::AppendInTransaction(..) => unreachable!("nobody commits in a transaction"),
                 Action::Reply(_, given) => answer = Some(given),
                 Action::Event(event) => self.events.push(event.kind),
             }

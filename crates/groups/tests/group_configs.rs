@@ -59,6 +59,7 @@ impl Bench {
         for action in actions {
             match action {
                 Action::Append(record) => self.log.push(record),
+                Action::AppendInTransaction(..) => unreachable!("nobody commits in a transaction"),
                 Action::Reply(_, given) => answer = Some(given),
                 Action::Event(GroupEvent { kind: GroupEventKind::MemberRemoved { member, cause, .. }, .. }) => {
                     self.removed.push((member.member_id, cause));

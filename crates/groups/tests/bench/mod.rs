@@ -74,6 +74,7 @@ impl Bench {
         for action in actions {
             match action {
                 Action::Append(record) => self.log.push(record),
+                Action::AppendInTransaction(..) => unreachable!("nobody commits in a transaction"),
                 Action::Reply(ticket, answer) => drop(self.answers.insert(ticket, answer)),
                 Action::Event(event) => self.events.push(event.kind),
             }

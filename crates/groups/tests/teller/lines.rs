@@ -20,6 +20,7 @@ fn or_none(text: &Option<String>) -> &str {
 pub(crate) fn action(action: &Action, who: &str, names: &ShortNames) -> String {
     let line = match action {
         Action::Append(record) => format!("append {}", stored(&StoredRecord::decode(record).unwrap())),
+        Action::AppendInTransaction(..) => unreachable!("nobody commits in a transaction"),
         Action::Reply(_, answer) => format!("{who} <- {}", self::answer(answer)),
         Action::Event(event) => format!("* {}", self::event(event)),
     };
