@@ -6,7 +6,7 @@
 //! Of a request that names a partition which does not exist nothing is added, as in Kafka. Kafka's own topics cannot be written
 //! to, so they are no part of a transaction either (INVALID_TOPIC_EXCEPTION).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{
@@ -64,7 +64,7 @@ enum Refused<'m> {
     /// All of it.
     All(ErrorCode),
     /// These partitions are why, and nothing was done about the others.
-    Named(Vec<(&'m str, i32, ErrorCode)>),
+    Named(HashMap<(&'m str, i32), ErrorCode>),
 }
 
 impl<'m, 'a> Question<'m, 'a> {
@@ -78,7 +78,8 @@ impl<'m, 'a> Question<'m, 'a> {
             return Err(Refused::All(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
         }
         let metadata = context.broker().engine().metadata();
-        let wrong: Vec<_> = transaction.topics.iter().flat_map(|topic| wrong_ones(context, &metadata, topic)).collect();
+        let wrong: HashMap<_, _> =
+            transaction.topics.iter().flat_map(|topic| wrong_ones(context, &metadata, topic)).collect();
         if !wrong.is_empty() {
             return Err(Refused::Named(wrong));
         }
@@ -104,8 +105,7 @@ impl<'m, 'a> Question<'m, 'a> {
         match asked {
             Err(Refused::All(code)) => all(code),
             Err(Refused::Named(wrong)) => answered(transaction, |name, index| {
-                let found = wrong.iter().find(|(topic, partition, _)| (*topic, *partition) == (name, index));
-                found.map_or(ErrorCode::OPERATION_NOT_ATTEMPTED, |(_, _, code)| *code)
+                wrong.get(&(name, index)).copied().unwrap_or(ErrorCode::OPERATION_NOT_ATTEMPTED)
             }),
             Ok(awaited) if transaction.verify_only => {
                 match expect_transaction_answer!(awaited, VerifyPartitions, error_code) {
@@ -131,7 +131,7 @@ fn wrong_ones<'m>(
     context: &Context,
     metadata: &Metadata,
     asked: &'m AddPartitionsToTxnTopic<'_>,
-) -> Vec<(&'m str, i32, ErrorCode)> {
+) -> Vec<((&'m str, i32), ErrorCode)> {
     let name = &*asked.name;
     let topic = metadata.by_name(name);
     let code = |index: i32| match topic {
@@ -140,7 +140,7 @@ fn wrong_ones<'m>(
         Some(topic) if (0..topic.partitions).contains(&index) => None,
         _ => Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
     };
-    asked.partitions.iter().filter_map(|&index| Some((name, index, code(index)?))).collect()
+    asked.partitions.iter().filter_map(|&index| Some(((name, index), code(index)?))).collect()
 }
 
 fn answered<'a>(

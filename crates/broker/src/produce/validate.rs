@@ -141,7 +141,7 @@ mod tests {
     fn a_good_batch_is_kept_as_it_came() {
         let batch = batch(NOW_MS).build();
         let checked = check(batch.clone(), &topic(), 9, NOW_MS).expect("is good");
-        assert_eq!(checked, Checked { batch, must_inspect: false });
+        assert_eq!(checked, Checked { batch, must_inspect: false, in_transaction_of: None });
     }
 
     #[test]
@@ -156,10 +156,7 @@ mod tests {
         *flipped.last_mut().expect("not empty") ^= 1;
         assert_eq!(refused(flipped.into(), &topic()), ErrorCode::CORRUPT_MESSAGE);
         assert_eq!(refused(batch(NOW_MS).control().build(), &topic()), ErrorCode::INVALID_RECORD);
-        assert_eq!(
-            refused(batch(NOW_MS).transactional().build(), &topic()),
-            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        );
+        assert_eq!(refused(batch(NOW_MS).transactional().build(), &topic()), ErrorCode::INVALID_RECORD);
         assert_eq!(refused(batch(NOW_MS).producer(1, 0, -1).build(), &topic()), ErrorCode::INVALID_RECORD);
         assert_eq!(refused(batch(NOW_MS).base_offset(7).build(), &topic()), ErrorCode::INVALID_RECORD);
     }

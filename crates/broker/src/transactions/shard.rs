@@ -238,6 +238,9 @@ impl Shard {
             events.iter().for_each(|event| story::tell(self.index, event));
             return true;
         }
+        if records.is_empty() && replies.is_empty() && events.is_empty() {
+            return true;
+        }
         if log::size_bytes(&records) > log::MAX_BATCH_BYTES {
             return false;
         }
