@@ -13,6 +13,7 @@ use crate::memory::{AnswerMemory, RequestMemory};
 use crate::stop::Stop;
 use crate::time::{Clock, Entropy, random_u64, random_uuid};
 use crate::topics::Creations;
+use crate::transactions::Transactions;
 
 /// Who this broker is.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,6 +42,7 @@ pub struct Broker {
     parts: Parts,
     pub(crate) fetches: Arc<FetchState>,
     pub(crate) groups: Groups,
+    pub(crate) transactions: Transactions,
     pub(crate) requests: RequestMemory,
     pub(crate) answers: AnswerMemory,
     pub(crate) failure: Arc<Failure>,
@@ -56,6 +58,7 @@ impl Broker {
         Broker {
             fetches: Arc::new(FetchState::new(settings.fetch_session_cache_slots)),
             groups: Groups::new(&config, &parts),
+            transactions: Transactions::new(&config, &parts),
             requests: RequestMemory::new(),
             answers: AnswerMemory::new(),
             failure: Arc::new(Failure::default()),

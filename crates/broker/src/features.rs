@@ -14,6 +14,8 @@ pub(crate) struct Feature {
 pub(crate) const FEATURES: &[Feature] = &[
     // The consumer group protocol (KIP-848).
     Feature { name: "group.version", level: 1 },
+    // Transactions whose ends move the producer's epoch (KIP-890).
+    Feature { name: "transaction.version", level: 2 },
 ];
 
 /// The feature of that name.

@@ -31,6 +31,7 @@ mod server;
 mod stop;
 mod time;
 mod topics;
+mod transactions;
 
 pub use broker::{Broker, Identity, Parts};
 pub use dispatch::protocol_page;

@@ -72,6 +72,7 @@ pub async fn start_bounded(
     let broker = Arc::new(Broker::new(identity, config, parts));
     broker.engine().subscribe(Arc::new(BrokerObserver::new(&broker)));
     broker.groups.start(&broker).await.map_err(StartError)?;
+    broker.transactions.start(&broker).await.map_err(StartError)?;
     let mut addresses = Vec::new();
     let mut accepting = Vec::new();
     let places = Arc::new(Places::new(max_connections));

@@ -16,7 +16,8 @@ pub(crate) use creation::{Creating, Creations};
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 /// The topic that holds the stories of groups; Kafka has none like it, and clients are not told of it.
 pub(crate) const EVENTS_TOPIC: &str = "__ottla_group_events";
-const TRANSACTIONS_TOPIC: &str = "__transaction_state";
+/// The topic that holds transactional ids and how their transactions stand.
+pub(crate) const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 /// Kafka's log of its own metadata; no client may make a topic of that name.
 pub(crate) const METADATA_TOPIC: &str = "__cluster_metadata";
 
@@ -89,6 +90,9 @@ pub(crate) async fn auto_create(context: &Context, name: &str) -> Result<Arc<Top
     if name == OFFSETS_TOPIC {
         return offsets_topic(broker).await;
     }
+    if name == TRANSACTIONS_TOPIC {
+        return transactions_topic(broker).await;
+    }
     if is_reserved(name) {
         return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
@@ -112,6 +116,22 @@ pub(crate) async fn offsets_topic(broker: &Arc<Broker>) -> Result<Arc<Topic>, Er
     ];
     let configs = configs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     ensure(broker, OFFSETS_TOPIC, settings.offsets_topic_partitions, configs).await
+}
+
+/// The topic of transactional ids, created where it is missing.
+///
+/// # Errors
+/// The engine refuses.
+pub(crate) async fn transactions_topic(broker: &Arc<Broker>) -> Result<Arc<Topic>, ErrorCode> {
+    let config = broker.config();
+    let settings = &config.settings().transactions;
+    let configs = [
+        ("cleanup.policy", "compact".to_owned()),
+        ("compression.type", "uncompressed".to_owned()),
+        ("segment.bytes", settings.log_segment_bytes.to_string()),
+    ];
+    let configs = configs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    ensure(broker, TRANSACTIONS_TOPIC, settings.log_partitions, configs).await
 }
 
 /// The topic of the stories of groups, with as many partitions as there are coordinators; created where it is missing.

@@ -409,5 +409,5 @@ async fn the_levels_of_features_stay_what_they_are() {
     let told = ApiVersionsRequest { client_software_name: "test".into(), client_software_version: "1".into() };
     let told = client.call(&told, 4).await;
     let levels: Vec<_> = told.finalized_features.iter().map(|one| (&*one.name, one.max_version_level)).collect();
-    assert_eq!(levels, [("group.version", 1)]);
+    assert_eq!(levels, [("group.version", 1), ("transaction.version", 2)]);
 }

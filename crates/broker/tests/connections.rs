@@ -23,7 +23,10 @@ async fn api_versions_tells_what_is_served_in_each_version() {
         assert_eq!((produce.api_key, produce.min_version, produce.max_version), (0, 0, 13));
         let finalized: Vec<_> =
             response.finalized_features.iter().map(|f| (f.name.as_ref(), f.max_version_level)).collect();
-        assert_eq!(finalized, if version >= 3 { vec![("group.version", 1)] } else { vec![] });
+        assert_eq!(
+            finalized,
+            if version >= 3 { vec![("group.version", 1), ("transaction.version", 2)] } else { vec![] }
+        );
         let supported = response.supported_features.first().map(|f| (f.name.as_ref(), f.min_version, f.max_version));
         // A level of 0 cannot be told before version 4.
         assert_eq!(supported, (version >= 4).then_some(("group.version", 0, 1)));

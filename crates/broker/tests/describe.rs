@@ -195,11 +195,11 @@ async fn every_idempotent_producer_gets_an_id_of_its_own() {
 }
 
 #[tokio::test]
-async fn transactions_are_refused_clearly() {
+async fn transactional_ids_that_make_no_sense_are_refused() {
     let broker = TestBroker::start(&[]).await;
     let mut client = broker.connect().await;
     for version in 0..=5 {
-        for (id, expected) in [("tx", ErrorCode::UNSUPPORTED_VERSION), ("", ErrorCode::INVALID_REQUEST)] {
+        for (id, expected) in [("tx", ErrorCode::INVALID_TRANSACTION_TIMEOUT), ("", ErrorCode::INVALID_REQUEST)] {
             let request = InitProducerIdRequest { transactional_id: Some(id.into()), ..Default::default() };
             let response = client.call(&request, version).await;
             assert_eq!((response.error_code, response.producer_id, response.producer_epoch), (expected, -1, -1));

@@ -55,6 +55,23 @@ pub struct GroupSettings {
     pub offsets_retention_check_interval_ms: u64,
 }
 
+/// What the transaction coordinator is told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TransactionSettings {
+    /// `transaction.max.timeout.ms`.
+    pub max_timeout_ms: i32,
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+    pub abort_interval_ms: u64,
+    /// `transactional.id.expiration.ms`.
+    pub id_expiration_ms: i64,
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
+    pub expiry_interval_ms: u64,
+    /// `transaction.state.log.num.partitions`.
+    pub log_partitions: i32,
+    /// `transaction.state.log.segment.bytes`.
+    pub log_segment_bytes: i32,
+}
+
 /// All that is served, typed. A field's documentation is its property's name; what it does stands in the table.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BrokerSettings {
@@ -111,6 +128,8 @@ pub struct BrokerSettings {
     pub offsets_topic_segment_bytes: i32,
     /// What the group core is told.
     pub groups: GroupSettings,
+    /// What the transaction coordinator is told.
+    pub transactions: TransactionSettings,
 }
 
 impl BrokerSettings {
@@ -147,8 +166,20 @@ impl BrokerSettings {
             offsets_topic_partitions: values.get(&g::OFFSETS_TOPIC_NUM_PARTITIONS)?,
             offsets_topic_segment_bytes: values.get(&g::OFFSETS_TOPIC_SEGMENT_BYTES)?,
             groups: groups(values)?,
+            transactions: transactions(values)?,
         })
     }
+}
+
+fn transactions(values: &Values) -> Result<TransactionSettings, ConfigError> {
+    Ok(TransactionSettings {
+        max_timeout_ms: values.get(&g::TRANSACTION_MAX_TIMEOUT_MS)?,
+        abort_interval_ms: values.get(&g::TRANSACTION_ABORT_INTERVAL_MS)?,
+        id_expiration_ms: values.get(&g::TRANSACTIONAL_ID_EXPIRATION_MS)?,
+        expiry_interval_ms: values.get(&g::TRANSACTION_EXPIRY_INTERVAL_MS)?,
+        log_partitions: values.get(&g::TRANSACTION_STATE_LOG_NUM_PARTITIONS)?,
+        log_segment_bytes: values.get(&g::TRANSACTION_STATE_LOG_SEGMENT_BYTES)?,
+    })
 }
 
 fn groups(values: &Values) -> Result<GroupSettings, ConfigError> {

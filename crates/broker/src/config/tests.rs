@@ -139,7 +139,7 @@ fn secrets_are_not_shown_in_errors_or_warnings() {
 
 #[test]
 fn what_steers_nothing_is_accepted_with_one_warning_each() {
-    let file = "process.roles=broker,controller\nnode.id=1\nnode.id=2\ntransaction.max.timeout.ms=24\n\
+    let file = "process.roles=broker,controller\nnode.id=1\nnode.id=2\ntransaction.two.phase.commit.enable=true\n\
                 listener.name.internal.ssl.keystore.location=/x\n";
     let config = layers(file, &["node.id=3"]).and_then(Layers::resolve).expect("a configuration");
     let why = "has no meaning here (one process is the whole cluster, so there is no quorum of controllers)";
@@ -148,8 +148,8 @@ fn what_steers_nothing_is_accepted_with_one_warning_each() {
         [
             format!("node.id {why}"),
             format!("server.properties:1: process.roles {why}"),
-            "server.properties:4: transaction.max.timeout.ms has no effect in this version \
-         (the longest time a transaction may take, in milliseconds)"
+            "server.properties:4: transaction.two.phase.commit.enable has no effect in this version \
+         (a commit in two phases is not served yet)"
                 .to_owned(),
             "server.properties:5: listener.name.internal.ssl.keystore.location has no meaning here".to_owned(),
         ]

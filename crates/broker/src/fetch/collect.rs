@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_protocol::ErrorCode;
-use ottla_storage::{Bounds, Isolation, PartitionId, Read, ReadError, ReadOutcome};
+use ottla_storage::{AbortedTransaction, Bounds, Isolation, PartitionId, Read, ReadError, ReadOutcome};
 use tokio::time::Instant;
 
 use super::view::{View, Want};
@@ -50,6 +50,8 @@ pub(crate) struct Found {
     pub(crate) partition: Option<PartitionId>,
     /// Where reading goes on.
     pub(crate) next_offset: i64,
+    /// The aborted transactions that touch the batches, each once.
+    pub(crate) aborted: Vec<AbortedTransaction>,
     /// The partition's bounds; `None` with an error.
     pub(crate) bounds: Option<Bounds>,
     /// Where the client's log parts from ours (epoch, end offset), if it does.
@@ -66,6 +68,7 @@ impl Found {
             memory_bytes: 0,
             partition: None,
             next_offset: want.fetch_offset,
+            aborted: Vec::new(),
             bounds: None,
             diverging: None,
             want,
@@ -76,6 +79,7 @@ impl Found {
         self.error = error;
         self.bounds = None;
         self.pieces = Vec::new();
+        self.aborted = Vec::new();
         (self.bytes, self.memory_bytes) = (0, 0);
     }
 
@@ -94,6 +98,11 @@ impl Found {
 
     fn extend(&mut self, outcome: ReadOutcome) {
         self.bounds = Some(outcome.bounds);
+        for aborted in outcome.aborted {
+            if !self.aborted.contains(&aborted) {
+                self.aborted.push(aborted);
+            }
+        }
         self.memory_bytes += outcome.batches.iter().map(Bytes::len).sum::<usize>();
         let before = self.pieces.len();
         self.pieces.extend(outcome.batches.into_iter().map(Piece::Memory));

@@ -10,7 +10,7 @@ const MAX_COMPILED_BYTES: usize = 256 << 10;
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub(super) fn matching(pattern: &str, names: &[&str]) -> Result<Vec<String>, String> {
+pub(crate) fn matching(pattern: &str, names: &[&str]) -> Result<Vec<String>, String> {
     let pattern = without_quotes(pattern);
     // By itself first, so that no parenthesis of its own ends the group that will be around it.
     compiled(&pattern)?;

@@ -17,24 +17,24 @@ const OPEN_MAX_BYTES: usize = 64 << 20;
 
 /// How much the records of one step may take together, in bytes. No group that a client can use comes near it; a group that
 /// does would fill the engine's log with its rebalances.
-pub(super) const MAX_BATCH_BYTES: usize = 64 << 20;
+pub(crate) const MAX_BATCH_BYTES: usize = 64 << 20;
 
 /// What these records take in a batch, roughly.
-pub(super) fn size_bytes(records: &[Record]) -> usize {
+pub(crate) fn size_bytes(records: &[Record]) -> usize {
     let size_bytes = |record: &Record| 32 + record.key.len() + record.value.as_ref().map_or(0, Vec::len);
     records.iter().map(size_bytes).sum()
 }
 
 /// Records that become one batch: plain ones, or those of one producer's transaction.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
-    pub(super) producer: Option<Producer>,
-    pub(super) records: Vec<Record>,
+pub(crate) struct Batch {
+    pub(crate) producer: Option<Producer>,
+    pub(crate) records: Vec<Record>,
 }
 
 impl Batch {
     /// Adds a record to the last of these batches, or begins another one.
-    pub(super) fn add(batches: &mut Vec<Batch>, producer: Option<Producer>, record: Record) {
+    pub(crate) fn add(batches: &mut Vec<Batch>, producer: Option<Producer>, record: Record) {
         match batches.last_mut() {
             Some(last) if last.producer == producer => last.records.push(record),
             _ => batches.push(Batch { producer, records: vec![record] }),
@@ -43,7 +43,7 @@ impl Batch {
 }
 
 /// The append of these records as one batch, all or nothing. Group state is always flushed, whatever the topics' durability.
-pub(super) fn append(partition: PartitionId, expected_end: i64, of: &Batch, wall_ms: i64) -> Append {
+pub(crate) fn append(partition: PartitionId, expected_end: i64, of: &Batch, wall_ms: i64) -> Append {
     let mut batch = match of.producer {
         // The producer counts its own batches only.
         Some(Producer { id, epoch }) => BatchBuilder::new().producer(id, epoch, -1).transactional(),
@@ -96,7 +96,7 @@ enum Entry<'a> {
 ///
 /// # Errors
 /// A sentence: what could not be read.
-pub(super) async fn each_record(
+pub(crate) async fn each_record(
     engine: &dyn Engine,
     partition: PartitionId,
     mut look: impl FnMut(records::Record<'_>),

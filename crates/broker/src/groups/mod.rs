@@ -4,10 +4,11 @@
 //! durable, wakes it when a deadline comes, and rebuilds it from its log. No rule about groups lives here.
 
 mod configs;
-mod expressions;
-mod log;
+mod ends;
+pub(crate) mod expressions;
+pub(crate) mod log;
 mod moves;
-mod pulse;
+pub(crate) mod pulse;
 mod shard;
 pub(crate) mod story;
 mod timeline;
@@ -28,6 +29,7 @@ use crate::time::Clock;
 use crate::topics::OFFSETS_TOPIC;
 use crate::{Broker, Parts};
 use configs::Configured;
+pub(crate) use ends::{EndUnderWay, GroupMarkers};
 pub(crate) use moves::Move;
 use moves::Moves;
 use pulse::Pulse;
@@ -129,6 +131,11 @@ impl Groups {
     /// What was removed before groups had read it.
     pub(crate) fn lost(&self) -> LostRecords {
         *self.surroundings.lost()
+    }
+
+    /// The partition of `__consumer_offsets` where a group is.
+    pub(crate) fn partition_of(&self, group_id: &str) -> i32 {
+        partition_of(group_id, self.shards.len()) as i32
     }
 
     /// The coordinator of a group.
@@ -267,7 +274,7 @@ fn core_settings(config: &BrokerConfig) -> ottla_groups::Settings {
 
 /// Which of `partitions` of `__consumer_offsets` a group belongs to: the absolute value of Java's hash of its name, 0 for the
 /// one hash that has none, modulo the partitions.
-fn partition_of(group_id: &str, partitions: usize) -> usize {
+pub(crate) fn partition_of(group_id: &str, partitions: usize) -> usize {
     java_hash(group_id).checked_abs().unwrap_or(0) as usize % partitions
 }
 

@@ -14,7 +14,7 @@ const LONGEST_SLEEP_MS: u64 = 60_000;
 
 /// The earliest deadline that the waking task sleeps for, and how to tell it of an earlier one.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(crate) struct Pulse {
     armed_ms: AtomicU64,
     earlier: Notify,
 }
@@ -27,9 +27,25 @@ impl Default for Pulse {
 
 impl Pulse {
     /// A coordinator now has this deadline, in monotonic milliseconds.
-    pub(super) fn due(&self, deadline_ms: u64) {
+    pub(crate) fn due(&self, deadline_ms: u64) {
         if deadline_ms < self.armed_ms.load(Ordering::Acquire) {
             self.earlier.notify_one();
+        }
+    }
+
+    /// Sets what is slept for to the earliest of all deadlines, and answers it; one that is set meanwhile notifies.
+    pub(crate) fn arm(&self, next_deadline_ms: impl FnOnce() -> u64) -> u64 {
+        self.armed_ms.store(u64::MAX, Ordering::Release);
+        let next_ms = next_deadline_ms();
+        self.armed_ms.store(next_ms, Ordering::Release);
+        next_ms
+    }
+
+    /// Sleeps so long at most, until a deadline is set that is earlier than the armed one.
+    pub(crate) async fn sleep(&self, sleep_ms: u64) {
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(sleep_ms.min(LONGEST_SLEEP_MS))) => {}
+            () = self.earlier.notified() => {}
         }
     }
 }
@@ -59,19 +75,14 @@ pub(super) async fn run(broker: Weak<Broker>) {
         }
         let groups = &alive.groups;
         let pulse = &groups.surroundings.pulse;
-        // Armed before the look, so that a deadline which is set meanwhile notifies.
-        pulse.armed_ms.store(u64::MAX, Ordering::Release);
-        let next_ms = groups.next_deadline_ms();
-        pulse.armed_ms.store(next_ms, Ordering::Release);
+        let next_ms = pulse.arm(|| groups.next_deadline_ms());
         let now_ms = alive.monotonic_ms();
         if next_ms > now_ms {
             let surroundings = groups.surroundings.clone();
             let stop = alive.stop.wait();
             drop(alive);
-            let sleep = tokio::time::sleep(Duration::from_millis((next_ms - now_ms).min(LONGEST_SLEEP_MS)));
             tokio::select! {
-                () = sleep => {}
-                () = surroundings.pulse.earlier.notified() => {}
+                () = surroundings.pulse.sleep(next_ms - now_ms) => {}
                 () = stop => {}
             }
             continue;

@@ -5,11 +5,12 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use bytes::Bytes;
 use ottla_groups::{
     Action, Answer, ClientInfo, Coordinator, Event, GroupConfigs, GroupEvent, GroupEventKind, Request, Settings,
     Ticket, Topics,
 };
-use ottla_storage::{AppendError, Appended, PartitionId, Pending, Unavailable};
+use ottla_storage::{Append, AppendError, AppendOrigin, Appended, Durability, PartitionId, Pending, Unavailable};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -60,10 +61,18 @@ struct Live {
     writer: mpsc::UnboundedSender<Written>,
 }
 
+/// What is being appended to the shard's partition.
+pub(super) enum Appending {
+    /// Records of its coordinator.
+    Records(Pending<Vec<Result<Appended, AppendError>>, Unavailable>),
+    /// The marker of a transaction, with all else that ends it; who ends it tells what became of it.
+    Marker(oneshot::Receiver<Result<(), String>>),
+}
+
 /// An append on its way, and the replies that must not leave before it is durable.
 struct Written {
     /// `None`: only replies, which wait for the appends before them.
-    append: Option<Pending<Vec<Result<Appended, AppendError>>, Unavailable>>,
+    append: Option<Appending>,
     replies: Vec<(Ticket, Answer)>,
     /// What has happened once the append is durable.
     events: Vec<GroupEvent>,
@@ -104,6 +113,24 @@ impl Shard {
         if matches!(state.stage, Stage::Live(_)) {
             self.deliver(&mut state, event);
         }
+    }
+
+    /// A transaction has ended, durably. Who is loaded later reads its marker.
+    pub(super) fn transaction_ended(self: &Arc<Self>, producer_id: i64, commits: bool) {
+        let mut state = self.lock();
+        if !matches!(state.stage, Stage::Unloaded) {
+            self.deliver(&mut state, Event::TransactionEnded { producer_id, commits });
+        }
+    }
+
+    /// The lock under which a marker is appended; `None` while the coordinator does not know where its log ends, which is seen to.
+    pub(super) fn lock_for_marker(self: &Arc<Self>) -> Option<MarkerLock<'_>> {
+        let mut state = self.lock();
+        if !state.closing && matches!(state.stage, Stage::Unloaded) {
+            self.begin_loading(&mut state, VecDeque::new());
+        }
+        let is_live = !state.closing && matches!(state.stage, Stage::Live(_));
+        is_live.then_some(MarkerLock(state))
     }
 
     /// A connection was lost. Who is loaded later knows of none.
@@ -160,16 +187,18 @@ impl Shard {
         match &mut state.stage {
             Stage::Live(_) => self.handle(state, event),
             Stage::Loading(queue) => queue.push_back(event),
-            Stage::Unloaded => {
-                state.stage = Stage::Loading(VecDeque::from([event]));
-                let shard = self.clone();
-                tokio::spawn(async move {
-                    if let Err(problem) = shard.read_log().await {
-                        tracing::error!(partition = shard.index, "cannot load __consumer_offsets: {problem}");
-                    }
-                });
-            }
+            Stage::Unloaded => self.begin_loading(state, VecDeque::from([event])),
         }
+    }
+
+    fn begin_loading(self: &Arc<Self>, state: &mut State, waiting: VecDeque<Event>) {
+        state.stage = Stage::Loading(waiting);
+        let shard = self.clone();
+        tokio::spawn(async move {
+            if let Err(problem) = shard.read_log().await {
+                tracing::error!(partition = shard.index, "cannot load __consumer_offsets: {problem}");
+            }
+        });
     }
 
     fn handle(&self, state: &mut State, event: Event) {
@@ -238,7 +267,7 @@ impl Shard {
                 append
             });
             let appends = appends.collect();
-            self.surroundings.engine.append(appends)
+            Appending::Records(self.surroundings.engine.append(appends))
         });
         live.unwritten += 1;
         // The receiver is gone only when the runtime shuts down.
@@ -347,6 +376,30 @@ impl State {
     }
 }
 
+/// A coordinator that appends nothing while a marker goes to its partition.
+pub(super) struct MarkerLock<'a>(MutexGuard<'a, State>);
+
+impl MarkerLock<'_> {
+    /// The partition's part of an end, and where to tell what becomes of it. To be called once, and the append to be given to
+    /// the engine before the lock is dropped.
+    pub(super) fn append(&mut self, marker: &Bytes) -> Option<(Append, oneshot::Sender<Result<(), String>>)> {
+        let Stage::Live(live) = &mut self.0.stage else { return None };
+        let append = Append {
+            partition: live.partition,
+            batches: marker.clone(),
+            expected_end: Some(live.end_offset),
+            durability: Durability::Flush,
+            origin: AppendOrigin::Coordinator,
+        };
+        let (tell, told) = oneshot::channel();
+        live.end_offset += 1;
+        live.unwritten += 1;
+        let append_of_marker = Some(Appending::Marker(told));
+        let _ = live.writer.send(Written { append: append_of_marker, replies: Vec::new(), events: Vec::new() });
+        Some((append, tell))
+    }
+}
+
 /// While it lives, the log is being read. Dropped, because reading failed or panicked, it lets the next request try again.
 struct Unfinished<'a>(&'a Shard);
 
@@ -364,9 +417,13 @@ async fn settle_all(shard: Weak<Shard>, mut written: mpsc::UnboundedReceiver<Wri
     while let Some(Written { append, replies, events }) = written.recv().await {
         let failure = match append {
             None => None,
-            Some(append) => match append.await {
+            Some(Appending::Records(append)) => match append.await {
                 Ok(results) => results.into_iter().find_map(Result::err).map(|error| format!("{error:?}")),
                 Err(unavailable) => Some(unavailable.to_string()),
+            },
+            Some(Appending::Marker(told)) => match told.await {
+                Ok(result) => result.err(),
+                Err(_) => Some("nobody knows whether a transaction has ended".to_owned()),
             },
         };
         let Some(shard) = shard.upgrade() else { return };

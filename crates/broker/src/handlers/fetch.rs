@@ -207,11 +207,17 @@ fn partition_response(
     data
 }
 
-/// There are no transactions yet, so none was aborted; this is where Kafka says so with an empty list and where with null.
+/// The aborted transactions that touch what was read. Where there are none, this is where Kafka says so with an empty list and where
+/// with null.
 fn aborted_transactions(found: &Found, isolation: Isolation) -> Option<Vec<AbortedTransaction>> {
     let was_read = found.bounds.is_some() && found.diverging.is_none();
     let unknown = matches!(found.error, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID);
-    (unknown || (was_read && isolation == Isolation::ReadCommitted)).then(Vec::new)
+    let told = |aborted: &ottla_storage::AbortedTransaction| AbortedTransaction {
+        producer_id: aborted.producer_id,
+        first_offset: aborted.first_offset,
+    };
+    let is_told = unknown || (was_read && isolation == Isolation::ReadCommitted);
+    is_told.then(|| found.aborted.iter().map(told).collect())
 }
 
 fn may_read(context: &Context, topic: &TopicKey) -> bool {

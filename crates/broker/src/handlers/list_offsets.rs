@@ -86,7 +86,16 @@ async fn look_up(
     let Some(spec) = spec_of(asked.timestamp, isolation, version)? else { return Ok(answer) };
     let partition = PartitionId { topic: topic.id, index: asked.partition_index };
     let found = context.broker().engine().list_offset(partition, spec).await;
-    if let Some(found) = found.map_err(|error| errors::of_read(&error))? {
+    let found = found.map_err(|error| errors::of_read(&error))?;
+    // As in Kafka, who reads committed records alone does not hear of one that it could not read yet.
+    let is_visible = match (spec, isolation) {
+        (OffsetSpec::MaxTimestamp | OffsetSpec::AtOrAfter { .. }, Isolation::ReadCommitted) => {
+            let bounds = context.broker().engine().bounds(partition).map_err(|error| errors::of_read(&error))?;
+            found.is_some_and(|found| found.offset < bounds.last_stable_offset)
+        }
+        _ => true,
+    };
+    if let Some(found) = found.filter(|_| is_visible) {
         answer.timestamp = found.timestamp_ms;
         answer.offset = found.offset;
         answer.leader_epoch = found.leader_epoch;

@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, Request as Asked, Seen};
+use ottla_groups::{CommitOffsets, CommitPartition, CommitTopic, Request as Asked, Seen, TopicResults};
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{
     OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse, OffsetCommitResponsePartition,
@@ -52,33 +52,63 @@ async fn commit<'a>(
     message: &OffsetCommitRequest<'a>,
     version: i16,
 ) -> Vec<OffsetCommitResponseTopic<'a>> {
-    let metadata = context.broker().engine().metadata();
-    let accepted: Vec<_> =
-        message.topics.iter().map(|topic| accept(context, &metadata, &message.group_id, topic, version)).collect();
-    let sizes = accepted.iter().flatten().map(|accepted| accepted.record_bytes);
-    if sizes.fold(0, usize::saturating_add) > MAX_RECORD_BYTES {
-        return message.topics.iter().map(|topic| answered(topic, |_| ErrorCode::INVALID_COMMIT_OFFSET_SIZE)).collect();
-    }
-    let who = context.reader_identity();
-    let topics = message
-        .topics
-        .iter()
-        .zip(&accepted)
-        .filter_map(|(asked, accepted)| accepted.as_ref().ok()?.commit(context.broker(), &who, asked));
-    let topics: Vec<_> = topics.collect();
+    let planned = match Planned::of(context, &message.group_id, &message.topics, version) {
+        Ok(planned) => planned,
+        Err(code) => return message.topics.iter().map(|topic| answered(topic, |_| code)).collect(),
+    };
+    let topics = planned.commits(context);
     let codes = if topics.is_empty() { Vec::new() } else { committed(context, message, topics, version).await };
-    let mut codes = codes.into_iter();
-    let answers = message.topics.iter().zip(&accepted).map(|(asked, accepted)| match accepted {
-        Err(code) => answered(asked, |_| *code),
-        Ok(accepted) => answered(asked, |partition| {
-            if accepted.has(partition) {
-                codes.next().unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR)
-            } else {
-                ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-            }
-        }),
-    });
-    answers.collect()
+    planned.answer(codes)
+}
+
+/// A commit, by what of it can be committed.
+pub(super) struct Planned<'m, 'a> {
+    asked: &'m [OffsetCommitRequestTopic<'a>],
+    accepted: Vec<Result<Accepted, ErrorCode>>,
+}
+
+impl<'m, 'a> Planned<'m, 'a> {
+    /// Looks at what is asked.
+    ///
+    /// # Errors
+    /// All of it is too large.
+    pub(super) fn of(
+        context: &Context,
+        group_id: &str,
+        asked: &'m [OffsetCommitRequestTopic<'a>],
+        version: i16,
+    ) -> Result<Self, ErrorCode> {
+        let metadata = context.broker().engine().metadata();
+        let accepted: Vec<_> = asked.iter().map(|topic| accept(context, &metadata, group_id, topic, version)).collect();
+        let sizes = accepted.iter().flatten().map(|accepted| accepted.record_bytes);
+        let is_too_large = sizes.fold(0, usize::saturating_add) > MAX_RECORD_BYTES;
+        if is_too_large { Err(ErrorCode::INVALID_COMMIT_OFFSET_SIZE) } else { Ok(Planned { asked, accepted }) }
+    }
+
+    /// What the core is asked to commit.
+    pub(super) fn commits(&self, context: &Context) -> Vec<CommitTopic> {
+        let who = context.reader_identity();
+        let topics = self.asked.iter().zip(&self.accepted);
+        let commits =
+            topics.filter_map(|(asked, accepted)| accepted.as_ref().ok()?.commit(context.broker(), &who, asked));
+        commits.collect()
+    }
+
+    /// The answer, with the core's codes for what was committed, in order.
+    pub(super) fn answer(&self, codes: Vec<ErrorCode>) -> Vec<OffsetCommitResponseTopic<'a>> {
+        let mut codes = codes.into_iter();
+        let answers = self.asked.iter().zip(&self.accepted).map(|(asked, accepted)| match accepted {
+            Err(code) => answered(asked, |_| *code),
+            Ok(accepted) => answered(asked, |partition| {
+                if accepted.has(partition) {
+                    codes.next().unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR)
+                } else {
+                    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                }
+            }),
+        });
+        answers.collect()
+    }
 }
 
 /// A topic that exists and may be read.
@@ -167,10 +197,7 @@ async fn committed(
     let groups = &context.broker().groups;
     let awaited = groups.submit_over(context.member_connection(), &message.group_id, Asked::CommitOffsets(commit));
     match expect_answer!(awaited, CommitOffsets).and_then(outcome) {
-        Ok(topics) => {
-            let partitions = topics.into_iter().flat_map(|topic| topic.partitions);
-            partitions.map(|partition| code_or_none(partition.error)).collect()
-        }
+        Ok(topics) => codes_of(topics),
         Err(ErrorCode::GROUP_ID_NOT_FOUND) if version < MISSING_GROUP_IS_NAMED => {
             vec![ErrorCode::ILLEGAL_GENERATION; count]
         }
@@ -178,7 +205,13 @@ async fn committed(
     }
 }
 
-fn answered<'a>(
+/// One code for each partition, in order.
+pub(super) fn codes_of(topics: Vec<TopicResults>) -> Vec<ErrorCode> {
+    let partitions = topics.into_iter().flat_map(|topic| topic.partitions);
+    partitions.map(|partition| code_or_none(partition.error)).collect()
+}
+
+pub(super) fn answered<'a>(
     asked: &OffsetCommitRequestTopic<'a>,
     mut code: impl FnMut(i32) -> ErrorCode,
 ) -> OffsetCommitResponseTopic<'a> {

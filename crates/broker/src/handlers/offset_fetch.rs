@@ -4,9 +4,8 @@
 //! encoding, 7 `require_stable` (KIP-447), 8 several groups (KIP-709), 9 the member of a group of the consumer protocol
 //! (KIP-848), 10 topics by id (KIP-848).
 //!
-//! A partition without a commit has offset -1 and no error; one that is named twice in a group is answered once. Not done:
-//! no commit waits for a transaction yet, so `require_stable` changes nothing. The member of version 9 is looked at where the
-//! group is one of the consumer protocol.
+//! A partition without a commit has offset -1 and no error; one that is named twice in a group is answered once. The member of
+//! version 9 is looked at where the group is one of the consumer protocol.
 
 use std::collections::{HashMap, HashSet};
 

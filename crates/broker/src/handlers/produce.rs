@@ -6,8 +6,10 @@
 //!
 //! acks=1 and acks=all mean the same on one node: durable (`ottla.durability`). With acks=0 nothing is answered, and an error
 //! closes the connection, which is how Kafka tells such a producer to look for the leader anew. The timeout is not used:
-//! nothing here waits for replicas. Transactions are not served yet: their
-//! batches are refused, and a transactional id alone means nothing, as in Kafka.
+//! nothing here waits for replicas.
+//!
+//! Batches of a transaction pass the gate of its coordinator: from version 12 on they add their partitions to it, before these must
+//! have been added (KIP-890). A transactional id alone means nothing, as in Kafka.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,34 +19,41 @@ use ottla_protocol::messages::{
     TopicProduceResponse,
 };
 use ottla_protocol::{ErrorCode, Uuid};
-use ottla_storage::{Append, AppendError, AppendOrigin, Appended, PartitionId, Topic, TopicId};
+use ottla_storage::{Append, AppendError, AppendOrigin, Appended, PartitionId, Pending, Topic, TopicId, Unavailable};
+use ottla_transactions::{Admission, Membership, Producer, TransactionError};
 use tokio::sync::SemaphorePermit;
 
 use crate::config::{TimestampType, TopicSettings};
 use crate::context::{Context, Operation, Resource};
 use crate::produce::{Inspection, Opened, Rejection, check, open_all};
 use crate::request::{Close, Handled, Request, Response};
+use crate::transactions::wire::error_code_for_produce;
 use crate::{errors, topics};
 
 const FIRST_VERSION_WITH_TOPIC_IDS: i16 = 13;
+/// From this version on clients know TRANSACTION_ABORTABLE.
+const FIRST_VERSION_WITH_ABORTABLE: i16 = 11;
+/// From this version on a batch adds its partition to the transaction.
+const FIRST_VERSION_THAT_ADDS: i16 = 12;
 const NO_OFFSET: i64 = -1;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: ProduceRequest<'_> = request.decode()?;
     let now_ms = context.broker().wall_ms();
-    let mut plan = Plan { now_ms, ..Plan::default() };
-    let refusal = refusal_of_all(&message);
+    let transactional_id = message.transactional_id.as_deref();
+    let mut plan = Plan { now_ms, is_transactional: transactional_id.is_some(), ..Plan::default() };
+    let refusal = refusal_of_all(&context, &message);
     for topic in &message.topic_data {
         plan.add_topic(&context, &request, topic, refusal);
     }
     if plan.must_inspect() {
         let hold = context.hold_order();
         let _share = plan.inspect().await;
-        let appended = plan.append(&context);
+        let appended = plan.append(&context, transactional_id, request.version);
         drop(hold);
         plan.take(appended.await);
     } else {
-        let appended = plan.append(&context);
+        let appended = plan.append(&context, transactional_id, request.version);
         plan.take(appended.await);
     }
     let (response, failed) = plan.into_response();
@@ -59,26 +68,38 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
 }
 
 /// What is wrong with the request as a whole, and so with each of its partitions.
-fn refusal_of_all(message: &ProduceRequest<'_>) -> Option<ErrorCode> {
-    (!(-1..=1).contains(&message.acks)).then_some(ErrorCode::INVALID_REQUIRED_ACKS)
+fn refusal_of_all(context: &Context, message: &ProduceRequest<'_>) -> Option<ErrorCode> {
+    if !(-1..=1).contains(&message.acks) {
+        return Some(ErrorCode::INVALID_REQUIRED_ACKS);
+    }
+    let transactional_id = message.transactional_id.as_deref()?;
+    let allowed = context.authorize(Operation::Write, Resource::TransactionalId(transactional_id));
+    (!allowed).then_some(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
 }
 
 /// Where the answer to a partition goes: index of the topic and of the partition in the answer.
 type Place = (usize, usize);
 
+/// What the engine is doing with the batches.
+type Appending = Pending<Vec<Result<Appended, AppendError>>, Unavailable>;
+
 /// A batch on its way.
 struct Planned {
     place: Place,
+    topic: Arc<Topic>,
     partition: PartitionId,
     settings: Arc<TopicSettings>,
     batch: bytes::Bytes,
     must_inspect: bool,
+    in_transaction_of: Option<Producer>,
 }
 
 /// What a request comes to: batches to append, and an answer that fills up.
 #[derive(Default)]
 struct Plan {
     now_ms: i64,
+    /// The request names a transactional id.
+    is_transactional: bool,
     topics: Vec<TopicProduceResponse<'static>>,
     batches: Vec<Planned>,
     failed: Option<ErrorCode>,
@@ -119,7 +140,7 @@ impl Plan {
     fn plan(
         &self,
         request: &Request,
-        topic: &Topic,
+        topic: &Arc<Topic>,
         settings: &Arc<TopicSettings>,
         data: &PartitionProduceData<'_>,
     ) -> Result<Planned, Rejection> {
@@ -133,12 +154,18 @@ impl Plan {
             None => bytes::Bytes::new(),
         };
         let checked = check(batch, settings, request.version, self.now_ms)?;
+        if checked.in_transaction_of.is_some() && !self.is_transactional {
+            // Nobody can be allowed to write to a transaction without a name.
+            return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED.into());
+        }
         Ok(Planned {
             place: (0, 0),
+            topic: topic.clone(),
             partition: PartitionId { topic: topic.id, index: data.index },
             settings: settings.clone(),
             batch: checked.batch,
             must_inspect: checked.must_inspect,
+            in_transaction_of: checked.in_transaction_of,
         })
     }
 
@@ -189,12 +216,56 @@ impl Plan {
         share
     }
 
-    fn append(
-        &self,
-        context: &Context,
-    ) -> ottla_storage::Pending<Vec<Result<Appended, AppendError>>, ottla_storage::Unavailable> {
+    /// Hands the batches to the engine; those of a transaction as far as its coordinator lets them, and under its lock.
+    fn append(&mut self, context: &Context, transactional_id: Option<&str>, version: i16) -> Appending {
+        let producers: Vec<Producer> = self.batches.iter().filter_map(|planned| planned.in_transaction_of).collect();
+        let (Some(&producer), Some(transactional_id)) = (producers.first(), transactional_id) else {
+            return self.append_all(context);
+        };
+        if producers.iter().any(|other| *other != producer) {
+            self.keep_admitted(vec![Err(TransactionError::InvalidProducerIdMapping); producers.len()], version);
+            return self.append_all(context);
+        }
+        let topics: Vec<(Arc<Topic>, i32)> = self.in_transaction().collect();
+        let partitions: Vec<(&str, i32)> = topics.iter().map(|(topic, index)| (&*topic.name, *index)).collect();
+        let knows_abortable = version >= FIRST_VERSION_WITH_ABORTABLE;
+        let admission = Admission {
+            transactional_id,
+            producer_id: producer.id,
+            producer_epoch: producer.epoch,
+            partitions: &partitions,
+            membership: match version >= FIRST_VERSION_THAT_ADDS {
+                true => Membership::Implicit,
+                false => Membership::Explicit { knows_abortable },
+            },
+        };
+        context.broker().transactions.admit(&admission, |verdicts| {
+            self.keep_admitted(verdicts, version);
+            self.append_all(context)
+        })
+    }
+
+    /// Where the batches of the transaction go.
+    fn in_transaction(&self) -> impl Iterator<Item = (Arc<Topic>, i32)> {
+        let planned = self.batches.iter().filter(|planned| planned.in_transaction_of.is_some());
+        planned.map(|planned| (planned.topic.clone(), planned.partition.index))
+    }
+
+    /// Refuses the batches of the transaction that may not be appended: one verdict for each.
+    fn keep_admitted(&mut self, verdicts: Vec<Result<(), TransactionError>>, version: i16) {
+        let mut verdicts = verdicts.into_iter();
+        for planned in std::mem::take(&mut self.batches) {
+            let verdict = planned.in_transaction_of.and_then(|_| verdicts.next()).unwrap_or(Ok(()));
+            match verdict {
+                Ok(()) => self.batches.push(planned),
+                Err(error) => self.refuse(planned.place, &error_code_for_produce(error, version).into()),
+            }
+        }
+    }
+
+    fn append_all(&self, context: &Context) -> Appending {
         if self.batches.is_empty() {
-            return ottla_storage::Pending::ready(Ok(Vec::new()));
+            return Pending::ready(Ok(Vec::new()));
         }
         let append = |planned: &Planned| Append {
             partition: planned.partition,
@@ -206,7 +277,7 @@ impl Plan {
         context.broker().engine().append(self.batches.iter().map(append).collect())
     }
 
-    fn take(&mut self, appended: Result<Vec<Result<Appended, AppendError>>, ottla_storage::Unavailable>) {
+    fn take(&mut self, appended: Result<Vec<Result<Appended, AppendError>>, Unavailable>) {
         let batches = std::mem::take(&mut self.batches);
         let results = match appended {
             Ok(results) => results,

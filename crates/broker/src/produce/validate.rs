@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use ottla_protocol::ErrorCode;
 use ottla_protocol::records::{self, BatchError, BatchHeader, Compression};
+use ottla_transactions::Producer;
 
 use super::Rejection;
 use super::inspect::{Fault, Faults, recompression, writable};
@@ -18,6 +19,8 @@ pub(crate) struct Checked {
     pub(crate) batch: Bytes,
     /// The topic needs to see the records.
     pub(crate) must_inspect: bool,
+    /// The producer, if the batch is part of a transaction.
+    pub(crate) in_transaction_of: Option<Producer>,
 }
 
 /// Checks one partition's part of a produce request in that version, at that time.
@@ -36,20 +39,22 @@ pub(crate) fn check(batch: Bytes, topic: &TopicSettings, version: i16, now_ms: i
     }
     let header = records::validate(&batch).map_err(incomplete_is_none)?;
     check_header(&header, version)?;
+    let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
+    let in_transaction_of = header.is_transactional().then_some(producer);
     let recompresses = recompression(topic, header.compression()?).is_some();
     if topic.timestamp_type == TimestampType::LogAppendTime {
         check_stampable(&header)?;
         // What is inspected is stamped afterwards.
         let must_inspect = topic.compacted || recompresses;
         let batch = if must_inspect { batch } else { stamped(batch, now_ms)? };
-        return Ok(Checked { batch, must_inspect });
+        return Ok(Checked { batch, must_inspect, in_transaction_of });
     }
     let claims_broker_time = header.has_log_append_time();
     let batch = if claims_broker_time { unstamped(batch, &header)? } else { batch };
     let limits_age = topic.timestamp_before_max_ms != i64::MAX;
     let comes_too_early = header.max_timestamp_ms > now_ms.saturating_add(topic.timestamp_after_max_ms);
     let must_inspect = topic.compacted || recompresses || limits_age || comes_too_early || claims_broker_time;
-    Ok(Checked { batch, must_inspect })
+    Ok(Checked { batch, must_inspect, in_transaction_of })
 }
 
 /// A batch of that many bytes is too large for the topic.
@@ -77,10 +82,8 @@ fn check_header(header: &BatchHeader, version: i16) -> Result<(), Rejection> {
     if header.is_control() {
         return Err(Rejection::new(ErrorCode::INVALID_RECORD, "control records are written by the broker alone"));
     }
-    if header.is_transactional() {
-        // As Kafka answers where the request names no transaction, which nobody can be allowed to write to.
-        let message = "the batch belongs to a transaction, and transactions are not served";
-        return Err(Rejection::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message));
+    if header.is_transactional() && !header.has_producer() {
+        return Err(Rejection::new(ErrorCode::INVALID_RECORD, "a batch of a transaction needs a producer id"));
     }
     if header.has_producer() && (header.base_sequence < 0 || header.producer_epoch < 0) {
         let message = "a batch with a producer id needs a sequence number and an epoch";
@@ -138,7 +141,7 @@ mod tests {
     fn a_good_batch_is_kept_as_it_came() {
         let batch = batch(NOW_MS).build();
         let checked = check(batch.clone(), &topic(), 9, NOW_MS).expect("is good");
-        assert_eq!(checked, Checked { batch, must_inspect: false });
+        assert_eq!(checked, Checked { batch, must_inspect: false, in_transaction_of: None });
     }
 
     #[test]
@@ -153,10 +156,7 @@ mod tests {
         *flipped.last_mut().expect("not empty") ^= 1;
         assert_eq!(refused(flipped.into(), &topic()), ErrorCode::CORRUPT_MESSAGE);
         assert_eq!(refused(batch(NOW_MS).control().build(), &topic()), ErrorCode::INVALID_RECORD);
-        assert_eq!(
-            refused(batch(NOW_MS).transactional().build(), &topic()),
-            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
-        );
+        assert_eq!(refused(batch(NOW_MS).transactional().build(), &topic()), ErrorCode::INVALID_RECORD);
         assert_eq!(refused(batch(NOW_MS).producer(1, 0, -1).build(), &topic()), ErrorCode::INVALID_RECORD);
         assert_eq!(refused(batch(NOW_MS).base_offset(7).build(), &topic()), ErrorCode::INVALID_RECORD);
     }

@@ -14,7 +14,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("ottla-groups", &[]),
     ("ottla-transactions", &["ottla-groups"]),
     ("ottla-storage", &["ottla-protocol"]),
-    ("ottla-broker", &["ottla-groups", "ottla-protocol", "ottla-storage"]),
+    ("ottla-broker", &["ottla-groups", "ottla-protocol", "ottla-storage", "ottla-transactions"]),
     ("ottla-client", &["ottla-protocol"]),
     ("ottla", &["ottla-broker", "ottla-client", "ottla-storage"]),
 ];

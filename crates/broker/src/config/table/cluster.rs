@@ -31,6 +31,8 @@ const REPLICAS: &[Property] = &[
     known("replica.socket.timeout.ms", Kind::INT, Some("30000"), REPLICAS_WHY),
     known("replication.quota.window.num", Kind::int(1), Some("11"), REPLICAS_WHY),
     known("replication.quota.window.size.seconds", Kind::int(1), Some("1"), REPLICAS_WHY),
+    known("transaction.state.log.min.isr", Kind::int(1), Some("2"), REPLICAS_WHY),
+    known("transaction.state.log.replication.factor", Kind::short(1), Some("3"), REPLICAS_WHY),
     known("unclean.leader.election.enable", Kind::Boolean, Some("false"), REPLICAS_WHY).while_running(),
     known("unclean.leader.election.interval.ms", Kind::long(1), Some("300000"), REPLICAS_WHY),
 ];
@@ -127,6 +129,8 @@ const TIERED: &[Property] = &[
 const BROKERS_WHY: &str = "brokers do not talk to each other";
 
 const BROKERS: &[Property] = &[
+    known("add.partitions.to.txn.retry.backoff.max.ms", Kind::int(0), Some("100"), BROKERS_WHY),
+    known("add.partitions.to.txn.retry.backoff.ms", Kind::int(1), Some("20"), BROKERS_WHY),
     known("inter.broker.listener.name", Kind::Text, None, BROKERS_WHY),
     known(
         "security.inter.broker.protocol",
@@ -134,6 +138,8 @@ const BROKERS: &[Property] = &[
         Some("PLAINTEXT"),
         BROKERS_WHY,
     ),
+    known("transaction.partition.verification.enable", Kind::Boolean, Some("true"), "partitions are always verified")
+        .while_running(),
 ];
 
 const fn known(name: &'static str, kind: Kind, default: Option<&'static str>, why: &'static str) -> Property {

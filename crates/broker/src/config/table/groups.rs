@@ -156,13 +156,36 @@ declare! { GROUPS:
         Kind::int(1),
         "900000",
         "the longest time a transaction may take, in milliseconds",
-    )
-    .not_yet();
+    );
+    TRANSACTION_ABORT_INTERVAL_MS = Property::served(
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+        Kind::int(1),
+        "10000",
+        "how often the broker looks for transactions that take too long, in milliseconds",
+    );
     TRANSACTIONAL_ID_EXPIRATION_MS = Property::served(
         "transactional.id.expiration.ms",
         Kind::int(1),
         "604800000",
         "how long an unused transactional id is remembered, in milliseconds",
+    );
+    TRANSACTION_EXPIRY_INTERVAL_MS = Property::served(
+        "transaction.remove.expired.transaction.cleanup.interval.ms",
+        Kind::int(1),
+        "3600000",
+        "how often the broker looks for unused transactional ids, in milliseconds",
+    );
+    TRANSACTION_STATE_LOG_NUM_PARTITIONS = Property::served(
+        "transaction.state.log.num.partitions",
+        Kind::Int { min: 1, max: 10_000 },
+        "50",
+        "partitions of __transaction_state, where transactional ids are kept",
     )
-    .not_yet();
+    .more("It counts when that topic is created, which is with the first use of a transactional id.");
+    TRANSACTION_STATE_LOG_SEGMENT_BYTES = Property::served(
+        "transaction.state.log.segment.bytes",
+        Kind::int(1),
+        "104857600",
+        "segment.bytes of __transaction_state when it is created",
+    );
 }

@@ -12,26 +12,10 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     Subject { title: "Streams groups", properties: STREAMS },
 ];
 
-const TRANSACTIONS_WHY: &str = "transactions are not served yet";
+const TWO_PHASE_WHY: &str = "a commit in two phases is not served yet";
 
-const TRANSACTIONS: &[Property] = &[
-    later("add.partitions.to.txn.retry.backoff.max.ms", Kind::int(0), Some("100"), TRANSACTIONS_WHY),
-    later("add.partitions.to.txn.retry.backoff.ms", Kind::int(1), Some("20"), TRANSACTIONS_WHY),
-    later("transaction.abort.timed.out.transaction.cleanup.interval.ms", Kind::int(1), Some("10000"), TRANSACTIONS_WHY),
-    later("transaction.partition.verification.enable", Kind::Boolean, Some("true"), TRANSACTIONS_WHY).while_running(),
-    later(
-        "transaction.remove.expired.transaction.cleanup.interval.ms",
-        Kind::int(1),
-        Some("3600000"),
-        TRANSACTIONS_WHY,
-    ),
-    later("transaction.state.log.load.buffer.size", Kind::int(1), Some("5242880"), TRANSACTIONS_WHY),
-    later("transaction.state.log.min.isr", Kind::int(1), Some("2"), TRANSACTIONS_WHY),
-    later("transaction.state.log.num.partitions", Kind::int(1), Some("50"), TRANSACTIONS_WHY),
-    later("transaction.state.log.replication.factor", Kind::short(1), Some("3"), TRANSACTIONS_WHY),
-    later("transaction.state.log.segment.bytes", Kind::int(1), Some("104857600"), TRANSACTIONS_WHY),
-    later("transaction.two.phase.commit.enable", Kind::Boolean, Some("false"), TRANSACTIONS_WHY),
-];
+const TRANSACTIONS: &[Property] =
+    &[later("transaction.two.phase.commit.enable", Kind::Boolean, Some("false"), TWO_PHASE_WHY)];
 
 const QUOTAS_WHY: &str = "quotas are not served yet";
 

@@ -77,6 +77,7 @@ const FILES: &[Property] = &[
     known("offsets.commit.timeout.ms", Kind::int(1), Some("5000"), FILES_WHY),
     known("offsets.load.buffer.size", Kind::int(1), Some("5242880"), FILES_WHY),
     known("offsets.topic.compression.codec", Kind::INT, Some("0"), FILES_WHY),
+    known("transaction.state.log.load.buffer.size", Kind::int(1), Some("5242880"), FILES_WHY),
 ];
 
 const fn known(name: &'static str, kind: Kind, default: Option<&'static str>, why: &'static str) -> Property {
