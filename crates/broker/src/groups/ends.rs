@@ -7,7 +7,7 @@ use ottla_storage::{Append, AppendError, Appended, Pending};
 use tokio::sync::oneshot;
 
 use super::Groups;
-use super::shard::Shard;
+use super::shard::{MarkerFate, Shard};
 
 /// The markers for groups that take part in a transaction.
 pub(crate) struct GroupMarkers<'a> {
@@ -28,7 +28,7 @@ pub(crate) struct GroupsNotReady;
 /// An end that is being written.
 pub(crate) struct EndUnderWay {
     appended: Pending<Vec<Appended>, AppendError>,
-    shards: Vec<(Arc<Shard>, oneshot::Sender<Result<(), String>>)>,
+    shards: Vec<(Arc<Shard>, oneshot::Sender<MarkerFate>)>,
     producer_id: i64,
     commits: bool,
 }
@@ -73,7 +73,7 @@ impl EndUnderWay {
             if appended.is_ok() {
                 shard.transaction_ended(self.producer_id, self.commits);
             }
-            let _ = tell.send(appended.as_ref().map(|()| ()).map_err(|error| format!("{error:?}")));
+            let _ = tell.send(appended.clone().map_err(|error| format!("{error:?}")));
         }
         appended
     }

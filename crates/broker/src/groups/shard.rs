@@ -61,12 +61,15 @@ struct Live {
     writer: mpsc::UnboundedSender<Written>,
 }
 
+/// Whether a marker is durable; if not, why.
+pub(super) type MarkerFate = Result<(), String>;
+
 /// What is being appended to the shard's partition.
 pub(super) enum Appending {
     /// Records of its coordinator.
     Records(Pending<Vec<Result<Appended, AppendError>>, Unavailable>),
     /// The marker of a transaction, with all else that ends it; who ends it tells what became of it.
-    Marker(oneshot::Receiver<Result<(), String>>),
+    Marker(oneshot::Receiver<MarkerFate>),
 }
 
 /// An append on its way, and the replies that must not leave before it is durable.
@@ -382,7 +385,7 @@ pub(super) struct MarkerLock<'a>(MutexGuard<'a, State>);
 impl MarkerLock<'_> {
     /// The partition's part of an end, and where to tell what becomes of it. To be called once, and the append to be given to
     /// the engine before the lock is dropped.
-    pub(super) fn append(&mut self, marker: &Bytes) -> Option<(Append, oneshot::Sender<Result<(), String>>)> {
+    pub(super) fn append(&mut self, marker: &Bytes) -> Option<(Append, oneshot::Sender<MarkerFate>)> {
         let Stage::Live(live) = &mut self.0.stage else { return None };
         let append = Append {
             partition: live.partition,
