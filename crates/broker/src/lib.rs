@@ -23,6 +23,7 @@ mod memory;
 mod observer;
 mod operations;
 mod produce;
+mod pulse;
 mod quotas;
 mod replacement;
 mod request;

@@ -8,7 +8,6 @@ mod ends;
 pub(crate) mod expressions;
 pub(crate) mod log;
 mod moves;
-pub(crate) mod pulse;
 mod shard;
 pub(crate) mod story;
 mod timeline;
@@ -25,6 +24,7 @@ use ottla_storage::{Engine, Topic, TopicId};
 use tokio::sync::mpsc;
 
 use crate::config::BrokerConfig;
+use crate::pulse::{self, Pulse, Timed};
 use crate::time::Clock;
 use crate::topics::OFFSETS_TOPIC;
 use crate::{Broker, Parts};
@@ -32,7 +32,6 @@ use configs::Configured;
 pub(crate) use ends::{EndUnderWay, GroupMarkers};
 pub(crate) use moves::Move;
 use moves::Moves;
-use pulse::Pulse;
 use shard::Shard;
 pub(crate) use shard::{Awaited, CoordinatorLost};
 use timeline::Timeline;
@@ -61,7 +60,7 @@ struct Surroundings {
     /// For creating the internal topic; set by [`Groups::start`].
     broker: OnceLock<Weak<Broker>>,
     tickets: AtomicU64,
-    pulse: Pulse,
+    pulse: Arc<Pulse>,
     lost: Mutex<LostRecords>,
     topics: Mutex<Seen>,
     timeline: Timeline,
@@ -85,7 +84,7 @@ impl Groups {
             clock: parts.clock.clone(),
             broker: OnceLock::new(),
             tickets: AtomicU64::new(1),
-            pulse: Pulse::default(),
+            pulse: Arc::default(),
             lost: Mutex::default(),
             topics: Mutex::default(),
             timeline: Timeline::default(),
@@ -106,11 +105,11 @@ impl Groups {
     /// A sentence for the user.
     pub(crate) async fn start(&self, broker: &Arc<Broker>) -> Result<(), String> {
         let _ = self.surroundings.broker.set(Arc::downgrade(broker));
-        tokio::spawn(pulse::run(Arc::downgrade(broker)));
+        tokio::spawn(pulse::run(Arc::downgrade(broker), |broker| &broker.groups));
         tokio::spawn(timeline::run(Arc::downgrade(broker)));
         let check_interval =
             Duration::from_millis(broker.config().settings().groups.offsets_retention_check_interval_ms);
-        tokio::spawn(pulse::expire(Arc::downgrade(broker), check_interval));
+        tokio::spawn(pulse::expire(Arc::downgrade(broker), |broker| &broker.groups, check_interval));
         if self.surroundings.has_log() {
             for shard in &self.shards {
                 let loaded = shard.load().await;
@@ -201,22 +200,38 @@ impl Groups {
         }
     }
 
-    /// The broker stops: what is being written is still answered, everybody who waits for other members is told to look for
-    /// the coordinator again, and nothing new begins.
-    fn close(&self) {
-        for shard in &self.shards {
-            shard.close();
-        }
+    /// How many groups there are.
+    pub(crate) fn group_count(&self) -> usize {
+        self.shards.iter().map(|shard| shard.group_count()).sum()
+    }
+}
+
+impl Timed for Groups {
+    fn pulse(&self) -> &Arc<Pulse> {
+        &self.surroundings.pulse
     }
 
-    /// The earliest deadline of all coordinators, in monotonic milliseconds; `u64::MAX` if nothing is timed.
     fn next_deadline_ms(&self) -> u64 {
         self.shards.iter().filter_map(|shard| shard.next_deadline()).min().unwrap_or(u64::MAX)
     }
 
-    /// How many groups there are.
-    pub(crate) fn group_count(&self) -> usize {
-        self.shards.iter().map(|shard| shard.group_count()).sum()
+    fn wake(&self, now_ms: u64) {
+        let is_due = |shard: &&Arc<Shard>| shard.next_deadline().is_some_and(|deadline_ms| deadline_ms <= now_ms);
+        self.shards.iter().filter(is_due).for_each(|shard| shard.tell_live(Event::Tick));
+    }
+
+    fn expire(&self, index: usize) -> bool {
+        let shard = self.shards.get(index);
+        shard.is_some_and(|shard| {
+            shard.tell_live(Event::ExpireOffsets);
+            true
+        })
+    }
+
+    /// The broker stops: what is being written is still answered, everybody who waits for other members is told to look for
+    /// the coordinator again, and nothing new begins.
+    fn close(&self) {
+        self.shards.iter().for_each(|shard| shard.close());
     }
 }
 

@@ -4,7 +4,6 @@
 //! engine, and rebuilds it from its log. No rule about transactions lives here.
 
 mod end;
-mod pulse;
 mod shard;
 mod story;
 pub(crate) mod wire;
@@ -16,12 +15,12 @@ use std::time::Duration;
 
 use ottla_groups::Now;
 use ottla_storage::{Engine, TopicId};
-use ottla_transactions::{Admission, Answer, Request, Settings, TransactionError};
+use ottla_transactions::{Admission, Answer, Event, Request, Settings, TransactionError};
 
 use crate::config::BrokerConfig;
 use crate::groups::CoordinatorLost;
 use crate::groups::partition_of;
-use crate::groups::pulse::Pulse;
+use crate::pulse::{self, Pulse, Timed};
 use crate::time::Clock;
 use crate::topics::TRANSACTIONS_TOPIC;
 use crate::{Broker, Parts};
@@ -44,7 +43,7 @@ struct Surroundings {
     /// For creating the internal topic, and for the groups; set by [`Transactions::start`].
     broker: OnceLock<Weak<Broker>>,
     tickets: AtomicU64,
-    pulse: Pulse,
+    pulse: Arc<Pulse>,
 }
 
 impl Transactions {
@@ -60,7 +59,7 @@ impl Transactions {
             clock: parts.clock.clone(),
             broker: OnceLock::new(),
             tickets: AtomicU64::new(1),
-            pulse: Pulse::default(),
+            pulse: Arc::default(),
         });
         let core = core_settings(config);
         let shards = (0..partitions.max(1)).map(|index| Shard::new(index, core.clone(), surroundings.clone()));
@@ -73,9 +72,9 @@ impl Transactions {
     /// A sentence for the user.
     pub(crate) async fn start(&self, broker: &Arc<Broker>) -> Result<(), String> {
         let _ = self.surroundings.broker.set(Arc::downgrade(broker));
-        tokio::spawn(pulse::run(Arc::downgrade(broker)));
+        tokio::spawn(pulse::run(Arc::downgrade(broker), |broker| &broker.transactions));
         let interval = Duration::from_millis(broker.config().settings().transactions.expiry_interval_ms);
-        tokio::spawn(pulse::expire(Arc::downgrade(broker), interval));
+        tokio::spawn(pulse::expire(Arc::downgrade(broker), |broker| &broker.transactions, interval));
         if self.surroundings.has_log() {
             for shard in &self.shards {
                 let loaded = shard.load().await;
@@ -127,15 +126,33 @@ impl Transactions {
             None => append(vec![Err(TransactionError::CoordinatorNotAvailable); admission.partitions.len()]),
         }
     }
+}
+
+impl Timed for Transactions {
+    fn pulse(&self) -> &Arc<Pulse> {
+        &self.surroundings.pulse
+    }
+
+    fn next_deadline_ms(&self) -> u64 {
+        self.shards.iter().filter_map(|shard| shard.next_deadline()).min().unwrap_or(u64::MAX)
+    }
+
+    fn wake(&self, now_ms: u64) {
+        let is_due = |shard: &&Arc<Shard>| shard.next_deadline().is_some_and(|deadline_ms| deadline_ms <= now_ms);
+        self.shards.iter().filter(is_due).for_each(|shard| shard.tell_live(Event::Tick));
+    }
+
+    fn expire(&self, index: usize) -> bool {
+        let shard = self.shards.get(index);
+        shard.is_some_and(|shard| {
+            shard.tell_live(Event::ExpireTransactionalIds);
+            true
+        })
+    }
 
     /// The broker stops: what is being written is still answered, and nothing new begins.
     fn close(&self) {
         self.shards.iter().for_each(|shard| shard.close());
-    }
-
-    /// The earliest deadline of all coordinators, in monotonic milliseconds; `u64::MAX` if nothing is timed.
-    fn next_deadline_ms(&self) -> u64 {
-        self.shards.iter().filter_map(|shard| shard.next_deadline()).min().unwrap_or(u64::MAX)
     }
 }
 

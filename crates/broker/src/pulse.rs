@@ -1,10 +1,9 @@
 //! Wakes coordinators when a deadline of theirs comes.
 
-use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ottla_groups::Event;
 use tokio::sync::Notify;
 
 use crate::Broker;
@@ -50,49 +49,62 @@ impl Pulse {
     }
 }
 
-/// Has expired commits looked for at this interval, until the broker stops or is gone.
-pub(super) async fn expire(broker: Weak<Broker>, interval: Duration) {
+/// The coordinators of one kind, which are woken.
+pub(crate) trait Timed {
+    /// What is slept for.
+    fn pulse(&self) -> &Arc<Pulse>;
+    /// The earliest deadline of all coordinators, in monotonic milliseconds; `u64::MAX` if nothing is timed.
+    fn next_deadline_ms(&self) -> u64;
+    /// Wakes those that have a deadline by then.
+    fn wake(&self, now_ms: u64);
+    /// Has the coordinator of this number look for what has expired; `false` if there is none.
+    fn expire(&self, index: usize) -> bool;
+    /// The broker stops: nothing new begins.
+    fn close(&self);
+}
+
+/// Which coordinators of a broker.
+type Of<T> = fn(&Broker) -> &T;
+
+/// Has what has expired looked for at this interval, until the broker stops or is gone.
+pub(crate) async fn expire<T: Timed>(broker: Weak<Broker>, of: Of<T>, interval: Duration) {
     while let Some(alive) = broker.upgrade() {
-        let (stop, shards) = (alive.stop.wait(), alive.groups.shards.clone());
+        let stop = alive.stop.wait();
         drop(alive);
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
             () = stop => return,
         }
-        for shard in shards {
-            shard.tell_live(Event::ExpireOffsets);
+        let mut index = 0;
+        while broker.upgrade().is_some_and(|alive| of(&alive).expire(index)) {
+            index += 1;
             tokio::task::yield_now().await;
         }
     }
 }
 
-/// Runs until the broker stops or is gone.
-pub(super) async fn run(broker: Weak<Broker>) {
+/// Wakes coordinators until the broker stops or is gone.
+pub(crate) async fn run<T: Timed>(broker: Weak<Broker>, of: Of<T>) {
     while let Some(alive) = broker.upgrade() {
+        let timed = of(&alive);
         if alive.stop.is_requested() {
-            alive.groups.close();
+            timed.close();
             return;
         }
-        let groups = &alive.groups;
-        let pulse = &groups.surroundings.pulse;
-        let next_ms = pulse.arm(|| groups.next_deadline_ms());
+        let pulse = timed.pulse().clone();
+        let next_ms = pulse.arm(|| timed.next_deadline_ms());
         let now_ms = alive.monotonic_ms();
         if next_ms > now_ms {
-            let surroundings = groups.surroundings.clone();
             let stop = alive.stop.wait();
             drop(alive);
             tokio::select! {
-                () = surroundings.pulse.sleep(next_ms - now_ms) => {}
+                () = pulse.sleep(next_ms - now_ms) => {}
                 () = stop => {}
             }
             continue;
         }
         // After a pause of the machine, requests that wait in sockets are handled before anybody is found late.
         tokio::task::yield_now().await;
-        for shard in &groups.shards {
-            if shard.next_deadline().is_some_and(|deadline_ms| deadline_ms <= now_ms) {
-                shard.tell_live(Event::Tick);
-            }
-        }
+        of(&alive).wake(now_ms);
     }
 }
