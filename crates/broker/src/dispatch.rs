@@ -131,7 +131,11 @@ const UNSERVED: &[(i16, i16, &str)] = &[
     (76, 79, "share groups are not served yet; `share.version` is not told"),
     (80, 81, "there is no quorum of controllers whose voters could change; DescribeQuorum shows the one node"),
     (83, 87, "brokers keep the state of share groups with these"),
-    (88, 89, "streams groups are not served yet; `streams.version` is not told, and Kafka Streams uses the classic protocol"),
+    (
+        88,
+        89,
+        "streams groups are not served yet; `streams.version` is not told, and Kafka Streams uses the classic protocol",
+    ),
     (90, 92, "share groups are not served yet"),
 ];
 
