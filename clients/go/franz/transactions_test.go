@@ -69,15 +69,7 @@ func copier(t *testing.T) {
 	t.Parallel()
 	source, target, group := newTopic(t, 1), newTopic(t, 1), broker.Name("group")
 	produce(t, numbered(source, 0, "record", 10)...)
-	session, err := kgo.NewGroupTransactSession(
-		kgo.SeedBrokers(broker.Bootstrap(t)), kgo.TransactionalID(broker.Name("copier")),
-		kgo.ConsumerGroup(group), kgo.ConsumeTopics(source), kgo.DefaultProduceTopic(target),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.RequireStableFetchOffsets(), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-
+	session := newCopier(t, group, source, target)
 	copyAll(t, session, 10, kgo.TryAbort)
 	checkCommitted(t, group, source, -1)
 	copyAll(t, session, 10, kgo.TryCommit)
@@ -87,6 +79,19 @@ func copier(t *testing.T) {
 	if len(got) != 11 {
 		t.Errorf("the target has %v", values(got))
 	}
+}
+
+func newCopier(t *testing.T, group, source, target string) *kgo.GroupTransactSession {
+	t.Helper()
+	session, err := kgo.NewGroupTransactSession(
+		kgo.SeedBrokers(broker.Bootstrap(t)), kgo.TransactionalID(broker.Name("copier")),
+		kgo.ConsumerGroup(group), kgo.ConsumeTopics(source), kgo.DefaultProduceTopic(target),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.RequireStableFetchOffsets(), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(session.Close)
+	return session
 }
 
 func copyAll(t *testing.T, session *kgo.GroupTransactSession, count int, end kgo.TransactionEndTry) {
