@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use ottla_storage::{Engine, Topic, TopicId};
 
-use crate::config::{BrokerConfig, CurrentConfig};
+use crate::config::{BrokerConfig, BrokerSettings, CurrentConfig};
 use crate::failure::Failure;
 use crate::fetch::FetchState;
 use crate::groups::{Groups, LostRecords};
+use crate::loggers::Loggers;
 use crate::memory::{AnswerMemory, RequestMemory};
+use crate::quotas::Quotas;
 use crate::stop::Stop;
 use crate::time::{Clock, Entropy, random_u64, random_uuid};
 use crate::topics::Creations;
@@ -33,6 +35,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub entropy: Arc<dyn Entropy>,
+    /// What is logged.
+    pub loggers: Arc<dyn Loggers>,
 }
 
 /// A broker: what handlers share. Started with [`crate::start`].
@@ -48,6 +52,7 @@ pub struct Broker {
     pub(crate) failure: Arc<Failure>,
     pub(crate) creations: Creations,
     pub(crate) stop: Stop,
+    pub(crate) quotas: Arc<Quotas>,
 }
 
 impl Broker {
@@ -64,6 +69,7 @@ impl Broker {
             failure: Arc::new(Failure::default()),
             creations: Creations::default(),
             stop: Stop::default(),
+            quotas: Arc::new(quotas(settings, &parts)),
             identity,
             config: Arc::new(current),
             parts,
@@ -93,6 +99,11 @@ impl Broker {
     /// Milliseconds since some fixed moment of this process.
     pub fn monotonic_ms(&self) -> u64 {
         self.parts.clock.monotonic_ms()
+    }
+
+    /// What is logged.
+    pub(crate) fn loggers(&self) -> &dyn Loggers {
+        &*self.parts.loggers
     }
 
     /// 64 random bits.
@@ -130,6 +141,11 @@ impl Broker {
         self.fetches.topic_deleted(topic);
         self.groups.topic_deleted(topic);
     }
+}
+
+fn quotas(settings: &BrokerSettings, parts: &Parts) -> Quotas {
+    let (windows, mutation_windows) = (settings.quota_windows, settings.mutation_quota_windows);
+    Quotas::new(parts.clock.clone(), windows, mutation_windows, &parts.engine.metadata())
 }
 
 impl fmt::Debug for Broker {

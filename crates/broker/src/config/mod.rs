@@ -4,6 +4,8 @@
 //! class; checks, typed settings, DescribeConfigs and `docs/configuration.md` are read off them.
 
 pub(crate) mod change;
+pub(crate) mod client_metrics;
+mod connection_limits;
 mod document;
 mod dynamic;
 mod error;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 
 use ottla_storage::LogConfig;
 
+pub use connection_limits::ConnectionLimits;
 pub use document::document;
 pub use dynamic::TopicLogs;
 pub(crate) use dynamic::{CurrentConfig, Dynamic};

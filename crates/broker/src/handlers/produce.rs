@@ -28,7 +28,7 @@ use tokio::sync::SemaphorePermit;
 use crate::config::{TimestampType, TopicSettings};
 use crate::context::{Context, Operation, Resource};
 use crate::produce::{Inspection, Opened, Rejection, check, open_all};
-use crate::request::{Close, Handled, Request, Response};
+use crate::request::{Close, Handled, Request};
 use crate::transactions::Admitted;
 use crate::transactions::wire::error_code_for_produce;
 use crate::{errors, topics};
@@ -61,7 +61,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     }
     let (response, failed) = plan.into_response();
     match message.acks {
-        0 if failed.is_none() => Ok(Response::none()),
+        0 if failed.is_none() => request.respond_nothing(),
         0 => Err(Close::because(format!(
             "a batch without acknowledgement was refused: {}",
             failed.unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR)
