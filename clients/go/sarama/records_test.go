@@ -14,37 +14,43 @@ import (
 
 func TestLargeMessages(t *testing.T) {
 	t.Parallel()
-	t.Run("default", func(t *testing.T) {
-		t.Parallel()
-		topic, value := newTopic(t, 1), noise(900_000)
-		produce(t, &sarama.ProducerMessage{Topic: topic, Value: sarama.ByteEncoder(value)})
-		if messages := readAll(t, topic); !bytes.Equal(messages[0].Value, value) {
-			t.Error("the value has changed")
-		}
+	t.Run("default", largeByDefault)
+	t.Run("too large", tooLarge)
+	t.Run("larger than a fetch", largerThanFetch)
+}
+
+func largeByDefault(t *testing.T) {
+	t.Parallel()
+	topic, value := newTopic(t, 1), noise(900_000)
+	produce(t, &sarama.ProducerMessage{Topic: topic, Value: sarama.ByteEncoder(value)})
+	if messages := readAll(t, topic); !bytes.Equal(messages[0].Value, value) {
+		t.Error("the value has changed")
+	}
+}
+
+func tooLarge(t *testing.T) {
+	t.Parallel()
+	topic := newTopic(t, 1, "max.message.bytes", "100000")
+	_, _, err := newProducer(t).SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.ByteEncoder(noise(200_000))})
+	if !errors.Is(err, sarama.ErrMessageSizeTooLarge) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func largerThanFetch(t *testing.T) {
+	t.Parallel()
+	topic, value := newTopic(t, 1, "max.message.bytes", "5000000"), noise(4_000_000)
+	producer := newProducer(t, func(config *sarama.Config) { config.Producer.MaxMessageBytes = 5_000_000 })
+	if _, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.ByteEncoder(value)}); err != nil {
+		t.Fatal(err)
+	}
+	messages := readAll(t, topic, func(config *sarama.Config) {
+		config.Consumer.Fetch.Default = 10_000
+		config.Consumer.Fetch.MaxBytes = 10_000
 	})
-	t.Run("too large", func(t *testing.T) {
-		t.Parallel()
-		topic := newTopic(t, 1, "max.message.bytes", "100000")
-		_, _, err := newProducer(t).SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.ByteEncoder(noise(200_000))})
-		if !errors.Is(err, sarama.ErrMessageSizeTooLarge) {
-			t.Errorf("the error is %v", err)
-		}
-	})
-	t.Run("larger than a fetch", func(t *testing.T) {
-		t.Parallel()
-		topic, value := newTopic(t, 1, "max.message.bytes", "5000000"), noise(4_000_000)
-		producer := newProducer(t, func(config *sarama.Config) { config.Producer.MaxMessageBytes = 5_000_000 })
-		if _, _, err := producer.SendMessage(&sarama.ProducerMessage{Topic: topic, Value: sarama.ByteEncoder(value)}); err != nil {
-			t.Fatal(err)
-		}
-		messages := readAll(t, topic, func(config *sarama.Config) {
-			config.Consumer.Fetch.Default = 10_000
-			config.Consumer.Fetch.MaxBytes = 10_000
-		})
-		if !bytes.Equal(messages[0].Value, value) {
-			t.Error("the value has changed")
-		}
-	})
+	if !bytes.Equal(messages[0].Value, value) {
+		t.Error("the value has changed")
+	}
 }
 
 // noise cannot be compressed, so that its size is the size of its batch.
@@ -105,33 +111,37 @@ func same(a, b []byte) bool {
 
 func TestTimestamps(t *testing.T) {
 	t.Parallel()
-	t.Run("create time", func(t *testing.T) {
-		t.Parallel()
-		topic, begin := newTopic(t, 1), time.UnixMilli(1_700_000_000_000)
-		for number, message := range numbered(topic, 0, "record", 3) {
-			message.Timestamp = begin.Add(time.Duration(number) * time.Second)
-			produce(t, message)
+	t.Run("create time", createTime)
+	t.Run("log append time", logAppendTime)
+}
+
+func createTime(t *testing.T) {
+	t.Parallel()
+	topic, begin := newTopic(t, 1), time.UnixMilli(1_700_000_000_000)
+	for number, message := range numbered(topic, 0, "record", 3) {
+		message.Timestamp = begin.Add(time.Duration(number) * time.Second)
+		produce(t, message)
+	}
+	for number, message := range readAll(t, topic) {
+		if want := begin.Add(time.Duration(number) * time.Second); !message.Timestamp.Equal(want) {
+			t.Errorf("message %d has the time %v", number, message.Timestamp)
 		}
-		for number, message := range readAll(t, topic) {
-			if want := begin.Add(time.Duration(number) * time.Second); !message.Timestamp.Equal(want) {
-				t.Errorf("message %d has the time %v", number, message.Timestamp)
-			}
-		}
-		for after, want := range map[int64]int64{0: 0, 1: 1, 1000: 1, 2000: 2, 2001: -1} {
-			checkOffsetByTime(t, topic, begin.UnixMilli()+after, want)
-		}
-	})
-	t.Run("log append time", func(t *testing.T) {
-		t.Parallel()
-		topic, before := newTopic(t, 1, "message.timestamp.type", "LogAppendTime"), time.Now().Truncate(time.Millisecond)
-		sent := text(topic, 0, "v")
-		sent.Timestamp = time.UnixMilli(1_700_000_000_000)
-		produce(t, sent)
-		got := readAll(t, topic)[0]
-		if got.Timestamp.Before(before) || got.Timestamp.After(time.Now()) || !sent.Timestamp.Equal(got.Timestamp) {
-			t.Errorf("the time is %v, and the producer was told %v", got.Timestamp, sent.Timestamp)
-		}
-	})
+	}
+	for after, want := range map[int64]int64{0: 0, 1: 1, 1000: 1, 2000: 2, 2001: -1} {
+		checkOffsetByTime(t, topic, begin.UnixMilli()+after, want)
+	}
+}
+
+func logAppendTime(t *testing.T) {
+	t.Parallel()
+	topic, before := newTopic(t, 1, "message.timestamp.type", "LogAppendTime"), time.Now().Truncate(time.Millisecond)
+	sent := text(topic, 0, "v")
+	sent.Timestamp = time.UnixMilli(1_700_000_000_000)
+	produce(t, sent)
+	got := readAll(t, topic)[0]
+	if got.Timestamp.Before(before) || got.Timestamp.After(time.Now()) || !sent.Timestamp.Equal(got.Timestamp) {
+		t.Errorf("the time is %v, and the producer was told %v", got.Timestamp, sent.Timestamp)
+	}
 }
 
 func checkOffsetByTime(t *testing.T, topic string, millisecond, want int64) {

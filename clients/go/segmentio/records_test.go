@@ -16,36 +16,42 @@ import (
 
 func TestLargeMessages(t *testing.T) {
 	t.Parallel()
-	t.Run("default", func(t *testing.T) {
-		t.Parallel()
-		topic, value := newTopic(t, 1), noise(900_000)
-		produce(t, topic, 0, kafka.Message{Value: value})
-		if messages := readAll(t, topic, 1); !bytes.Equal(messages[0].Value, value) {
-			t.Error("the value has changed")
-		}
-	})
-	t.Run("too large", func(t *testing.T) {
-		t.Parallel()
-		topic := newTopic(t, 1, "max.message.bytes", "100000")
-		err := newWriter(t, topic, nil).WriteMessages(broker.Context(t), kafka.Message{Value: noise(200_000)})
-		var failed kafka.WriteErrors
-		if !errors.As(err, &failed) || !errors.Is(failed[0], kafka.MessageSizeTooLarge) {
-			t.Errorf("the error is %v", err)
-		}
-	})
-	t.Run("larger than a fetch", func(t *testing.T) {
-		t.Parallel()
-		topic, value := newTopic(t, 1, "max.message.bytes", "5000000"), noise(4_000_000)
-		writer := newWriter(t, topic, nil)
-		writer.BatchBytes = 5_000_000
-		if err := writer.WriteMessages(broker.Context(t), kafka.Message{Value: value}); err != nil {
-			t.Fatal(err)
-		}
-		messages := readPartition(t, kafka.ReaderConfig{Topic: topic, MinBytes: 1, MaxBytes: 10_000})
-		if !bytes.Equal(messages[0].Value, value) {
-			t.Error("the value has changed")
-		}
-	})
+	t.Run("default", largeByDefault)
+	t.Run("too large", tooLarge)
+	t.Run("larger than a fetch", largerThanFetch)
+}
+
+func largeByDefault(t *testing.T) {
+	t.Parallel()
+	topic, value := newTopic(t, 1), noise(900_000)
+	produce(t, topic, 0, kafka.Message{Value: value})
+	if messages := readAll(t, topic, 1); !bytes.Equal(messages[0].Value, value) {
+		t.Error("the value has changed")
+	}
+}
+
+func tooLarge(t *testing.T) {
+	t.Parallel()
+	topic := newTopic(t, 1, "max.message.bytes", "100000")
+	err := newWriter(t, topic, nil).WriteMessages(broker.Context(t), kafka.Message{Value: noise(200_000)})
+	var failed kafka.WriteErrors
+	if !errors.As(err, &failed) || !errors.Is(failed[0], kafka.MessageSizeTooLarge) {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func largerThanFetch(t *testing.T) {
+	t.Parallel()
+	topic, value := newTopic(t, 1, "max.message.bytes", "5000000"), noise(4_000_000)
+	writer := newWriter(t, topic, nil)
+	writer.BatchBytes = 5_000_000
+	if err := writer.WriteMessages(broker.Context(t), kafka.Message{Value: value}); err != nil {
+		t.Fatal(err)
+	}
+	messages := readPartition(t, kafka.ReaderConfig{Topic: topic, MinBytes: 1, MaxBytes: 10_000})
+	if !bytes.Equal(messages[0].Value, value) {
+		t.Error("the value has changed")
+	}
 }
 
 // noise cannot be compressed, so that its size is the size of its batch.
@@ -119,44 +125,48 @@ func same(a, b []byte) bool {
 
 func TestTimestamps(t *testing.T) {
 	t.Parallel()
-	t.Run("create time", func(t *testing.T) {
-		t.Parallel()
-		topic, begin := newTopic(t, 1), time.UnixMilli(1_700_000_000_000)
-		messages := numbered("record", 3)
-		for number := range messages {
-			messages[number].Time = begin.Add(time.Duration(number) * time.Second)
+	t.Run("create time", createTime)
+	t.Run("log append time", logAppendTime)
+}
+
+func createTime(t *testing.T) {
+	t.Parallel()
+	topic, begin := newTopic(t, 1), time.UnixMilli(1_700_000_000_000)
+	messages := numbered("record", 3)
+	for number := range messages {
+		messages[number].Time = begin.Add(time.Duration(number) * time.Second)
+	}
+	produce(t, topic, 0, messages...)
+	for number, message := range readAll(t, topic, 1) {
+		if want := begin.Add(time.Duration(number) * time.Second); !message.Time.Equal(want) {
+			t.Errorf("message %d has the time %v", number, message.Time)
 		}
-		produce(t, topic, 0, messages...)
-		for number, message := range readAll(t, topic, 1) {
-			if want := begin.Add(time.Duration(number) * time.Second); !message.Time.Equal(want) {
-				t.Errorf("message %d has the time %v", number, message.Time)
-			}
+	}
+	for after, want := range map[int64]int64{0: 0, 1: 1, 1000: 1, 2000: 2, 2001: -1} {
+		at := begin.Add(time.Duration(after) * time.Millisecond)
+		if found := listed(t, topic, kafka.TimeOffsetOf(0, at)).Offsets; len(found) != 1 || !hasKey(found, want) {
+			t.Errorf("from %v on: %v, not %d", at, found, want)
 		}
-		for after, want := range map[int64]int64{0: 0, 1: 1, 1000: 1, 2000: 2, 2001: -1} {
-			at := begin.Add(time.Duration(after) * time.Millisecond)
-			if found := listed(t, topic, kafka.TimeOffsetOf(0, at)).Offsets; len(found) != 1 || !hasKey(found, want) {
-				t.Errorf("from %v on: %v, not %d", at, found, want)
-			}
-		}
-	})
-	t.Run("log append time", func(t *testing.T) {
-		t.Parallel()
-		topic, before := newTopic(t, 1, "message.timestamp.type", "LogAppendTime"), time.Now().Truncate(time.Millisecond)
-		// A Reader shows the producer's time all the same; the answer to a request has the broker's, and finds the record by it.
-		sent := kafka.Record{Time: time.UnixMilli(1_700_000_000_000), Value: kafka.NewBytes([]byte("v"))}
-		produced, err := newClient(t).Produce(broker.Context(t), &kafka.ProduceRequest{
-			Topic: topic, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(sent)})
-		if err != nil || produced.Error != nil {
-			t.Fatal(err, produced)
-		}
-		got := produced.LogAppendTime
-		if got.Before(before) || got.After(time.Now()) {
-			t.Errorf("the time is %v", got)
-		}
-		if found := listed(t, topic, kafka.TimeOffsetOf(0, got)).Offsets; !found[0].Equal(got) {
-			t.Errorf("from %v on: %v", got, found)
-		}
-	})
+	}
+}
+
+func logAppendTime(t *testing.T) {
+	t.Parallel()
+	topic, before := newTopic(t, 1, "message.timestamp.type", "LogAppendTime"), time.Now().Truncate(time.Millisecond)
+	// A Reader shows the producer's time all the same; the answer to a request has the broker's, and finds the record by it.
+	sent := kafka.Record{Time: time.UnixMilli(1_700_000_000_000), Value: kafka.NewBytes([]byte("v"))}
+	produced, err := newClient(t).Produce(broker.Context(t), &kafka.ProduceRequest{
+		Topic: topic, RequiredAcks: kafka.RequireAll, Records: kafka.NewRecordReader(sent)})
+	if err != nil || produced.Error != nil {
+		t.Fatal(err, produced)
+	}
+	got := produced.LogAppendTime
+	if got.Before(before) || got.After(time.Now()) {
+		t.Errorf("the time is %v", got)
+	}
+	if found := listed(t, topic, kafka.TimeOffsetOf(0, got)).Offsets; !found[0].Equal(got) {
+		t.Errorf("from %v on: %v", got, found)
+	}
 }
 
 func hasKey(found map[int64]time.Time, key int64) bool {
