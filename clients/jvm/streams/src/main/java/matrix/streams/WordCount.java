@@ -45,6 +45,9 @@ public final class WordCount {
         // Each count is told, not only the last one before a commit: so one that is left out or told twice can be seen.
         settings.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0);
         settings.put(StreamsConfig.consumerPrefix("auto.offset.reset"), "earliest");
+        // It does not leave its group when it is closed, as it may come back: whoever takes over waits for the end of its session.
+        settings.put(StreamsConfig.consumerPrefix("session.timeout.ms"), 3_000);
+        settings.put(StreamsConfig.consumerPrefix("heartbeat.interval.ms"), 500);
         return settings;
     }
 }
