@@ -84,7 +84,6 @@ def lay_down_classes(archive):
     """Has a tool that produces, consumes and administers write the classes that it has loaded to a file; later starts take them from there."""
     first = command(f"kafka-e2e-latency --topic {fresh('topic')} --num-records 1 --producer-acks all --record-size 10")
     subprocess.run([first[0], f"-XX:ArchiveClassesAtExit={archive}", *first[1:]], check=True, capture_output=True, timeout=DEADLINE_S)
-    JVM.append(f"-XX:SharedArchiveFile={archive}")
 
 
 class Running:
