@@ -5,12 +5,14 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 import threading
 import time
 
 import wire
 
 DRIVER = pathlib.Path(__file__).resolve().parent.parent / "target" / "bench" / "release" / "ottla-bench-driver"
+HOSTILE = pathlib.Path(__file__).resolve().parent / "hostile.py"
 IN_FLIGHT = 16
 """Requests on their way at the same time, where single requests are measured: the broker has something to do all the time."""
 
@@ -329,6 +331,22 @@ def ping(broker, seconds, turns):
     connection.close()
 
 
+def hostile(broker, options):
+    """Producers with one record in flight, before and while 5,000 connections misbehave (see hostile.py); memory before, meanwhile, after."""
+    broker.create_topic("bench", 3)
+    seconds = 120 * max(options.scale, 0.1)
+    load = ("single", "--producers", 4, "--interval-us", 2000, "--warm-up-s", 5)
+    before_mb = broker.resident_mb()
+    quiet = drive(broker, *load, "--seconds", min(seconds, 30))
+    crowd = subprocess.Popen([sys.executable, HOSTILE, *map(str, broker.address), "5000", str(seconds + 10)], stdout=subprocess.PIPE)
+    beset = drive(broker, *load, "--seconds", seconds)
+    meanwhile_mb = broker.resident_mb()
+    crowd.communicate()
+    time.sleep(10)
+    return {"p99": beset["p99_ms"] / quiet["p99_ms"], "quiet": quiet["p99_ms"], "meanwhile": meanwhile_mb - before_mb,
+            "after": broker.resident_mb() - before_mb}
+
+
 def evict(path):
     """Takes a file out of the page cache."""
     file = os.open(path, os.O_RDONLY)
@@ -394,4 +412,9 @@ SCENARIOS = {
         "p50": Figure("tail readers beside a cold reader, p50", "x", bar=1.2),
         "p99": Figure("the same, p99", "ms"),
         "turn": Figure("slowest of 1,000 answers to ApiVersions beside it", "ms", bar=5)}, rounds=1),
+    "hostile": Scenario("acknowledgements while 5,000 connections open, half-open, trickle and vanish", hostile, {
+        "quiet": Figure("acknowledgement of 4 producers, p99", "ms"),
+        "p99": Figure("the same beside 5,000 hostile connections", "x", bar=2),
+        "meanwhile": Figure("resident, more meanwhile", "MB"),
+        "after": Figure("resident, more 10 s after they have gone", "MB", bar=20)}, rounds=1),
 }

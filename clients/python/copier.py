@@ -15,7 +15,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 MOST_RECORDS = 200
 TRANSACTION_TIMEOUT_MS = 10_000
-ABORTS, REJOINS = 0.05, 0.02
+SESSION_TIMEOUT_MS = 2500
+ABORTS, REJOINS = 0.05, 0.002
 FENCED = 3
 
 
@@ -36,7 +37,7 @@ class Copier:
         """A new member of the group."""
         consumer = confluent_kafka.Consumer({
             "bootstrap.servers": self.bootstrap, "group.id": self.group, "enable.auto.commit": False, "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed", "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
+            "isolation.level": "read_committed", "session.timeout.ms": SESSION_TIMEOUT_MS, "heartbeat.interval.ms": 300,
             "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "error_cb": complain})
         consumer.subscribe([self.source])
         return consumer

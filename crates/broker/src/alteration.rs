@@ -7,13 +7,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ottla_protocol::ErrorCode;
+use ottla_protocol::messages::CLIENT_METRICS_RESOURCE;
 use ottla_storage::{ConfigChange, ConfigResource, MetadataError, Pending};
 
 use crate::config::change::{self, Configs, Operation, Owner, Refusal};
 use crate::config::{self, Class, Shown};
 use crate::context::{self, Context, Resource};
+use crate::handlers::describe_configs;
 use crate::topics::check_topic_name;
-use crate::{errors, handlers::describe_configs};
+use crate::{errors, loggers};
 
 /// Why a resource was not changed; the sentence is for the client.
 pub(crate) type Failure = (ErrorCode, String);
@@ -37,6 +39,9 @@ pub(crate) async fn alter(context: &Context, wishes: &[Wish<'_>], validate_only:
     let again: HashSet<_> = wishes.iter().map(Wish::key).filter(|key| !seen.insert(*key)).collect();
     let begin = |wish: &Wish<'_>| match again.contains(&wish.key()) {
         true => Err((ErrorCode::INVALID_REQUEST, "the request names this resource more than once".to_owned())),
+        false if wish.resource_type == describe_configs::BROKER_LOGGER_RESOURCE => {
+            loggers::alter(context, wish, validate_only).map(|()| None)
+        }
         false => plan(context, wish).map(|planned| planned.filter(|_| !validate_only).map(|plan| plan.begin(context))),
     };
     // All are begun before the first wait: one flush serves many.
@@ -115,6 +120,7 @@ fn tell(wish: &Wish<'_>, Plan { owner, change }: &Plan) {
     let (resource, name) = match (owner, wish.resource_name) {
         (Owner::Topic, name) => ("topic", name),
         (Owner::Group, name) => ("group", name),
+        (Owner::ClientMetrics, name) => ("client metrics", name),
         (Owner::Broker, "") => ("all brokers", ""),
         (Owner::Broker, name) => ("broker", name),
     };
@@ -126,6 +132,7 @@ fn tell(wish: &Wish<'_>, Plan { owner, change }: &Plan) {
         let class = match owner {
             Owner::Topic => config::topic::table::find(config).map(|known| known.property.class),
             Owner::Group => config::group::find(config).map(|known| known.property.class),
+            Owner::ClientMetrics => config::client_metrics::find(config).map(|property| property.class),
             Owner::Broker => config::table::find(config).map(|property| property.class),
         };
         match class {
@@ -141,6 +148,7 @@ fn find(context: &Context, wish: &Wish<'_>) -> Result<(Owner, ConfigResource), F
         describe_configs::TOPIC_RESOURCE => find_topic(context, wish.resource_name),
         describe_configs::BROKER_RESOURCE => find_broker(context, wish.resource_name),
         describe_configs::GROUP_RESOURCE => find_group(context, wish.resource_name),
+        CLIENT_METRICS_RESOURCE => find_client_metrics(context, wish.resource_name),
         other => Err((ErrorCode::INVALID_REQUEST, describe_configs::not_served(other))),
     }
 }
@@ -170,6 +178,15 @@ fn find_broker(context: &Context, name: &str) -> Result<(Owner, ConfigResource),
         return Ok((Owner::Broker, ConfigResource::Broker(Arc::from(name))));
     }
     Err((ErrorCode::INVALID_REQUEST, format!("there is only broker {node_id} here, and the empty name for all")))
+}
+
+/// A subscription is there as soon as something of it is set.
+fn find_client_metrics(context: &Context, name: &str) -> Result<(Owner, ConfigResource), Failure> {
+    if !context.authorize(context::Operation::AlterConfigs, Resource::Cluster) {
+        return Err((ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "not allowed to change client metrics".to_owned()));
+    }
+    describe_configs::check_subscription(name).map_err(|reason| (ErrorCode::INVALID_REQUEST, reason.to_owned()))?;
+    Ok((Owner::ClientMetrics, ConfigResource::ClientMetrics(Arc::from(name))))
 }
 
 /// Groups have configs whether they exist or not.

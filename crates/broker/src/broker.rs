@@ -9,6 +9,7 @@ use crate::config::{BrokerConfig, BrokerSettings, CurrentConfig};
 use crate::failure::Failure;
 use crate::fetch::FetchState;
 use crate::groups::{Groups, LostRecords};
+use crate::loggers::Loggers;
 use crate::memory::{AnswerMemory, RequestMemory};
 use crate::quotas::Quotas;
 use crate::stop::Stop;
@@ -34,6 +35,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Random numbers.
     pub entropy: Arc<dyn Entropy>,
+    /// What is logged.
+    pub loggers: Arc<dyn Loggers>,
 }
 
 /// A broker: what handlers share. Started with [`crate::start`].
@@ -96,6 +99,11 @@ impl Broker {
     /// Milliseconds since some fixed moment of this process.
     pub fn monotonic_ms(&self) -> u64 {
         self.parts.clock.monotonic_ms()
+    }
+
+    /// What is logged.
+    pub(crate) fn loggers(&self) -> &dyn Loggers {
+        &*self.parts.loggers
     }
 
     /// 64 random bits.

@@ -125,6 +125,16 @@ pub(crate) static APIS: &[Api] = &[
     api!(OttlaGroupReset 0-0, ottla_group_reset),
 ];
 
+/// What Apache Kafka 4.3 serves on one node and we do not: the first and the last key, and why not.
+const UNSERVED: &[(i16, i16, &str)] = &[
+    (64, 64, "a broker that has gone is taken out of a cluster; here there is no other broker"),
+    (76, 79, "share groups are not served yet; `share.version` is not told"),
+    (80, 81, "there is no quorum of controllers whose voters could change; DescribeQuorum shows the one node"),
+    (83, 87, "brokers keep the state of share groups with these"),
+    (88, 89, "streams groups are not served yet; `streams.version` is not told, and Kafka Streams uses the classic protocol"),
+    (90, 92, "share groups are not served yet"),
+];
+
 /// The row of an API.
 pub(crate) fn find(key: i16) -> Option<&'static Api> {
     APIS.iter().find(|api| api.key.code() == key)
@@ -210,6 +220,15 @@ pub fn protocol_page() -> String {
         let advertised = if api.key.is_ours() { "to Ottla's own clients".to_owned() } else { advertised.to_string() };
         let _ = writeln!(page, "| {} | {} | {} | {advertised} |", api.key.code(), api.key.name(), api.served);
     }
+    page.push_str(
+        "\nWhat Apache Kafka 4.3.1 tells on one node (`docs/clients.md` has the clients) is served in the same versions, but for these:\n\n\
+         | key | API | why not |\n|---:|---|---|\n",
+    );
+    for (first, last, why) in UNSERVED {
+        for key in (*first..=*last).filter_map(ApiKey::from_code) {
+            let _ = writeln!(page, "| {} | {} | {why} |", key.code(), key.name());
+        }
+    }
     page
 }
 
@@ -218,6 +237,30 @@ mod tests {
     use ottla_protocol::messages;
 
     use super::*;
+
+    /// What a node of Apache Kafka 4.3.1 tells: key, first and last version.
+    const REFERENCE: &str = "0:0-13 1:4-18 2:1-11 3:0-13 8:2-10 9:1-10 10:0-6 11:0-9 12:0-4 13:0-5 14:0-5 15:0-6 16:0-5 17:0-1 18:0-4 \
+        19:2-7 20:1-6 21:0-2 22:0-5 23:2-4 24:0-5 25:0-4 26:0-5 27:1-2 28:0-5 29:1-3 30:1-3 31:1-3 32:1-4 33:0-2 34:1-2 35:1-5 36:0-2 \
+        37:0-3 38:1-3 39:1-2 40:1-2 41:1-3 42:0-2 43:0-2 44:0-1 45:0-1 46:0-0 47:0-0 48:0-1 49:0-1 50:0-0 51:0-0 55:0-2 57:0-2 60:0-2 \
+        61:0-0 64:0-0 65:0-0 66:0-2 68:0-1 69:0-1 74:0-1 75:0-0 76:1-1 77:1-1 78:1-2 79:1-2 80:0-1 81:0-0 83:0-0 84:0-0 85:0-1 86:0-0 \
+        87:0-1 88:0-0 89:0-0 90:0-1 91:0-0 92:0-0";
+
+    #[test]
+    fn what_the_reference_tells_is_told_or_the_page_says_why_not() {
+        for told in REFERENCE.split_whitespace() {
+            let (key, versions) = told.split_once(':').expect("KEY:VERSIONS");
+            let key: i16 = key.parse().expect("a number");
+            let unserved = UNSERVED.iter().any(|(first, last, _)| (*first..=*last).contains(&key));
+            match find(key) {
+                Some(api) => {
+                    let ours = VersionRange { min: api.advertised_from, max: api.served.max };
+                    assert_eq!(ours.to_string(), versions, "{}", api.key.name());
+                    assert!(!unserved, "{key} is served, and the page says that it is not");
+                }
+                None => assert!(unserved, "{key} is neither served nor excused"),
+            }
+        }
+    }
 
     #[test]
     fn the_table_is_ordered_and_every_version_is_declared() {

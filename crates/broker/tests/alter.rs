@@ -10,7 +10,8 @@ use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{
     AlterConfigsRequest, AlterConfigsResource, AlterableConfig, CreatePartitionsAssignment, CreatePartitionsRequest,
     CreatePartitionsTopic, DescribeConfigsRequest, DescribeConfigsResource, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResource, IncrementalAlterableConfig, MetadataRequest, MetadataRequestTopic,
+    IncrementalAlterConfigsResource, IncrementalAlterableConfig, ListConfigResourcesRequest, MetadataRequest,
+    MetadataRequestTopic,
 };
 use ottla_storage::conformance::Twin;
 use ottla_storage::memory::MemoryEngine;
@@ -18,6 +19,8 @@ use ottla_storage::{ConfigChange, Engine, MetadataError, Pending};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const LOGGER: i8 = 8;
+const CLIENT_METRICS: i8 = 16;
 const GROUP: i8 = 32;
 
 const SET: i8 = 0;
@@ -161,7 +164,6 @@ async fn what_cannot_be_is_refused_for_its_resource_alone() {
         (GROUP, "g", ("consumer.assignment.interval.ms", SET, Some("15001")), ErrorCode::INVALID_CONFIG),
         (GROUP, "g", ("ottla.lost.connection.grace.ms", SET, Some("0")), ErrorCode::INVALID_CONFIG),
         (GROUP, "g", ("bogus", SET, Some("1")), ErrorCode::INVALID_CONFIG),
-        (8, "1", ("root", SET, Some("DEBUG")), ErrorCode::INVALID_REQUEST),
         (99, "x", ("a", SET, Some("b")), ErrorCode::INVALID_REQUEST),
     ];
     for (kind, name, change, expected) in cases {
@@ -372,4 +374,53 @@ async fn partitions_that_cannot_be_are_refused() {
     let results = client.call(&twice, 3).await.results;
     assert_eq!(results.iter().map(|result| result.error_code).collect::<Vec<_>>(), [ErrorCode::INVALID_REQUEST]);
     assert_eq!(partitions(&mut client, "t").await, 3);
+}
+
+#[tokio::test]
+async fn subscriptions_to_client_metrics_are_kept_listed_and_gone() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.connect().await;
+    let before = describe(&mut client, CLIENT_METRICS, "latencies", &[]).await;
+    assert_eq!(before["interval.ms"], ("300000".to_owned(), 5, vec![]));
+    let set =
+        [("interval.ms", SET, Some("10000")), ("match", SET, Some("client_id=a.*")), ("metrics", SET, Some("org."))];
+    done(alter(&mut client, CLIENT_METRICS, "latencies", &set).await);
+    let after = describe(&mut client, CLIENT_METRICS, "latencies", &["match"]).await;
+    assert_eq!(after["match"], ("client_id=a.*".to_owned(), 7, vec!["match=client_id=a.* 7".to_owned()]));
+    let listed = client.call(&ListConfigResourcesRequest::default(), 0).await.config_resources;
+    assert_eq!(listed.iter().map(|one| &*one.resource_name).collect::<Vec<_>>(), ["latencies"]);
+    done(alter(&mut client, CLIENT_METRICS, "latencies", &set.map(|(name, _, _)| (name, DELETE, None))).await);
+    assert!(client.call(&ListConfigResourcesRequest::default(), 0).await.config_resources.is_empty());
+    for (name, change, expected) in [
+        ("", ("interval.ms", SET, Some("1000")), ErrorCode::INVALID_REQUEST),
+        ("m", ("interval.ms", SET, Some("1")), ErrorCode::INVALID_REQUEST),
+        ("m", ("intervall.ms", SET, Some("1000")), ErrorCode::INVALID_REQUEST),
+        ("m", ("match", SET, Some("client_id=(")), ErrorCode::INVALID_CONFIG),
+    ] {
+        assert_eq!(alter(&mut client, CLIENT_METRICS, name, &[change]).await.0, expected, "{change:?}");
+    }
+}
+
+#[tokio::test]
+async fn levels_of_loggers_are_seen_and_changed() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.connect().await;
+    let level = |described: BTreeMap<String, (String, i8, Vec<String>)>, logger| described[logger].0.clone();
+    done(alter(&mut client, LOGGER, "1", &[("ottla_storage", SET, Some("debug"))]).await);
+    assert_eq!(level(describe(&mut client, LOGGER, "1", &[]).await, "ottla_storage"), "DEBUG");
+    assert_eq!(level(describe(&mut client, LOGGER, "1", &["root"]).await, "root"), "INFO");
+    done(alter(&mut client, LOGGER, "1", &[("ottla_storage", DELETE, None)]).await);
+    assert_eq!(level(describe(&mut client, LOGGER, "1", &[]).await, "ottla_storage"), "INFO");
+    for (name, change, expected) in [
+        ("2", ("root", SET, Some("INFO")), ErrorCode::INVALID_REQUEST),
+        ("1", ("root", DELETE, None), ErrorCode::INVALID_REQUEST),
+        ("1", ("root", APPEND, Some("INFO")), ErrorCode::INVALID_REQUEST),
+        ("1", ("root", SET, Some("LOUD")), ErrorCode::INVALID_CONFIG),
+        ("1", ("kafka.Kafka", SET, Some("INFO")), ErrorCode::INVALID_CONFIG),
+    ] {
+        assert_eq!(alter(&mut client, LOGGER, name, &[change]).await.0, expected, "{change:?}");
+    }
+    let whole = AlterConfigsResource { resource_type: LOGGER, resource_name: "1".into(), configs: vec![] };
+    let refused = client.call(&AlterConfigsRequest { resources: vec![whole], validate_only: false }, 2).await;
+    assert_eq!(refused.responses[0].error_code, ErrorCode::INVALID_REQUEST, "they are changed one by one");
 }

@@ -129,8 +129,8 @@ async fn other_resources_are_refused() {
         (TOPIC, "", ErrorCode::INVALID_TOPIC_EXCEPTION),
         (BROKER, "2", ErrorCode::INVALID_REQUEST),
         (BROKER, "one", ErrorCode::INVALID_REQUEST),
-        (8, "1", ErrorCode::INVALID_REQUEST),
-        (16, "m", ErrorCode::INVALID_REQUEST),
+        (8, "2", ErrorCode::INVALID_REQUEST),
+        (16, "", ErrorCode::INVALID_REQUEST),
         (32, "", ErrorCode::INVALID_REQUEST),
         (0, "x", ErrorCode::INVALID_REQUEST),
     ];

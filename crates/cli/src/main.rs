@@ -22,8 +22,8 @@ fn main() -> ExitCode {
     let clock = SystemClock::start();
     // Wrong usage ends here, with clap's exit code 2.
     let arguments = Arguments::parse();
-    let done = logging::start().and_then(|()| match &arguments.command {
-        Command::Serve(serve) => serve::run(serve, clock).map(|()| ExitCode::SUCCESS),
+    let done = logging::start().and_then(|loggers| match &arguments.command {
+        Command::Serve(serve) => serve::run(serve, clock, loggers).map(|()| ExitCode::SUCCESS),
         Command::Group(group) => group::run(group, clock),
         Command::Storage(command) => storage::run(command),
     });

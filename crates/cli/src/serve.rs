@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ottla_broker::config::{BrokerConfig, BrokerSettings, ConfigError, Layers, StorageKind, TopicLogs};
-use ottla_broker::{Entropy, Identity, Parts, RunningBroker};
+use ottla_broker::{Entropy, Identity, Loggers, Parts, RunningBroker};
 use ottla_storage::local::disk::SystemDisk;
 use ottla_storage::local::{LocalEngine, LocalOptions};
 use ottla_storage::memory::{MemoryEngine, MemoryOptions};
@@ -32,7 +32,7 @@ const NODE_ID: i32 = 1;
 ///
 /// # Errors
 /// The configuration is wrong, the broker could not start, or it could not go on.
-pub(crate) fn run(arguments: &ServeArguments, clock: SystemClock) -> Result<(), Failure> {
+pub(crate) fn run(arguments: &ServeArguments, clock: SystemClock, loggers: Arc<dyn Loggers>) -> Result<(), Failure> {
     let config = configuration(arguments)?;
     for warning in config.warnings() {
         tracing::warn!("{warning}");
@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &ServeArguments, clock: SystemClock) -> Result<(), 
         .enable_all()
         .build()
         .map_err(|error| Failure::Runtime(format!("the system refuses an event loop: {error}")))?;
-    let served = runtime.block_on(serve(config, clock, Arc::new(entropy), descriptors));
+    let served = runtime.block_on(serve(config, clock, Arc::new(entropy), loggers, descriptors));
     // A reader thread that hangs on a slow disk must not keep the process from ending.
     runtime.shutdown_background();
     served
@@ -94,6 +94,7 @@ async fn serve(
     config: BrokerConfig,
     clock: SystemClock,
     entropy: Arc<SystemEntropy>,
+    loggers: Arc<dyn Loggers>,
     descriptors: Descriptors,
 ) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
@@ -106,7 +107,7 @@ async fn serve(
         opened = opening => opened.map_err(|error| Failure::Runtime(format!("opening the data folder failed: {error}")))??,
         () = signals.stop() => return Ok(()),
     };
-    let parts = Parts { engine, clock: Arc::new(clock), entropy };
+    let parts = Parts { engine, clock: Arc::new(clock), entropy, loggers };
     let running = select! {
         started = ottla_broker::start_bounded(identity, config.clone(), parts, descriptors.connections) => {
             started.map_err(|error| Failure::Runtime(error.to_string()))?

@@ -31,6 +31,8 @@ pub enum ConfigResource {
     ScramUser(Arc<str>),
     /// The quotas of clients; the broker writes down in the name which clients are meant.
     ClientQuota(Arc<str>),
+    /// A subscription to metrics of clients, by its name.
+    ClientMetrics(Arc<str>),
 }
 
 /// Replaces all configs of a resource, if they are still what the caller saw.

@@ -1,4 +1,4 @@
-//! From what is set on a topic, a broker or a group, and what somebody wants to change about it, to what shall be set: no more than a
+//! From what is set on a topic, a broker, a group or a subscription to metrics, and what somebody wants to change about it, to what shall be set: no more than a
 //! function.
 //!
 //! The rules are Kafka's (KIP-339), as observed: what is appended to or subtracted from starts with Kafka's own default where
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::kind::{Kind, split_list};
 use super::nearest::nearest;
 use super::property::{Change, Property};
-use super::{BrokerConfig, Shown, group, table, topic};
+use super::{BrokerConfig, Shown, client_metrics, group, table, topic};
 
 /// What is set: values by property.
 pub(crate) type Configs = BTreeMap<String, String>;
@@ -23,6 +23,8 @@ pub(crate) enum Owner {
     Broker,
     /// A group.
     Group,
+    /// A subscription to metrics of clients.
+    ClientMetrics,
 }
 
 /// What shall become of one property.
@@ -86,6 +88,7 @@ pub(crate) fn changed(
     match owner {
         Owner::Topic => topic::check_together(&configs, config).map_err(Refusal::Config)?,
         Owner::Group => group::check_together(&configs, config).map_err(Refusal::Config)?,
+        Owner::ClientMetrics => client_metrics::check(&configs).map_err(Refusal::Config)?,
         Owner::Broker => {}
     }
     Ok(configs)
@@ -100,6 +103,9 @@ fn find(owner: Owner, name: &str) -> Result<&'static Property, Refusal> {
     if owner == Owner::Group {
         let known = group::find(name).ok_or_else(|| Refusal::Config(group::unknown(name)))?;
         return Ok(&known.property);
+    }
+    if owner == Owner::ClientMetrics {
+        return client_metrics::find(name).ok_or_else(|| Refusal::Request(client_metrics::unknown(name)));
     }
     let fixed = || {
         Refusal::Request(format!(
@@ -130,6 +136,7 @@ fn checked(owner: Owner, property: &Property, value: &str) -> Result<String, Ref
     property.kind.check(value).map_err(|reason| match owner {
         Owner::Topic => Refusal::Config(topic::misfit(property.name, value, &reason)),
         Owner::Group => Refusal::Config(group::misfit(property.name, value, &reason)),
+        Owner::ClientMetrics => Refusal::Request(client_metrics::misfit(property.name, value, &reason)),
         Owner::Broker => Refusal::Request(format!("{}={} {reason}", property.name, Shown(value))),
     })
 }

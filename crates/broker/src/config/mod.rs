@@ -4,6 +4,7 @@
 //! class; checks, typed settings, DescribeConfigs and `docs/configuration.md` are read off them.
 
 pub(crate) mod change;
+pub(crate) mod client_metrics;
 mod connection_limits;
 mod document;
 mod dynamic;

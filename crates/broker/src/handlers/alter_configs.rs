@@ -1,6 +1,6 @@
 //! AlterConfigs (key 33), versions 0 to 2: replaces all configs of topics, brokers and groups; what is not named is unset (KIP-133).
 //!
-//! Version 2 has the flexible encoding. Clients ask with IncrementalAlterConfigs since Kafka 2.3. Not done: as there.
+//! Version 2 has the flexible encoding. Clients ask with IncrementalAlterConfigs since Kafka 2.3. Loggers are only changed by that.
 
 use std::borrow::Cow;
 

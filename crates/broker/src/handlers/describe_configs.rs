@@ -2,9 +2,9 @@
 //!
 //! Version 1 adds sources and synonyms (KIP-226), 3 types and documentation (KIP-569), 4 the flexible encoding.
 //!
-//! Served for topics (type 2), this broker (type 4) and groups (type 32), which need not exist. Of the broker it shows what is served, and what else was given; Kafka
+//! Served for topics (type 2), this broker (type 4), its loggers (type 8), subscriptions to client metrics (type 16) and groups (type 32), of which the last two need not exist. Of the broker it shows what is served, and what else was given; Kafka
 //! shows all of its some 300 properties. Flags, `--set` and the file are all "static broker config". The empty name shows what is set
-//! for all brokers while they run. Not done: broker loggers and client metrics (INVALID_REQUEST).
+//! for all brokers while they run.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use ottla_protocol::ErrorCode;
 use ottla_protocol::messages::{
-    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult, DescribeConfigsResponse,
-    DescribeConfigsResult, DescribeConfigsSynonym,
+    CLIENT_METRICS_RESOURCE, DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
+    DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 
 use ottla_storage::ConfigResource;
 
+use crate::config::client_metrics::CLIENT_METRICS;
 use crate::config::group::GROUP;
 use crate::config::topic::table::TOPIC;
 use crate::config::{BrokerConfig, Change, Class, Property, Source, Values, inherited, table};
@@ -30,6 +31,8 @@ use crate::topics::check_topic_name;
 pub(crate) const TOPIC_RESOURCE: i8 = 2;
 /// DescribeConfigs' number for brokers.
 pub(crate) const BROKER_RESOURCE: i8 = 4;
+/// DescribeConfigs' number for the levels of logs.
+pub(crate) const BROKER_LOGGER_RESOURCE: i8 = 8;
 /// DescribeConfigs' number for groups.
 pub(crate) const GROUP_RESOURCE: i8 = 32;
 
@@ -38,6 +41,13 @@ const SOURCE_TOPIC: i8 = 1;
 /// The value was set on the group itself.
 const SOURCE_GROUP: i8 = 8;
 
+/// The value was set on the subscription itself.
+const SOURCE_CLIENT_METRICS: i8 = 7;
+/// The level of a logger.
+const SOURCE_LOGGER: i8 = 6;
+
+/// As a topic's name, as in Kafka.
+const MAX_SUBSCRIPTION_BYTES: usize = 249;
 /// The longest id of a group: no member could join one with a longer id.
 const MAX_GROUP_ID_BYTES: usize = i16::MAX as usize;
 
@@ -77,6 +87,8 @@ fn describe<'a>(
         TOPIC_RESOURCE => describe_topic(context, resource, wanted),
         BROKER_RESOURCE => describe_broker(context, resource, wanted),
         GROUP_RESOURCE => describe_group(context, resource, wanted),
+        CLIENT_METRICS_RESOURCE => describe_client_metrics(context, resource, wanted),
+        BROKER_LOGGER_RESOURCE => describe_loggers(context, resource),
         other => Err((ErrorCode::INVALID_REQUEST, not_served(other).into())),
     };
     let (error_code, error_message, configs) = match described {
@@ -94,7 +106,22 @@ fn describe<'a>(
 
 /// Why configs of a resource of this type are refused.
 pub(crate) fn not_served(resource_type: i8) -> String {
-    format!("configs of resource type {resource_type} are not served, only of topics (2), brokers (4) and groups (32)")
+    format!(
+        "resource type {resource_type} has no configs; there are topics (2), brokers (4), broker loggers (8), client metrics (16) \
+         and groups (32)"
+    )
+}
+
+/// That a subscription to metrics of clients may be called so.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn check_subscription(name: &str) -> Result<(), &'static str> {
+    match name.len() {
+        0 => Err("a client metrics subscription has a name"),
+        1..=MAX_SUBSCRIPTION_BYTES => Ok(()),
+        _ => Err("the name of a client metrics subscription has at most 249 bytes"),
+    }
 }
 
 /// That a group may be called so.
@@ -153,6 +180,57 @@ fn describe_group(
         .filter(|config| is_asked_for(resource, config.property.name))
         .map(|config| config.described(wanted));
     Ok(described.collect())
+}
+
+fn describe_client_metrics(
+    context: &Context,
+    resource: &DescribeConfigsResource<'_>,
+    wanted: Wanted,
+) -> Result<Configs, Failure> {
+    if !context.authorize(Operation::DescribeConfigs, Resource::Cluster) {
+        return Err((ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "not allowed to see client metrics".into()));
+    }
+    let name = &*resource.resource_name;
+    check_subscription(name).map_err(|reason| (ErrorCode::INVALID_REQUEST, reason.into()))?;
+    let broker = context.broker();
+    let (metadata, config) = (broker.engine().metadata(), broker.config());
+    let own = metadata.configs(&ConfigResource::ClientMetrics(Arc::from(name))).cloned().unwrap_or_default();
+    let known = CLIENT_METRICS.iter().map(|property| (property, None));
+    let described = own_configs(known, &own, SOURCE_CLIENT_METRICS, &config)
+        .filter(|config| is_asked_for(resource, config.property.name))
+        .map(|config| config.described(wanted));
+    Ok(described.collect())
+}
+
+/// The levels of the log, which Kafka treats as configs of a broker (KIP-412).
+fn describe_loggers(context: &Context, resource: &DescribeConfigsResource<'_>) -> Result<Configs, Failure> {
+    if !context.authorize(Operation::DescribeConfigs, Resource::Cluster) {
+        return Err((ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "not allowed to see the broker's loggers".into()));
+    }
+    let broker = context.broker();
+    check_logger_owner(broker.identity().node_id, &resource.resource_name)
+        .map_err(|reason| (ErrorCode::INVALID_REQUEST, reason.into()))?;
+    let levels = broker.loggers().levels();
+    let described = levels.into_iter().filter(|(logger, _)| is_asked_for(resource, logger)).map(|(logger, level)| {
+        DescribeConfigsResourceResult {
+            name: Cow::Borrowed(logger),
+            value: Some(Cow::Borrowed(level.name())),
+            config_source: SOURCE_LOGGER,
+            ..Default::default()
+        }
+    });
+    Ok(described.collect())
+}
+
+/// That loggers of this broker are meant.
+///
+/// # Errors
+/// Why not.
+pub(crate) fn check_logger_owner(node_id: i32, name: &str) -> Result<(), String> {
+    match name.parse() == Ok(node_id) {
+        true => Ok(()),
+        false => Err(format!("there is only broker {node_id} here, and its loggers")),
+    }
 }
 
 fn describe_broker(

@@ -1,8 +1,7 @@
 //! IncrementalAlterConfigs (key 44), versions 0 and 1: changes single configs of topics, brokers and groups (KIP-339).
 //!
-//! Version 1 has the flexible encoding. Topics (type 2), this broker and, with the empty name, all brokers (type 4), groups (type 32). What can
-//! change while the broker runs is Kafka's own list, as far as the tables have it. Not done: broker loggers and client
-//! metrics (INVALID_REQUEST).
+//! Version 1 has the flexible encoding. Topics (type 2), this broker and, with the empty name, all brokers (type 4), groups (type 32), its
+//! loggers (type 8), subscriptions to client metrics (type 16). What can change while the broker runs is Kafka's own list, as far as the tables have it.
 
 use std::borrow::Cow;
 

@@ -1,7 +1,7 @@
 //! ListConfigResources (key 74), versions 0 and 1: what has configs (KIP-1142).
 //!
-//! Version 0 asks for client metrics alone (KIP-714), of which there are none. Topics and this broker are always listed, groups where
-//! configs are set on them. Broker loggers are not: their configs are not served.
+//! Version 0 asks for client metrics alone (KIP-714). Topics, this broker and its loggers are always listed, groups and client metrics where
+//! configs are set on them.
 
 use std::borrow::Cow;
 
@@ -13,12 +13,10 @@ use ottla_storage::{ConfigResource, Metadata};
 
 use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::decode_question;
-use crate::handlers::describe_configs::{BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE};
+use crate::handlers::describe_configs::{BROKER_LOGGER_RESOURCE, BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE};
 use crate::request::{Handled, Request};
 use crate::topics;
 
-/// The levels of logs, which Kafka treats as configs.
-const BROKER_LOGGER_RESOURCE: i8 = 8;
 /// All kinds, in the order of the answer.
 const KINDS: [i8; 5] =
     [GROUP_RESOURCE, CLIENT_METRICS_RESOURCE, BROKER_LOGGER_RESOURCE, BROKER_RESOURCE, TOPIC_RESOURCE];
@@ -58,6 +56,14 @@ fn of_kind(context: &Context, metadata: &Metadata, kind: i8) -> Vec<ListedConfig
             };
             metadata.configured().filter_map(|(resource, _)| group(resource)).collect()
         }
+        CLIENT_METRICS_RESOURCE => {
+            let subscription = |resource: &ConfigResource| match resource {
+                ConfigResource::ClientMetrics(name) => Some(name.to_string()),
+                _ => None,
+            };
+            metadata.configured().filter_map(|(resource, _)| subscription(resource)).collect()
+        }
+        BROKER_LOGGER_RESOURCE => vec![context.broker().identity().node_id.to_string()],
         _ => Vec::new(),
     };
     let listed = |name| ListedConfigResource { resource_name: Cow::Owned(name), resource_type: kind };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ottla_broker::config::BrokerConfig;
-use ottla_broker::{Clock, Entropy, Identity, Parts, RunningBroker};
+use ottla_broker::{Clock, Entropy, Identity, LogLevel, Loggers, Parts, ROOT_LOGGER, RunningBroker};
 use ottla_protocol::messages::{
     FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionProduceData, ProduceRequest, ProduceResponse,
     TopicProduceData,
@@ -50,6 +50,23 @@ impl Clock for TestClock {
 }
 
 /// Numbers that count up, spread by a multiplication.
+/// Two loggers, whose levels are what was set last.
+#[derive(Debug, Default)]
+pub struct TestLoggers(std::sync::Mutex<BTreeMap<&'static str, LogLevel>>);
+
+impl Loggers for TestLoggers {
+    fn levels(&self) -> BTreeMap<&'static str, LogLevel> {
+        let set = self.0.lock().expect("nobody panicked");
+        let level = |logger| set.get(logger).copied().unwrap_or(LogLevel::Info);
+        [ROOT_LOGGER, "ottla_storage"].into_iter().map(|logger| (logger, level(logger))).collect()
+    }
+
+    fn set(&self, levels: &BTreeMap<&'static str, Option<LogLevel>>) {
+        let mut set = self.0.lock().expect("nobody panicked");
+        set.extend(levels.iter().map(|(logger, level)| (*logger, level.unwrap_or(LogLevel::Info))));
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct TestEntropy(AtomicU64);
 
@@ -81,7 +98,12 @@ impl TestBroker {
 
     pub async fn over(engine: Arc<dyn Engine>, properties: &[(&str, &str)]) -> TestBroker {
         let clock = Arc::new(TestClock::default());
-        let parts = Parts { engine: engine.clone(), clock: clock.clone(), entropy: Arc::new(TestEntropy::default()) };
+        let parts = Parts {
+            engine: engine.clone(),
+            clock: clock.clone(),
+            entropy: Arc::new(TestEntropy::default()),
+            loggers: Arc::new(TestLoggers::default()),
+        };
         let identity = Identity { cluster_id: "test-cluster".into(), node_id: 1 };
         let running =
             ottla_broker::start(identity, BrokerConfig::of(properties), parts).await.expect("the broker starts");

@@ -480,7 +480,8 @@ pub(super) fn size_of(command: &Command) -> (usize, usize) {
                 ConfigResource::Broker(name)
                 | ConfigResource::Group(name)
                 | ConfigResource::ScramUser(name)
-                | ConfigResource::ClientQuota(name) => name.len(),
+                | ConfigResource::ClientQuota(name)
+                | ConfigResource::ClientMetrics(name) => name.len(),
             };
             (1, 32 + name_bytes + size_of_configs(&change.after))
         }

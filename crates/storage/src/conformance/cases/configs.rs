@@ -29,7 +29,7 @@ fn of(trial: &Trial, resource: &ConfigResource) -> Configs {
 }
 
 /// One of each kind, with no configs.
-fn resources(trial: &mut Trial) -> [ConfigResource; 6] {
+fn resources(trial: &mut Trial) -> [ConfigResource; 7] {
     let topic = trial.topic("configured", 2).id;
     [
         ConfigResource::Topic(topic),
@@ -38,16 +38,17 @@ fn resources(trial: &mut Trial) -> [ConfigResource; 6] {
         ConfigResource::Group(Arc::from("billing")),
         ConfigResource::ScramUser(Arc::from("billing")),
         ConfigResource::ClientQuota(Arc::from("billing")),
+        ConfigResource::ClientMetrics(Arc::from("billing")),
     ]
 }
 
 pub(super) fn are_replaced_whole(trial: &mut Trial) {
     let resources = resources(trial);
-    for (resource, value) in resources.iter().zip(["topic", "all", "one", "group", "user", "quota"]) {
+    for (resource, value) in resources.iter().zip(["topic", "all", "one", "group", "user", "quota", "metrics"]) {
         alter(trial, change(resource, &[], &[("a", value), ("b", "ü\n=\0\"")])).expect("not altered");
     }
     trial.interlude();
-    for (resource, value) in resources.iter().zip(["topic", "all", "one", "group", "user", "quota"]) {
+    for (resource, value) in resources.iter().zip(["topic", "all", "one", "group", "user", "quota", "metrics"]) {
         let now = [("a", value), ("b", "ü\n=\0\"")];
         assert_eq!(of(trial, resource), configs(&now));
         alter(trial, change(resource, &now, &[("c", "")])).expect("not altered");

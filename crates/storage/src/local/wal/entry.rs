@@ -131,6 +131,10 @@ pub(in crate::local) fn put_resource(out: &mut Vec<u8>, resource: &ConfigResourc
             out.push(5);
             put_bytes(out, name.as_bytes());
         }
+        ConfigResource::ClientMetrics(name) => {
+            out.push(6);
+            put_bytes(out, name.as_bytes());
+        }
     }
     put_configs(out, configs);
 }
@@ -145,6 +149,7 @@ pub(in crate::local) fn take_resource(
         3 => ConfigResource::Group(Arc::from(fields.text()?)),
         4 => ConfigResource::ScramUser(Arc::from(fields.text()?)),
         5 => ConfigResource::ClientQuota(Arc::from(fields.text()?)),
+        6 => ConfigResource::ClientMetrics(Arc::from(fields.text()?)),
         _ => return Err(Malformed),
     };
     Ok((resource, take_configs(fields)?))
@@ -249,7 +254,7 @@ mod tests {
             atomic.extend_from_slice(&part_head(partition, batches));
             atomic.extend_from_slice(batches);
         }
-        let cases: [(u16, Vec<u8>, Entry<'_>); 12] = [
+        let cases: [(u16, Vec<u8>, Entry<'_>); 13] = [
             (ATOMIC_RECORDS, atomic, Entry::AtomicRecords(parts.to_vec())),
             (TOPIC_CREATED, created, Entry::TopicCreated(topic())),
             (TOPIC_DELETED, vec![9; 16], Entry::TopicDeleted(TopicId([9; 16]))),
@@ -261,6 +266,7 @@ mod tests {
             altered(&ConfigResource::Group(Arc::from("billing"))),
             altered(&ConfigResource::ScramUser(Arc::from("somebody"))),
             altered(&ConfigResource::ClientQuota(Arc::from("{\"user\":null}"))),
+            altered(&ConfigResource::ClientMetrics(Arc::from("latencies"))),
             (
                 PARTITIONS_CREATED,
                 partitions_created(topic_id, 12),

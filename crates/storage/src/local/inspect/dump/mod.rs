@@ -199,6 +199,7 @@ fn resource_fields(resource: &ConfigResource, configs: &BTreeMap<String, String>
             return fields_of("scram-user", name.to_string(), &mechanisms);
         }
         ConfigResource::ClientQuota(name) => ("client-quota", name.to_string()),
+        ConfigResource::ClientMetrics(name) => ("client-metrics", name.to_string()),
     };
     fields_of(kind, name, configs)
 }
