@@ -22,6 +22,8 @@ public final class JavaProcess implements AutoCloseable {
         command.addAll(List.of(arguments));
         this.log = log;
         process = new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile())).start();
+        // Whatever becomes of the test that has started it: it does not outlive the tests.
+        Runtime.getRuntime().addShutdownHook(new Thread(process::destroyForcibly));
     }
 
     /** Throws where it has ended by itself. */
