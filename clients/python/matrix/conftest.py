@@ -35,3 +35,8 @@ def restart_broker():
         with urllib.request.urlopen(request, timeout=RESTART_TAKES_AT_MOST_S) as answer:
             assert answer.status == 200
     return restart
+
+
+def pytest_collection_modifyitems(items):
+    """What kills the broker comes last: clients of the whole session would need a while to find it again."""
+    items.sort(key=lambda item: "reconnect" in item.name)
