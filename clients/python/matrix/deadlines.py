@@ -14,3 +14,10 @@ def rounds(what, patience_s=PATIENCE_S):
     while time.monotonic() < deadline:
         yield
     raise AssertionError(f"not within {patience_s} s: {what() if callable(what) else what}")
+
+
+def eventually(ask, expected):
+    """Asks again and again for what the nodes of a cluster may take a moment to agree about."""
+    for _ in rounds(lambda: f"{expected}, but {ask()}"):
+        if ask() == expected:
+            return

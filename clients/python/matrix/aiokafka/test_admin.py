@@ -10,6 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import InvalidConfigurationError, InvalidPartitionsError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
 
 from conftest import finish, take
+from deadlines import rounds
 
 
 def error(answers):
@@ -18,11 +19,22 @@ def error(answers):
     return code
 
 
-async def configs(admin, topic):
+async def eventually(ask, expected):
+    """Asks again and again for what the nodes of a cluster may take a moment to agree about."""
+    for _ in rounds(expected):
+        if await ask() == expected:
+            return
+
+
+async def config(admin, topic, name):
     (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
-    ((code, _, _, name, entries),) = answer.resources
-    assert (code, name) == (0, topic)
-    return {name: value for name, value, *_ in entries}
+    ((code, _, _, told_topic, entries),) = answer.resources
+    assert (code, told_topic) == (0, topic)
+    return {entry: value for entry, value, *_ in entries}[name]
+
+
+async def is_listed(admin, topic):
+    return topic in await admin.list_topics()
 
 
 async def partitions(admin, topic):
@@ -35,18 +47,18 @@ async def test_admin_topics(admin, fresh):
     topic = fresh("topic")
     created = await admin.create_topics([NewTopic(topic, 2, 1, topic_configs={"retention.ms": "7200000"})])
     assert error(created.topic_errors) == 0
-    assert topic in await admin.list_topics()
+    await eventually(lambda: is_listed(admin, topic), True)
     assert await partitions(admin, topic) == 2
-    assert (await configs(admin, topic))["retention.ms"] == "7200000"
+    assert await config(admin, topic, "retention.ms") == "7200000"
 
     await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"cleanup.policy": "compact"})])
-    assert (await configs(admin, topic))["cleanup.policy"] == "compact"
+    await eventually(lambda: config(admin, topic, "cleanup.policy"), "compact")
 
     assert error((await admin.create_partitions({topic: NewPartitions(5)})).topic_errors) == 0
-    assert await partitions(admin, topic) == 5
+    await eventually(lambda: partitions(admin, topic), 5)
 
     assert error((await admin.delete_topics([topic])).topic_error_codes) == 0
-    assert topic not in await admin.list_topics()
+    await eventually(lambda: is_listed(admin, topic), False)
 
 
 async def test_admin_offsets_and_records(admin, make_topic, make_producer, make_consumer):

@@ -56,10 +56,14 @@ def make_producer(bootstrap, closing):
 
 @pytest.fixture
 def make_consumer(bootstrap, group, closing):
-    """Consumers of the test's group."""
+    """Consumers of the test's group.
+
+    One that is asked to assign before it knows the topic's partitions assigns none, and looks at the topic again when its metadata is old.
+    """
     def make(topic, **settings):
         return closing(kafka.KafkaConsumer(topic, **{
-            "bootstrap_servers": bootstrap, "group_id": group, "auto_offset_reset": "earliest", "enable_auto_commit": False, **settings}))
+            "bootstrap_servers": bootstrap, "group_id": group, "auto_offset_reset": "earliest", "enable_auto_commit": False,
+            "metadata_max_age_ms": 1_000, **settings}))
     return make
 
 

@@ -5,6 +5,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import ProducerFencedError
 
 from conftest import finish, take
+from deadlines import eventually
 
 
 @pytest.fixture
@@ -47,9 +48,11 @@ def test_transactions_of_a_copier(make_topic, make_transactional, make_producer,
         position = OffsetAndMetadata(consumer.position(partition), "", -1)
         copier.send_offsets_to_transaction({partition: position}, consumer.group_metadata())
         end()
-        return consumer.committed(partition)
-    assert copy(copier.abort_transaction) is None
-    assert copy(copier.commit_transaction) == 20
+    copy(copier.abort_transaction)
+    assert consumer.committed(partition) is None
+    copy(copier.commit_transaction)
+    # Apache Kafka answers before the commit of offsets is there, and this client does not ask for those that are settled alone.
+    eventually(lambda: consumer.committed(partition), 20)
 
     finish([filler.send(target, b"last")])
     copied = [record.value for record in read(target, 21, isolation_level="read_committed", group_id=fresh("reader"))]
