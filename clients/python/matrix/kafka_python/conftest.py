@@ -56,14 +56,14 @@ def make_producer(bootstrap, closing):
 
 @pytest.fixture
 def make_consumer(bootstrap, group, closing):
-    """Consumers of the test's group.
-
-    One that is asked to assign before it knows the topic's partitions assigns none, and looks at the topic again when its metadata is old.
-    """
+    """Consumers of the test's group."""
     def make(topic, **settings):
-        return closing(kafka.KafkaConsumer(topic, **{
-            "bootstrap_servers": bootstrap, "group_id": group, "auto_offset_reset": "earliest", "enable_auto_commit": False,
-            "metadata_max_age_ms": 1_000, **settings}))
+        consumer = closing(kafka.KafkaConsumer(topic, **{
+            "bootstrap_servers": bootstrap, "group_id": group, "auto_offset_reset": "earliest", "enable_auto_commit": False, **settings}))
+        # A member that has to assign before it knows the topic's partitions assigns none, and may leave it at that: it asks before it joins.
+        for _ in rounds(f"partitions of {topic}"):
+            if consumer.partitions_for_topic(topic):
+                return consumer
     return make
 
 
