@@ -45,7 +45,8 @@ class Client(NamedTuple):
 
     def missing_tools(self):
         """What has to be installed first, each with the package that brings it."""
-        return [f"{tool} (apt-get install {package})" for tool, package in self.needs.items() if shutil.which(tool) is None]
+        is_there = lambda tool: pathlib.Path(tool).exists() if tool.startswith("/") else shutil.which(tool)  # noqa: E731
+        return [f"{tool} (apt-get install {package})" for tool, package in self.needs.items() if not is_there(tool)]
 
 
 def read_list():
