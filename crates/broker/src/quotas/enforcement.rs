@@ -204,7 +204,7 @@ impl Future for Timed {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Handled> {
         let began = Instant::now();
         let polled = self.handler.as_mut().poll(context);
-        self.metered.worked(began.elapsed().as_secs_f64());
+        self.metered.worked(Instant::now().duration_since(began).as_secs_f64());
         polled
     }
 }
