@@ -8,6 +8,7 @@ mod groups;
 mod hunt;
 mod prng;
 mod storage;
+mod torture;
 mod trace;
 mod transactions;
 
@@ -15,9 +16,9 @@ use std::process::ExitCode;
 use trace::Telling;
 
 /// Everything that is simulated.
-const SUBJECTS: &[hunt::Subject] = &[groups::SUBJECT, storage::SUBJECT, transactions::SUBJECT];
+const SUBJECTS: &[hunt::Subject] = &[groups::SUBJECT, storage::SUBJECT, torture::SUBJECT, transactions::SUBJECT];
 
-const USAGE: &str = "usage: ottla-sim groups|storage|transactions N [--seed S] [--bug NAME] [--list-bugs]";
+const USAGE: &str = "usage: ottla-sim groups|storage|transactions|torture N [--seed S] [--bug NAME] [--list-bugs]";
 
 fn main() -> ExitCode {
     match options(std::env::args().skip(1)) {

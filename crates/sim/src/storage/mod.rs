@@ -2,12 +2,12 @@
 //! machine that loses power at any step; turns of the engine's threads in any order and in the middle of each other; logs
 //! that are compacted, and lose what is too old or too much. A model says what must be there afterwards.
 mod age;
-mod calls;
+pub(crate) mod calls;
 mod checks;
 mod content;
 mod damage;
-mod disk;
-mod faults;
+pub(crate) mod disk;
+pub(crate) mod faults;
 mod folders;
 mod life;
 mod log_starts;
