@@ -54,8 +54,8 @@ pub(super) struct Checks {
     ids: [OfId; IDS],
     pub(super) attempts: BTreeMap<u64, Attempt>,
     pub(super) acknowledged: Vec<Acknowledged>,
-    /// Offsets that are asked for: what is committed for sure.
-    fetching: BTreeMap<Ticket, i64>,
+    /// Offsets that are asked for: what is committed for sure, and whether more may come to be.
+    fetching: BTreeMap<Ticket, (i64, bool)>,
     pub(super) commits: u64,
     pub(super) aborts: u64,
 }
@@ -127,13 +127,16 @@ impl Checks {
     }
 
     /// A copier asks where to go on.
-    pub(super) fn fetches(&mut self, ticket: Ticket, id: usize) {
-        self.fetching.insert(ticket, self.surely_committed(id));
+    pub(super) fn fetches(&mut self, ticket: Ticket, id: usize, is_pending: bool) {
+        self.fetching.insert(ticket, (self.surely_committed(id), is_pending));
     }
 
     /// It is told: nothing that is not committed, and all that is.
     pub(super) fn fetched(&mut self, ticket: Ticket, id: usize, offset: i64) {
-        let least = self.fetching.remove(&ticket).unwrap_or(-1);
+        let (least, is_pending) = self.fetching.remove(&ticket).unwrap_or((-1, false));
+        if is_pending {
+            self.fail(format!("id{id} is to go on at {offset}, but a transaction has not ended that committed another"));
+        }
         let mut all = self.attempts.values();
         let may_be = offset == -1
             || all.any(|attempt| {

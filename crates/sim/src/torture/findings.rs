@@ -94,7 +94,7 @@ impl Findings {
 }
 
 impl Log {
-    fn read(engine: &SteppedEngine, topic: &'static str, index: i32) -> Result<Self, String> {
+    pub(super) fn read(engine: &SteppedEngine, topic: &'static str, index: i32) -> Result<Self, String> {
         let found = log::read_all(engine, log::partition(topic, index));
         let (entries, end) = found.map_err(|problem| format!("{topic}-{index} cannot be read: {problem}"))?;
         let mut open: BTreeMap<i64, Vec<usize>> = BTreeMap::new();

@@ -10,6 +10,7 @@ use ottla_groups::{
 use ottla_storage::{AppendError, Appended, Engine, Pending, Unavailable};
 use ottla_transactions::OFFSETS_TOPIC;
 
+use super::findings::Log;
 use super::log::{self, Entry, STAGES};
 use super::process::{Ask, Doing, Told, group_of, source};
 use super::world::World;
@@ -132,9 +133,20 @@ impl World {
         }
         let ticket = self.next_ticket(process, rpc, ask);
         if let Doing::Fetch = ask.doing {
-            self.checks.fetches(ticket, id);
+            let is_pending = self.is_pending(id);
+            self.checks.fetches(ticket, id, is_pending);
         }
         self.tell_group(shard, Event::Request { ticket, client: ClientInfo::default(), request });
+    }
+
+    /// Whether the log says that a transaction which has not ended committed an offset of an id. Where more is under way than
+    /// lies there, nobody knows.
+    fn is_pending(&self, id: usize) -> bool {
+        let (stage, partition) = source(id);
+        let Some(engine) = self.machine.engine().filter(|_| self.groups[stage].writer.is_empty()) else { return false };
+        let log = self.machine.calmly(|| Log::read(&engine, OFFSETS_TOPIC, stage as i32));
+        let commits = log.map(|log| log.offset_commits()).unwrap_or_default();
+        commits.iter().any(|commit| commit.partition == partition && commit.fate.is_none())
     }
 
     /// Does what the coordinator wants: appends first, then the replies that wait for them.

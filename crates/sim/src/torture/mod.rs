@@ -25,11 +25,32 @@ pub(crate) const SUBJECT: Subject = Subject { name: "torture", bugs, run, shrink
 
 #[cfg(feature = "planted-bugs")]
 fn bugs() -> Vec<(&'static str, &'static str)> {
-    let transactions = ottla_transactions::PlantedBug::ALL.iter().map(|bug| (bug.name(), bug.sentence()));
-    let groups = ottla_groups::PlantedBug::ALL.iter().map(|bug| (bug.name(), bug.sentence()));
-    let storage = ottla_storage::local::PlantedBug::ALL.iter().map(|bug| (bug.name(), bug.sentence()));
+    let transactions = ottla_transactions::PlantedBug::ALL.iter().filter(|bug| !UNSEEN.contains(&bug.name()));
+    let transactions = transactions.map(|bug| (bug.name(), bug.sentence()));
+    let groups = ottla_groups::PlantedBug::IN_TRANSACTIONS.iter().map(|bug| (bug.name(), bug.sentence()));
+    let storage = STORAGE.iter().map(|bug| (bug.name(), bug.sentence()));
     transactions.chain(groups).chain(storage).collect()
 }
+
+/// What copiers do not notice: they ask for an end only until they hear of it, and do not live long enough for the last epoch.
+#[cfg(feature = "planted-bugs")]
+const UNSEEN: &[&str] = &["RetriedEndRefused", "KnownEpochNotChecked", "EpochsWrapRound"];
+
+/// The bugs of the engine that have to do with transactions, or with what is acknowledged.
+#[cfg(feature = "planted-bugs")]
+const STORAGE: &[ottla_storage::local::PlantedBug] = {
+    use ottla_storage::local::PlantedBug::*;
+    &[
+        AckBeforeFlush,
+        AnswerBeforeWrite,
+        ProducersLostWithLog,
+        StableOffsetPastOpen,
+        AtomicInPieces,
+        AbortedLostAtCheckpoint,
+        OpenLostAtStart,
+        AbortedTakenForCommitted,
+    ]
+};
 
 #[cfg(not(feature = "planted-bugs"))]
 fn bugs() -> Vec<(&'static str, &'static str)> {
@@ -43,7 +64,7 @@ fn settings(bug: Option<&str>) -> AllSettings {
         transactions: ottla_transactions::Settings {
             max_timeout_ms: 900_000,
             abort_interval_ms: 500,
-            id_expiration_ms: 1_500,
+            id_expiration_ms: 800,
             #[cfg(feature = "planted-bugs")]
             bug: ottla_transactions::PlantedBug::ALL.iter().copied().find(|planted| Some(planted.name()) == bug),
         },

@@ -187,8 +187,8 @@ impl World {
         };
         it.writer.push_back(Written { of: live.number, append, replies: Vec::new(), parked: Vec::new() });
         // The moment that matters most.
-        if !self.is_quiet && self.rng.once_in(8) {
-            let after = self.rng.between(1, 6);
+        if !self.is_quiet && self.rng.once_in(4) {
+            let after = self.rng.between(1, 3);
             self.machine.crash_soon(after);
         }
     }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use ottla_groups::Now;
 use ottla_storage::local::simulation::{Role, SteppedEngine};
 use ottla_storage::{AppendError, Appended, Engine, NewTopic, Pending, Unavailable};
+use ottla_transactions::records::TransactionState;
 use ottla_transactions::{Event, Ticket};
 
 use super::audit::check_end;
@@ -29,6 +30,8 @@ use crate::trace::{Telling, Trace};
 const CALM_MS: u64 = 60_000;
 /// A run with fewer shows nothing.
 const FEWEST_COMMITS: u64 = 4;
+/// So long some ids are left alone: all transactions time out within that.
+const FORSAKEN_MS: u64 = 3_300;
 /// After so long without anybody every transaction has timed out, and its abort was tried again.
 const LAST_TIMEOUTS_MS: u64 = 4_000;
 
@@ -64,6 +67,8 @@ pub(super) enum Happening {
     Start,
     /// Nothing goes wrong any more.
     Calm,
+    /// Of transactions that nobody ends, none may be left.
+    LookForLate,
     /// Is everything copied?
     Look,
     /// All must be over.
@@ -236,6 +241,7 @@ impl World {
             Happening::Trouble => self.trouble(),
             Happening::Start => self.start(),
             Happening::Calm => self.calm_down(),
+            Happening::LookForLate => self.look_for_late(),
             Happening::Look => self.look(),
             Happening::Judge => self.judge(),
             // Of an earlier life.
@@ -401,9 +407,9 @@ impl World {
             return;
         }
         let id = self.rng.between(0, IDS as u64 - 1) as usize;
-        match self.rng.between(0, 7) {
+        match self.rng.between(0, 8) {
             0 if self.machine.engine().is_some() => self.go_down(Crash::Kill),
-            1 => (0..PARTITIONS as usize).for_each(|shard| self.tell(shard, Event::ExpireTransactionalIds)),
+            7 | 8 => (0..PARTITIONS as usize).for_each(|shard| self.tell(shard, Event::ExpireTransactionalIds)),
             luck => {
                 // Another one comes, while the last one still lives or not.
                 if luck < 5 {
@@ -425,12 +431,27 @@ impl World {
         if self.machine.engine().is_some() {
             self.go_down(Crash::PowerCut);
         }
-        for process in 0..self.processes.len() {
-            if self.processes[process].lives && self.rng.once_in(2) {
-                self.die(process);
+        for id in 0..IDS {
+            if self.rng.once_in(2) {
+                // Nobody comes to abort what it has left: that is for the coordinator to do, in time.
+                self.processes.iter_mut().filter(|process| process.id == id).for_each(|it| it.lives = false);
+                self.plan(FORSAKEN_MS, Happening::Succeed { id });
             }
         }
-        self.plan(100, Happening::Look);
+        self.plan(FORSAKEN_MS - 1, Happening::LookForLate);
+        self.plan(300, Happening::Look);
+    }
+
+    /// Transactions have an end, whether somebody ends them or not.
+    fn look_for_late(&mut self) {
+        let started_before_ms = self.now().wall_ms - FORSAKEN_MS as i64;
+        let Some(findings) = self.audit() else { return };
+        let late = findings.stored.iter().flatten().find(|(_, stored)| {
+            stored.state == TransactionState::Ongoing && stored.start_ms < started_before_ms
+        });
+        if let Some((id, stored)) = late {
+            self.checks.fail(format!("the transaction of {id} is never ended: {stored:?}"));
+        }
     }
 
     /// Whether everything is copied; then nobody begins anything any more, and all must come to an end.
@@ -444,7 +465,7 @@ impl World {
         if self.at_ms > self.calm_since_ms + CALM_MS {
             return self.checks.fail(format!("not everything was copied within {CALM_MS} ms of calm"));
         }
-        self.plan(100, Happening::Look);
+        self.plan(300, Happening::Look);
     }
 
     fn judge(&mut self) {
