@@ -202,6 +202,7 @@ impl World {
             false => Appending::Records(engine.engine().append(appends)),
         };
         it.writer.push_back(Written { of: live.number, append, replies });
+        self.others_go_on();
     }
 
     /// Takes in what the engine has done for a coordinator.

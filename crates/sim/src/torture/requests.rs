@@ -137,6 +137,7 @@ impl World {
         let partition = log::partition(STAGES[stage + 1], copied.partition);
         let appended = engine.engine().append(vec![log::client_append(partition, batch)]);
         self.producing.push(Producing { process, rpc, ask: ask.clone(), appended });
+        self.others_go_on();
     }
 
     /// Takes in what the engine has done for copiers.

@@ -151,6 +151,7 @@ impl World {
             }
         };
         it.writer.push_back(Written { of: live.number, append, replies, parked: Vec::new() });
+        self.others_go_on();
     }
 
     /// Gives the engine the markers of all partitions, those of the groups, and the coordinator's record in one step.
@@ -186,6 +187,7 @@ impl World {
             Appending::NoEnd(step.end, EndFailed { problem: "groups are being loaded".into() })
         };
         it.writer.push_back(Written { of: live.number, append, replies: Vec::new(), parked: Vec::new() });
+        self.others_go_on();
         // The moment that matters most.
         if !self.is_quiet && self.rng.once_in(4) {
             let after = self.rng.between(1, 3);

@@ -55,8 +55,8 @@ pub(super) enum Happening {
     Succeed { id: usize },
     /// The engine's threads and the coordinators go on.
     Turn { life: u64 },
-    /// The disk has space again.
-    SpaceAgain { life: u64 },
+    /// The disk is full, or has space again.
+    Space { life: u64, is_full: bool },
     /// There is more to copy.
     Feed,
     /// All logs are looked through.
@@ -231,7 +231,7 @@ impl World {
                 }
             }
             Happening::Turn { life } if life == self.life => self.turn(),
-            Happening::SpaceAgain { life } if life == self.life => self.disk.limit_to(None),
+            Happening::Space { life, is_full } if life == self.life => self.change_space(is_full),
             Happening::Feed => self.feed(),
             Happening::Audit => {
                 self.audit();
@@ -245,7 +245,7 @@ impl World {
             Happening::Look => self.look(),
             Happening::Judge => self.judge(),
             // Of an earlier life.
-            Happening::Turn { .. } | Happening::SpaceAgain { .. } => {}
+            Happening::Turn { .. } | Happening::Space { .. } => {}
         }
     }
 
@@ -257,8 +257,13 @@ impl World {
             return (None, Fault::None);
         }
         let crash = if self.rng.once_in(3) { Crash::Kill } else { Crash::PowerCut };
-        let after = if self.rng.once_in(5) { self.rng.between(1, 60) } else { self.rng.between(60, 700) };
         let fault = Fault::draw(&mut self.rng, self.machine.operations());
+        let after = match self.rng.between(0, 4) {
+            0 => self.rng.between(1, 60),
+            // A disk takes its time to become full.
+            _ if matches!(fault, Fault::Full { .. }) => self.rng.between(300, 3_000),
+            _ => self.rng.between(60, 700),
+        };
         (Some((after, crash)), fault)
     }
 
@@ -272,12 +277,33 @@ impl World {
             return;
         }
         if let Fault::Full { .. } = fault {
-            let (left, until_ms) = (self.rng.between(0, 120 << 10), self.rng.between(50, 800));
-            self.disk.limit_to(Some(self.disk.used_bytes() + left));
-            self.plan(until_ms, Happening::SpaceAgain { life: self.life });
+            self.change_space(true);
         }
         self.audit();
         self.plan(0, Happening::Turn { life: self.life });
+    }
+
+    /// The disk is full for a while, and then has space for a while.
+    fn change_space(&mut self, is_full: bool) {
+        if self.is_quiet {
+            return;
+        }
+        let left = if self.rng.once_in(2) { 0 } else { self.rng.between(0, 40 << 10) };
+        let limit = is_full.then(|| self.disk.used_bytes() + left);
+        self.trace.note(self.at_ms, || format!("the disk has {limit:?} bytes"));
+        self.disk.limit_to(limit);
+        let after_ms = if is_full { self.rng.between(50, 600) } else { self.rng.between(5, 100) };
+        self.plan(after_ms, Happening::Space { life: self.life, is_full: !is_full });
+    }
+
+    /// Between two calls of the engine its threads may have gone on.
+    pub(super) fn others_go_on(&mut self) {
+        let Some(engine) = self.machine.engine().filter(|_| self.rng.once_in(4)) else { return };
+        for role in [Role::Flusher, Role::WalSpace, Role::Flusher] {
+            if self.machine.crashed().is_none() && self.rng.once_in(2) {
+                engine.turn(role);
+            }
+        }
     }
 
     /// Opens the engine. Where it does not open because of a crash or a fault, the process begins anew.
