@@ -86,5 +86,5 @@ pub fn partition(index: i32) -> PartitionId {
 /// An append that is acknowledged once it is flushed.
 pub fn append(index: i32, batch: &Bytes) -> Append {
     let (batches, durability) = (batch.clone(), Durability::Flush);
-    Append { partition: partition(index), batches, expected_end: None, durability, origin: AppendOrigin::Client }
+    Append { partition: partition(index), batches, expected_end: None, depends_on: None, durability, origin: AppendOrigin::Client }
 }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use ottla_storage::{Engine, Topic, TopicId};
 
-use crate::config::{BrokerConfig, CurrentConfig};
+use crate::config::{BrokerConfig, BrokerSettings, CurrentConfig};
 use crate::failure::Failure;
 use crate::fetch::FetchState;
 use crate::groups::{Groups, LostRecords};
 use crate::memory::{AnswerMemory, RequestMemory};
+use crate::quotas::Quotas;
 use crate::stop::Stop;
 use crate::time::{Clock, Entropy, random_u64, random_uuid};
 use crate::topics::Creations;
@@ -48,6 +49,7 @@ pub struct Broker {
     pub(crate) failure: Arc<Failure>,
     pub(crate) creations: Creations,
     pub(crate) stop: Stop,
+    pub(crate) quotas: Arc<Quotas>,
 }
 
 impl Broker {
@@ -64,6 +66,7 @@ impl Broker {
             failure: Arc::new(Failure::default()),
             creations: Creations::default(),
             stop: Stop::default(),
+            quotas: Arc::new(quotas(settings, &parts)),
             identity,
             config: Arc::new(current),
             parts,
@@ -130,6 +133,11 @@ impl Broker {
         self.fetches.topic_deleted(topic);
         self.groups.topic_deleted(topic);
     }
+}
+
+fn quotas(settings: &BrokerSettings, parts: &Parts) -> Quotas {
+    let (windows, mutation_windows) = (settings.quota_windows, settings.mutation_quota_windows);
+    Quotas::new(parts.clock.clone(), windows, mutation_windows, &parts.engine.metadata())
 }
 
 impl fmt::Debug for Broker {

@@ -18,6 +18,7 @@ use ottla_protocol::{ApiKey, VersionRange, frame};
 use crate::context::{Connection, Context};
 use crate::handlers;
 use crate::memory::Charge;
+use crate::quotas::Timed;
 use crate::request::{Body, Close, Handled, HandlerFuture, Request};
 
 /// One row: an API, its versions, its handler.
@@ -169,8 +170,13 @@ pub(crate) fn start(
         }
     };
     let body = Body::new(frame.slice_ref(body), charge);
-    let request = Request { key: api.key, version, correlation_id: header.correlation_id, body };
-    let handler = (api.handle)(Context::new(connection.clone(), client_id.clone()), request);
+    let metered = connection.broker.quotas.meter(&connection.principal.name, client_id.as_ref(), frame.len());
+    let counting = metered.clone();
+    let request = Request { key: api.key, version, correlation_id: header.correlation_id, body, metered };
+    let mut handler = (api.handle)(Context::new(connection.clone(), client_id.clone()), request);
+    if let Some(metered) = counting {
+        handler = Box::pin(Timed { handler, metered });
+    }
     Ok(Started { handler, waits_for_others: api.waits_for_others })
 }
 
@@ -185,6 +191,7 @@ fn too_new_api_versions(frame: &Bytes) -> Option<Request> {
         version,
         correlation_id: i32::from_be_bytes([c0, c1, c2, c3]),
         body: Body::default(),
+        metered: None,
     })
 }
 

@@ -14,6 +14,8 @@ pub(crate) fn of_append(error: &AppendError) -> ErrorCode {
     match error {
         AppendError::UnknownPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         AppendError::UnexpectedEnd { .. } => ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        // Transactional producers send it again, as while their coordinator reads its log.
+        AppendError::DependencyMissing => ErrorCode::NOT_ENOUGH_REPLICAS,
         AppendError::Refused(refusal) => of_refusal(refusal),
         AppendError::Corrupt(_) => ErrorCode::CORRUPT_MESSAGE,
         // Also for an outcome that is not known: a client with sequence numbers finds out by sending it again, one
@@ -41,7 +43,7 @@ pub(crate) fn message_of_append(error: &AppendError) -> Option<String> {
             Some((*reason).to_owned())
         }
         AppendError::Unavailable(unavailable) | AppendError::Unknown(unavailable) => Some(unavailable.to_string()),
-        AppendError::UnknownPartition | AppendError::UnexpectedEnd { .. } => None,
+        AppendError::UnknownPartition | AppendError::UnexpectedEnd { .. } | AppendError::DependencyMissing => None,
     }
 }
 

@@ -22,6 +22,7 @@ mod http;
 mod memory;
 mod observer;
 mod operations;
+mod places;
 mod produce;
 mod pulse;
 mod quotas;

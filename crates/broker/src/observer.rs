@@ -10,6 +10,7 @@ use crate::config::CurrentConfig;
 use crate::failure::Failure;
 use crate::fetch::FetchState;
 use crate::groups::Move;
+use crate::quotas::Quotas;
 
 /// Wakes fetches, tells groups what they lost, follows changed configs, and ends the broker when its storage ends.
 #[derive(Debug)]
@@ -18,6 +19,7 @@ pub(crate) struct BrokerObserver {
     failure: Arc<Failure>,
     moves: mpsc::UnboundedSender<Move>,
     config: Arc<CurrentConfig>,
+    quotas: Arc<Quotas>,
 }
 
 impl BrokerObserver {
@@ -28,6 +30,7 @@ impl BrokerObserver {
             failure: broker.failure.clone(),
             moves: broker.groups.moves(),
             config: broker.config.clone(),
+            quotas: broker.quotas.clone(),
         }
     }
 }
@@ -46,6 +49,7 @@ impl Observer for BrokerObserver {
 
     fn metadata_changed(&self, metadata: &Arc<Metadata>) {
         self.config.follow(metadata);
+        self.quotas.follow(metadata);
     }
 
     fn poisoned(&self, why: &Unavailable) {

@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::ops::Deref;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ottla_protocol::{ApiKey, Chunk, Message, frame};
 use ottla_storage::FileRange;
 
 use crate::memory::Charge;
+use crate::quotas::Metered;
 
 /// A request whose header has been read.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub(crate) struct Request {
     pub(crate) correlation_id: i32,
     /// What follows the header.
     pub(crate) body: Body,
+    /// Counts it, where there are quotas.
+    pub(crate) metered: Option<Arc<Metered>>,
 }
 
 /// A request's bytes with what is charged for them. A handler that waits long replaces them by nothing, which gives both
@@ -52,7 +56,7 @@ impl Request {
     /// # Errors
     /// A body that is no such message closes the connection: nothing after it can be trusted.
     pub(crate) fn decode<'a, M: Message<'a>>(&'a self) -> Result<M, Close> {
-        frame::decode_body(&self.body, self.version).map_err(|error| {
+        frame::decode_leading(&self.body, self.version).map_err(|error| {
             Close::because(format!("{} version {} cannot be read: {error}", self.key.name(), self.version))
         })
     }
@@ -81,11 +85,33 @@ impl Request {
         self.encode(self.version, message, ranges)
     }
 
+    /// No answer at all: Produce with acks=0.
+    pub(crate) fn respond_nothing(&self) -> Handled {
+        Ok(Response { throttle_ms: self.throttle_ms(0), ..Response::default() })
+    }
+
+    /// Whether so many partitions may be created or deleted now. `is_strict`: the client knows THROTTLING_QUOTA_EXCEEDED; others may,
+    /// and are silent afterwards (KIP-599).
+    pub(crate) fn may_mutate(&self, partitions: i32, is_strict: bool) -> bool {
+        self.metered.as_ref().is_none_or(|metered| metered.may_mutate(partitions, is_strict))
+    }
+
+    fn throttle_ms(&self, answer_bytes: usize) -> u64 {
+        self.metered.as_ref().map_or(0, |metered| metered.answered(self.key, answer_bytes))
+    }
+
     fn encode<'m, M: Message<'m>>(&self, version: i16, message: &M, ranges: Vec<FileRange>) -> Handled {
         let wrong = |why: String| Close::because(format!("the answer to {} cannot be written: {why}", self.key.name()));
-        let chunks = frame::encode_response_frame(self.correlation_id, version, message);
-        let chunks = chunks.map_err(|error| wrong(error.to_string()))?;
-        Response::of(chunks, ranges).ok_or_else(|| wrong("records in files are not where it has place for them".into()))
+        let chunks = |message: &M| frame::encode_response_frame(self.correlation_id, version, message);
+        let mut encoded = chunks(message).map_err(|error| wrong(error.to_string()))?;
+        let throttle_ms = self.throttle_ms(encoded.iter().map(Chunk::len_bytes).sum());
+        if throttle_ms > 0 {
+            let mut message = message.clone();
+            message.set_throttle_time_ms(i32::try_from(throttle_ms).unwrap_or(i32::MAX));
+            encoded = chunks(&message).map_err(|error| wrong(error.to_string()))?;
+        }
+        let response = Response::of(encoded, ranges).map(|response| Response { throttle_ms, ..response });
+        response.ok_or_else(|| wrong("records in files are not where it has place for them".into()))
     }
 }
 
@@ -120,6 +146,7 @@ pub(crate) struct Response {
     pieces: Vec<Piece>,
     bytes: usize,
     charge: Option<Charge>,
+    throttle_ms: u64,
 }
 
 impl Response {
@@ -134,7 +161,7 @@ impl Response {
                 Chunk::Elsewhere(bytes) => Piece::File(ranges.next().filter(|range| range.len_bytes() == bytes)?),
             });
         }
-        ranges.next().is_none().then_some(Response { pieces, bytes, charge: None })
+        ranges.next().is_none().then_some(Response { pieces, bytes, charge: None, throttle_ms: 0 })
     }
 
     /// The answer, which keeps the charge until it is written.
@@ -142,9 +169,9 @@ impl Response {
         Response { charge: Some(charge), ..self }
     }
 
-    /// No answer at all: Produce with acks=0.
-    pub(crate) fn none() -> Self {
-        Response::default()
+    /// For how long nothing is read from its client once it is sent.
+    pub(crate) fn throttle_ms(&self) -> u64 {
+        self.throttle_ms
     }
 
     /// Its size on the wire.

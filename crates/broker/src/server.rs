@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -14,6 +13,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::config::{BrokerConfig, Listener as ConfiguredListener};
 use crate::context::{Connection, Listener};
 use crate::observer::BrokerObserver;
+use crate::places::{Admission, Place, Places};
 use crate::{Broker, Identity, Parts, connection};
 
 /// Connections that the system holds ready for us.
@@ -22,8 +22,6 @@ const BACKLOG: i32 = 1024;
 const DRAIN_LIMIT: Duration = Duration::from_millis(300);
 /// How long to wait when the system has no file descriptor for a new connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// How often the log says that connections cannot be accepted; whoever floods a broker shall not flood its log.
-const SAY_EVERY_MS: u64 = 10_000;
 /// With port 0 both loopbacks get the same port; the second one may be taken, then another pair is tried.
 const PORT_PAIR_ATTEMPTS: usize = 16;
 
@@ -275,10 +273,16 @@ async fn accept(broker: Arc<Broker>, listener: Arc<Listener>, socket: TcpListene
     loop {
         tokio::select! {
             () = &mut stop => break,
-            accepted = socket.accept() => match accepted {
-                Ok((stream, peer)) => match places.take() {
-                    Some(place) => open(&broker, &listener, (stream, peer, place), &mut connections),
-                    None => places.refused(broker.monotonic_ms(), peer),
+            accepted = accept_one(&broker, &socket, &places) => match accepted {
+                Ok((stream, peer)) => match places.take(&broker, peer) {
+                    Admission::Admitted(place) => open(&broker, &listener, (stream, peer, place), &mut connections),
+                    Admission::Throttled(place, pause) => {
+                        connections.spawn(async move {
+                            tokio::time::sleep(pause).await;
+                            drop((stream, place));
+                        });
+                    }
+                    Admission::Refused => {}
                 },
                 Err(error) => {
                     if let Some(more) = places.may_say(broker.monotonic_ms()) {
@@ -298,6 +302,12 @@ async fn accept(broker: Arc<Broker>, listener: Arc<Listener>, socket: TcpListene
     }
 }
 
+/// The next connection, once there may be one more.
+async fn accept_one(broker: &Broker, socket: &TcpListener, places: &Places) -> io::Result<(TcpStream, SocketAddr)> {
+    places.may_accept(broker).await;
+    socket.accept().await
+}
+
 fn open(
     broker: &Arc<Broker>,
     listener: &Arc<Listener>,
@@ -315,87 +325,11 @@ fn open(
     });
 }
 
-/// How many connections may be open, over all listeners.
-struct Places {
-    limit: usize,
-    taken: AtomicUsize,
-    /// When the log may next say that a connection was not accepted; milliseconds of the broker's monotonic clock.
-    say_again_ms: AtomicU64,
-    /// How many it has not said.
-    unsaid: AtomicUsize,
-}
-
-/// One connection's place; free again when dropped.
-struct Place(Arc<Places>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Places {
-    fn new(limit: usize) -> Self {
-        Places { limit, taken: AtomicUsize::new(0), say_again_ms: AtomicU64::new(0), unsaid: AtomicUsize::new(0) }
-    }
-
-    fn take(self: &Arc<Self>) -> Option<Place> {
-        let one_more = |taken| (taken < self.limit).then_some(taken + 1);
-        let taken = self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        taken.ok().map(|_| Place(self.clone()))
-    }
-
-    fn refused(&self, now_ms: u64, peer: SocketAddr) {
-        if let Some(more) = self.may_say(now_ms) {
-            tracing::warn!(
-                "closed a new connection of {peer} ({more} more since this was last said): {} are open, and the other file \
-                 descriptors are kept for files; close connections or raise the limit of open files (ulimit -n)",
-                self.limit
-            );
-        }
-    }
-
-    /// Whether the log may say that a connection was not accepted, and how many it has not said since it last did.
-    fn may_say(&self, now_ms: u64) -> Option<usize> {
-        if now_ms < self.say_again_ms.load(Ordering::Relaxed) {
-            self.unsaid.fetch_add(1, Ordering::Relaxed);
-            return None;
-        }
-        self.say_again_ms.store(now_ms.saturating_add(SAY_EVERY_MS), Ordering::Relaxed);
-        Some(self.unsaid.swap(0, Ordering::Relaxed))
-    }
-}
-
 /// Handlers' panics are caught closer to them; this is for the rest.
 fn report_panic(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended
         && error.is_panic()
     {
         tracing::error!("a connection's task panicked, which is a bug of the broker: {error}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_given_up_to_the_limit_and_come_back() {
-        let places = Arc::new(Places::new(2));
-        let (first, second) = (places.take(), places.take());
-        assert!(first.is_some() && second.is_some() && places.take().is_none());
-        drop(first);
-        assert!(places.take().is_some(), "and it was given back at once");
-        assert!(places.take().is_some());
-    }
-
-    #[test]
-    fn the_log_says_once_in_a_while_and_counts_the_rest() {
-        let places = Places::new(0);
-        assert_eq!(places.may_say(5), Some(0));
-        assert_eq!(places.may_say(6), None);
-        assert_eq!(places.may_say(SAY_EVERY_MS + 4), None);
-        assert_eq!(places.may_say(SAY_EVERY_MS + 5), Some(2));
-        assert_eq!(places.may_say(SAY_EVERY_MS + 6), None);
     }
 }

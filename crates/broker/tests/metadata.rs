@@ -167,3 +167,16 @@ async fn the_only_epoch_ends_where_the_log_ends() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_comes_after_a_request_is_not_looked_at() {
+    // As librdkafka asks for all topics: version 13, and three bytes more than the request has.
+    let broker = TestBroker::start(&[]).await;
+    broker.topic("t", 1, &[]).await;
+    let mut client = broker.connect().await;
+    let body = b"\0\x03\0\x0d\0\0\0\x05\0\x03me!\0\0\0\0\0\x01\0\0";
+    client.write(&(body.len() as u32).to_be_bytes()).await;
+    client.write(body).await;
+    let answer: MetadataResponse<'_> = client.receive(5, 13).await;
+    assert_eq!(answer.topics.len(), 1);
+}

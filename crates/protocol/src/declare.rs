@@ -71,6 +71,9 @@ pub trait Message<'a>: Field<'a> + Default + Clone + fmt::Debug + PartialEq {
     /// The first version in the flexible encoding.
     const FLEXIBLE_FROM: i16;
 
+    /// Sets `throttle_time_ms`, for how long a client shall be silent; nothing where the message has no such field. (KIP-219.)
+    fn set_throttle_time_ms(&mut self, throttle_ms: i32);
+
     /// Whether this version has the flexible encoding.
     fn is_flexible(version: i16) -> bool {
         version >= Self::FLEXIBLE_FROM
@@ -237,7 +240,7 @@ macro_rules! messages {
             $name $(<$life>)? { $($field: [$range] [$($null)?],)* }
         }
 
-        $crate::whole_message!($kind $a $name $(<$life>)?, $api, $min, $max, $flexible);
+        $crate::whole_message!($kind $a $name $(<$life>)?, $api, $min, $max, $flexible; $($field)*);
     )* };
 }
 
@@ -294,14 +297,29 @@ macro_rules! may_be_null {
 #[macro_export]
 macro_rules! whole_message {
     (part $($rest:tt)*) => {};
-    ($kind:ident $a:lifetime $name:ident $(<$life:lifetime>)?, $api:ident, $min:literal, $max:literal, $flexible:expr) => {
+    ($kind:ident $a:lifetime $name:ident $(<$life:lifetime>)?, $api:ident, $min:literal, $max:literal, $flexible:expr; $($field:ident)*) => {
         impl<$a> $crate::Message<$a> for $name $(<$life>)? {
             const API: $crate::ApiKey = $crate::ApiKey::$api;
             const NAME: &'static str = stringify!($name);
             const VERSIONS: $crate::VersionRange = $crate::VersionRange { min: $min, max: $max };
             const FLEXIBLE_FROM: i16 = $flexible;
+
+            #[allow(unused_variables)]
+            fn set_throttle_time_ms(&mut self, throttle_ms: i32) {
+                $($crate::set_throttle_time!(self, $field, throttle_ms);)*
+            }
         }
     };
+}
+
+/// Sets the field if it is the one that tells a client to be silent.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! set_throttle_time {
+    ($message:ident, throttle_time_ms, $value:ident) => {
+        $message.throttle_time_ms = $value
+    };
+    ($message:ident, $other:ident, $value:ident) => {};
 }
 
 /// Test values of every declared struct: see `sample`.

@@ -68,14 +68,27 @@ pub fn decode_body<'a, M: Message<'a>>(body: &'a [u8], version: i16) -> Result<M
     read_whole(Decoder::new(body), version)
 }
 
+/// Decodes a body and looks at nothing that comes after it, as Kafka does: librdkafka asks for the metadata of all topics with three
+/// bytes more than the request has.
+///
+/// # Errors
+/// When the version is not declared, or the bytes do not begin with such a message.
+pub fn decode_leading<'a, M: Message<'a>>(body: &'a [u8], version: i16) -> Result<M, DecodeError> {
+    read(&mut Decoder::new(body), version)
+}
+
 fn read_whole<'a, M: Message<'a>>(mut decoder: Decoder<'a>, version: i16) -> Result<M, DecodeError> {
+    let message = read(&mut decoder, version)?;
+    decoder.finish()?;
+    Ok(message)
+}
+
+fn read<'a, M: Message<'a>>(decoder: &mut Decoder<'a>, version: i16) -> Result<M, DecodeError> {
     if !M::VERSIONS.contains(version) {
         return Err(DecodeErrorKind::UnsupportedVersion(version).into());
     }
     decoder.set_flexible(M::is_flexible(version));
-    let message = M::read(&mut decoder, version)?;
-    decoder.finish()?;
-    Ok(message)
+    M::read(decoder, version)
 }
 
 /// Decodes the body of a request of any declared API.

@@ -44,6 +44,15 @@ pub enum AppendOrigin {
     Coordinator,
 }
 
+/// A partition that must have come so far.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Dependency {
+    /// Which one.
+    pub partition: PartitionId,
+    /// Its end offset, at least.
+    pub end_offset: i64,
+}
+
 /// Batches to append to one partition.
 #[derive(Clone, Debug)]
 pub struct Append {
@@ -55,6 +64,9 @@ pub struct Append {
     /// The end offset that the writer believes the partition has; another end is [`AppendError::UnexpectedEnd`].
     /// For the group coordinator; `None` for producers.
     pub expected_end: Option<i64>,
+    /// What must have been appended before, else [`AppendError::DependencyMissing`]. Appends are taken in the order of the calls, so
+    /// this only matters where an earlier call may be refused (a full disk) and this one not.
+    pub depends_on: Option<Dependency>,
     /// What the acknowledgement promises.
     pub durability: Durability,
     /// Who made them.
@@ -93,6 +105,8 @@ pub enum AppendError {
         /// Where it ends.
         end_offset: i64,
     },
+    /// What the append depends on is not there.
+    DependencyMissing,
     /// The producer's state forbids the batch.
     Refused(crate::decide::Refusal),
     /// The batches could not be parsed; the caller should have checked them.

@@ -16,6 +16,7 @@ enum Fault {
     None,
     IgnoresProducers,
     IgnoresExpectedEnd,
+    IgnoresDependencies,
     AnswersDuplicatesAsNew,
     AppendsBackwards,
     IgnoresMaxBytes,
@@ -88,6 +89,7 @@ impl Twin for Faulty {
         match self.fault {
             Fault::IgnoresProducers => appends = appends.into_iter().map(Self::without_producers).collect(),
             Fault::IgnoresExpectedEnd => appends.iter_mut().for_each(|append| append.expected_end = None),
+            Fault::IgnoresDependencies => appends.iter_mut().for_each(|append| append.depends_on = None),
             Fault::AppendsBackwards => appends.reverse(),
             _ => {}
         }
@@ -244,6 +246,7 @@ fails! {
         "idempotence::duplicates_in_flight_share_the_original" "model::random_runs_match_the_model"
         "transactions::a_marker_ends_the_epoch" "transactions::producers_are_described";
     IgnoresExpectedEnd: "appends::expected_end_guards" "model::random_runs_match_the_model";
+    IgnoresDependencies: "appends::a_missing_dependency_refuses";
     AnswersDuplicatesAsNew: "idempotence::the_last_five_are_answered_as_before"
         "transactions::a_duplicate_in_an_atomic_append_is_not_stored_again";
     AppendsBackwards: "appends::the_same_partition_twice_in_one_call";

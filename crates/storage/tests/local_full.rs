@@ -31,6 +31,7 @@ fn commit(engine: &LocalEngine, expected_end: i64) -> Result<Appended, AppendErr
         partition: partition(3, 0),
         batches: batch(b"commit"),
         expected_end: Some(expected_end),
+        depends_on: None,
         durability: Durability::Flush,
         origin: AppendOrigin::Coordinator,
     };
@@ -44,6 +45,7 @@ fn end(engine: &LocalEngine, coordinator_epoch: i32) -> Result<Vec<Appended>, Ap
         partition,
         batches: marker.clone(),
         expected_end: None,
+        depends_on: None,
         durability: Durability::Flush,
         origin: AppendOrigin::Coordinator,
     };

@@ -23,7 +23,7 @@ fn record(producer: i64, sequence: i32, value: &[u8]) -> Bytes {
 
 fn part(partition: PartitionId, batches: Bytes) -> Append {
     let (durability, origin) = (Durability::Flush, AppendOrigin::Coordinator);
-    Append { partition, batches, expected_end: None, durability, origin }
+    Append { partition, batches, expected_end: None, depends_on: None, durability, origin }
 }
 
 fn marker(partition: PartitionId, producer: i64, is_commit: bool) -> Append {

@@ -32,8 +32,14 @@ fn append(engine: &MemoryEngine, index: i32, timestamp_ms: i64) {
     builder.push(timestamp_ms, None, Some(b"x"), &[]);
     let batches = Bytes::copy_from_slice(&builder.build());
     let partition = PartitionId { topic: TopicId([1; 16]), index };
-    let append =
-        Append { partition, batches, expected_end: None, durability: Durability::Flush, origin: AppendOrigin::Client };
+    let append = Append {
+        partition,
+        batches,
+        expected_end: None,
+        depends_on: None,
+        durability: Durability::Flush,
+        origin: AppendOrigin::Client,
+    };
     engine.append(vec![append]).wait().unwrap().remove(0).unwrap();
 }
 

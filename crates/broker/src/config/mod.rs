@@ -4,6 +4,7 @@
 //! class; checks, typed settings, DescribeConfigs and `docs/configuration.md` are read off them.
 
 pub(crate) mod change;
+mod connection_limits;
 mod document;
 mod dynamic;
 mod error;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use ottla_storage::LogConfig;
 
+pub use connection_limits::ConnectionLimits;
 pub use document::document;
 pub use dynamic::TopicLogs;
 pub(crate) use dynamic::{CurrentConfig, Dynamic};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ottla_groups::{Assignor, MigrationPolicy};
 use ottla_storage::{CleanerConfig, Durability};
 
+use super::connection_limits::ConnectionLimits;
 use super::error::ConfigError;
 use super::kind::split_list;
 use super::layers::Values;
@@ -14,6 +15,7 @@ use super::table::groups as g;
 use super::table::network as n;
 use super::table::storage as s;
 use super::table::topics as t;
+use crate::quotas::Windows;
 
 /// Where records are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,6 +114,12 @@ pub struct BrokerSettings {
     pub max_described_partitions: usize,
     /// `connections.max.idle.ms`; `None`: never closed.
     pub connections_max_idle_ms: Option<u64>,
+    /// `max.connections` and what else bounds how many there may be.
+    pub connection_limits: ConnectionLimits,
+    /// `quota.window.num`, `quota.window.size.seconds`.
+    pub(crate) quota_windows: Windows,
+    /// `controller.quota.window.num`, `controller.quota.window.size.seconds`.
+    pub(crate) mutation_quota_windows: Windows,
     /// `max.incremental.fetch.session.cache.slots`.
     pub fetch_session_cache_slots: usize,
     /// `fetch.max.bytes`.
@@ -158,6 +166,13 @@ impl BrokerSettings {
             socket_request_max_bytes: values.get(&n::SOCKET_REQUEST_MAX_BYTES)?,
             max_described_partitions: values.get(&n::MAX_REQUEST_PARTITION_SIZE_LIMIT)?,
             connections_max_idle_ms: u64::try_from(values.get::<i64>(&n::CONNECTIONS_MAX_IDLE_MS)?).ok(),
+            connection_limits: ConnectionLimits::of(values)?,
+            quota_windows: windows(values, &n::QUOTA_WINDOW_NUM, &n::QUOTA_WINDOW_SIZE_SECONDS)?,
+            mutation_quota_windows: windows(
+                values,
+                &n::CONTROLLER_QUOTA_WINDOW_NUM,
+                &n::CONTROLLER_QUOTA_WINDOW_SIZE_SECONDS,
+            )?,
             fetch_session_cache_slots: values.get(&n::MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS)?,
             fetch_max_bytes: values.get(&n::FETCH_MAX_BYTES)?,
             auto_create_topics: values.get(&t::AUTO_CREATE_TOPICS_ENABLE)?,
@@ -169,6 +184,11 @@ impl BrokerSettings {
             transactions: transactions(values)?,
         })
     }
+}
+
+fn windows(values: &Values, count: &Property, length_s: &Property) -> Result<Windows, ConfigError> {
+    let length_s: u64 = values.get(length_s)?;
+    Ok(Windows { count: values.get(count)?, length_ms: length_s.saturating_mul(1000) })
 }
 
 fn transactions(values: &Values) -> Result<TransactionSettings, ConfigError> {

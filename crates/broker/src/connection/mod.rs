@@ -103,6 +103,8 @@ struct Serving {
     stopping: bool,
     /// The peer sends nothing more; it may still read.
     input_ended: bool,
+    /// While the client has to be silent.
+    muted: Option<Pin<Box<Sleep>>>,
     idle_limit: Duration,
     last_activity: Instant,
     turn: Turn,
@@ -138,6 +140,7 @@ pub(crate) async fn serve(stream: TcpStream, connection: Arc<Connection>) {
         stop,
         stopping: false,
         input_ended: false,
+        muted: None,
         idle_limit,
         last_activity: Instant::now(),
         turn: Turn::WHOLE,
@@ -207,7 +210,7 @@ impl Serving {
             ready!(idle.as_mut().poll(context));
             let now = Instant::now();
             let deadline = self.last_activity + self.idle_limit;
-            if deadline <= now && self.in_flight.is_empty() {
+            if deadline <= now && self.in_flight.is_empty() && self.muted.is_none() {
                 return Poll::Ready(End::Idle);
             }
             let is_overdue = self.input.due().is_some_and(|due| due <= now);
@@ -248,13 +251,32 @@ impl Serving {
 
     fn move_finished(&mut self) {
         while let Some(InFlight::Done(response)) = self.in_flight.front_mut() {
+            let (response, now) = (std::mem::take(response), Instant::now());
             self.in_flight_bytes -= response.len();
-            self.output.push(std::mem::take(response));
+            if response.throttle_ms() > 0 {
+                self.mute(now + Duration::from_millis(response.throttle_ms()).min(NEVER));
+            }
+            self.output.push(response);
             self.in_flight.pop_front();
-            self.last_activity = Instant::now();
+            self.last_activity = now;
         }
         if self.in_flight.is_empty() {
             self.in_flight = VecDeque::new();
+        }
+    }
+
+    /// Reads nothing until then: the client was faster than its quota.
+    fn mute(&mut self, until: Instant) {
+        match &mut self.muted {
+            Some(muted) if muted.deadline() >= until => {}
+            Some(muted) => muted.as_mut().reset(until),
+            None => self.muted = Some(Box::pin(tokio::time::sleep_until(until))),
+        }
+    }
+
+    fn poll_muted(&mut self, context: &mut TaskContext<'_>) {
+        if self.muted.as_mut().is_some_and(|muted| muted.as_mut().poll(context).is_ready()) {
+            self.muted = None;
         }
     }
 
@@ -290,6 +312,7 @@ impl Serving {
         !self.stopping
             && self.in_flight.len() < MAX_IN_FLIGHT
             && self.in_flight_bytes + self.output.waiting_bytes() < MAX_IN_FLIGHT_BYTES
+            && self.muted.is_none()
             && !self.connection.order_is_held()
             && self.turn.requests > 0
             && (self.output.waiting_bytes() == 0 || self.connection.broker.answers.has_room())
@@ -298,6 +321,7 @@ impl Serving {
     /// Reads and starts requests until there is nothing more to read, or no more may start. Says whether one was started.
     fn poll_requests(&mut self, context: &mut TaskContext<'_>) -> Result<bool, End> {
         let mut dispatched = false;
+        self.poll_muted(context);
         while self.may_dispatch() {
             match self.input.next(&self.connection.broker.requests)? {
                 Next::Frame(frame, charge) => {

@@ -6,7 +6,7 @@ use ottla_groups::{
     Coordinator, Culprit, Departure, Event, GroupEvent, GroupEventKind, GroupState, LogStartCause, Producer, Record,
 };
 use ottla_protocol::records::{self, BatchBuilder, EndMarker};
-use ottla_storage::{Append, AppendOrigin, Durability, Engine, Isolation, Metadata, PartitionId, Read};
+use ottla_storage::{Append, AppendOrigin, Dependency, Durability, Engine, Isolation, Metadata, PartitionId, Read};
 
 use super::story;
 
@@ -42,8 +42,14 @@ impl Batch {
     }
 }
 
-/// The append of these records as one batch, all or nothing. Group state is always flushed, whatever the topics' durability.
-pub(crate) fn append(partition: PartitionId, expected_end: i64, of: &Batch, wall_ms: i64) -> Append {
+/// The append of these records as one batch, all or nothing, behind what it depends on. Group state is always flushed, whatever the topics' durability.
+pub(crate) fn append(
+    partition: PartitionId,
+    expected_end: i64,
+    of: &Batch,
+    depends_on: Option<Dependency>,
+    wall_ms: i64,
+) -> Append {
     let mut batch = match of.producer {
         // The producer counts its own batches only.
         Some(Producer { id, epoch }) => BatchBuilder::new().producer(id, epoch, -1).transactional(),
@@ -56,6 +62,7 @@ pub(crate) fn append(partition: PartitionId, expected_end: i64, of: &Batch, wall
         partition,
         batches: batch.build(),
         expected_end: Some(expected_end),
+        depends_on,
         durability: Durability::Flush,
         origin: AppendOrigin::Coordinator,
     }

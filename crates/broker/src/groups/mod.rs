@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use ottla_groups::{Answer, ClientInfo, Event, Now, Request};
-use ottla_storage::{Engine, Topic, TopicId};
+use ottla_storage::{Dependency, Engine, Topic, TopicId};
 use tokio::sync::mpsc;
 
 use crate::config::BrokerConfig;
@@ -151,6 +151,27 @@ impl Groups {
     pub(crate) fn submit_over(&self, connection: u64, group_id: &str, request: Request) -> Awaited {
         let client = ClientInfo { connection: Some(connection), ..ClientInfo::default() };
         self.shard_of(group_id).submit(client, request)
+    }
+
+    /// Hands over a commit in a transaction, as [`Groups::submit_over`] does, to be written behind what it depends on. `None`: the
+    /// group is being loaded.
+    pub(crate) fn submit_behind(
+        &self,
+        depends_on: Option<Dependency>,
+        connection: u64,
+        group_id: &str,
+        request: Request,
+    ) -> Option<Awaited> {
+        let client = ClientInfo { connection: Some(connection), ..ClientInfo::default() };
+        self.shard_of(group_id).submit_behind(depends_on, client, request)
+    }
+
+    /// Has the coordinator of a group read its log, unless somebody else has it read.
+    pub(crate) async fn load(&self, group_id: &str) -> Result<(), CoordinatorLost> {
+        self.shard_of(group_id).load().await.map_err(|problem| {
+            tracing::error!("cannot load {OFFSETS_TOPIC}: {problem}");
+            CoordinatorLost
+        })
     }
 
     /// A number for a connection that speaks for members.

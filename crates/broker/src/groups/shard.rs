@@ -10,7 +10,9 @@ use ottla_groups::{
     Action, Answer, ClientInfo, Coordinator, Event, GroupConfigs, GroupEvent, GroupEventKind, Request, Settings,
     Ticket, Topics,
 };
-use ottla_storage::{Append, AppendError, AppendOrigin, Appended, Durability, PartitionId, Pending, Unavailable};
+use ottla_storage::{
+    Append, AppendError, AppendOrigin, Appended, Dependency, Durability, PartitionId, Pending, Unavailable,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -58,6 +60,8 @@ struct Live {
     end_offset: i64,
     /// What was handed to the writer and is not settled yet. While there is any, no reply may overtake it.
     unwritten: usize,
+    /// What a commit in a transaction builds on, while it is handled.
+    depends_on: Option<Dependency>,
     writer: mpsc::UnboundedSender<Written>,
 }
 
@@ -99,6 +103,33 @@ impl Shard {
             }
         }
         Awaited { shard: self.clone(), ticket, receiver, finished: false }
+    }
+
+    /// Hands over a commit in a transaction, whose record must lie behind what it depends on. `None` while the log is being read:
+    /// what waits for that would be appended too late, behind other records than those.
+    pub(super) fn submit_behind(
+        self: &Arc<Self>,
+        depends_on: Option<Dependency>,
+        client: ClientInfo,
+        request: Request,
+    ) -> Option<Awaited> {
+        let ticket = Ticket(self.surroundings.next_ticket());
+        let (sender, receiver) = oneshot::channel();
+        {
+            let mut state = self.lock();
+            let closing = state.closing;
+            let Stage::Live(live) = &mut state.stage else { return None };
+            if closing {
+                return None;
+            }
+            live.depends_on = depends_on;
+            state.waiting.insert(ticket.0, sender);
+            self.deliver(&mut state, Event::Request { ticket, client, request });
+            if let Stage::Live(live) = &mut state.stage {
+                live.depends_on = None;
+            }
+        }
+        Some(Awaited { shard: self.clone(), ticket, receiver, finished: false })
     }
 
     /// Hands over an event that nobody awaits an answer to. Without a log there is nothing it could concern.
@@ -265,7 +296,8 @@ impl Shard {
         let append = (!batches.is_empty()).then(|| {
             let wall_ms = self.surroundings.now().wall_ms;
             let appends = batches.iter().map(|batch| {
-                let append = log::append(live.partition, live.end_offset, batch, wall_ms);
+                let append =
+                    log::append(live.partition, live.end_offset, batch, batch.producer.and(live.depends_on), wall_ms);
                 live.end_offset += batch.records.len() as i64;
                 append
             });
@@ -325,7 +357,7 @@ impl Shard {
         if !matches!(state.stage, Stage::Loading(_)) {
             return;
         }
-        let live = Live { coordinator, partition, topics, configs, end_offset, unwritten: 0, writer };
+        let live = Live { coordinator, partition, topics, configs, end_offset, unwritten: 0, depends_on: None, writer };
         let Stage::Loading(waiting) = mem::replace(&mut state.stage, Stage::Live(Box::new(live))) else { return };
         state.writer = Some(tokio::spawn(settle_all(Arc::downgrade(self), written)));
         self.act(&mut state, actions);
@@ -391,6 +423,7 @@ impl MarkerLock<'_> {
             partition: live.partition,
             batches: marker.clone(),
             expected_end: Some(live.end_offset),
+            depends_on: None,
             durability: Durability::Flush,
             origin: AppendOrigin::Coordinator,
         };

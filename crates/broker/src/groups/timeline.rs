@@ -142,6 +142,7 @@ fn batches(partition: PartitionId, events: Vec<GroupEvent>, last: &mut HashMap<S
         partition,
         batches: batch.build(),
         expected_end: None,
+        depends_on: None,
         durability: Durability::Flush,
         origin: AppendOrigin::Coordinator,
     };

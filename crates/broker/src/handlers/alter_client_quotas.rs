@@ -2,7 +2,7 @@
 //! encoding.
 //!
 //! Each entity is changed by itself. An entity or a quota that is named twice is INVALID_REQUEST; removing a quota that nobody has, or that
-//! does not exist, is fine, as in Kafka. They are kept and described; not done: enforcing them.
+//! does not exist, is fine, as in Kafka. A changed quota holds once it is answered.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,11 +45,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         let outcome = match wish {
             Err(failure) => Err(failure.clone()),
             // One answer for each that was begun; none where all was only checked.
-            Ok((entity, _)) => done.next().map_or(Ok(()), |outcome| {
-                outcome.inspect(|()| {
-                    tracing::warn!(entity = entity.to_name(), "quotas changed; they are not enforced yet")
-                })
-            }),
+            Ok(_) => done.next().unwrap_or(Ok(())),
         };
         entries.push(result(parts, outcome));
     }

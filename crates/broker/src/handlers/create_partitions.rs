@@ -4,7 +4,7 @@
 //! on, for the producers' hash counts partitions; members of groups notice by their metadata and rebalance.
 //!
 //! One request may create 10,000 partitions, and a timeout leaves the creation going on. Not done: internal topics
-//! (INVALID_REQUEST), creation quotas.
+//! (INVALID_REQUEST).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,10 +20,13 @@ use ottla_storage::{Metadata, MetadataError, PartitionId, Pending, Topic};
 use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
-use crate::{Broker, errors, topics};
+use crate::{Broker, errors, quotas, topics};
 
 /// What one request may create.
 const MOST_PARTITIONS: i64 = 10_000;
+
+/// From here on clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const KNOWS_QUOTAS: i16 = 3;
 
 type Failure = (ErrorCode, Cow<'static, str>);
 type Creating = Pending<Arc<Topic>, MetadataError>;
@@ -32,7 +35,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: CreatePartitionsRequest<'_> = decode_question(&request)?;
     let _in_order = context.hold_order();
     let (wanted, twice) = apart(&message.topics);
-    let begun: Vec<_> = begin(&context, &wanted, message.validate_only);
+    let begun: Vec<_> = begin(&context, &request, &wanted, message.validate_only);
     let deadline = tokio::time::sleep(Duration::from_millis(message.timeout_ms.try_into().unwrap_or(0)));
     tokio::pin!(deadline);
     let mut results = Vec::with_capacity(message.topics.len());
@@ -69,16 +72,25 @@ fn apart<'m, 'a>(topics: &'m [CreatePartitionsTopic<'a>]) -> (Vec<&'m CreatePart
 type Begun = Result<Option<(Creating, Arc<Topic>)>, Failure>;
 
 /// Checks all topics and begins their creations; nothing is begun if the client only wants to know.
-fn begin(context: &Context, wanted: &[&CreatePartitionsTopic<'_>], validate_only: bool) -> Vec<Begun> {
+fn begin(
+    context: &Context,
+    request: &Request,
+    wanted: &[&CreatePartitionsTopic<'_>],
+    validate_only: bool,
+) -> Vec<Begun> {
     let engine = context.broker().engine();
     let metadata = engine.metadata();
     let mut budget = MOST_PARTITIONS;
     let begin = |asked: &&CreatePartitionsTopic<'_>| {
         let topic = check(context, &metadata, asked)?;
-        budget -= i64::from(asked.count) - i64::from(topic.partitions);
+        let more = asked.count - topic.partitions;
+        budget -= i64::from(more);
         if budget < 0 {
             let reason = format!("one request may create at most {MOST_PARTITIONS} partitions");
             return Err((ErrorCode::POLICY_VIOLATION, reason.into()));
+        }
+        if !validate_only && !request.may_mutate(more, request.version >= KNOWS_QUOTAS) {
+            return Err((ErrorCode::THROTTLING_QUOTA_EXCEEDED, quotas::EXCEEDED.into()));
         }
         Ok((!validate_only).then(|| (engine.create_partitions(topic.id, asked.count), topic.clone())))
     };

@@ -5,7 +5,7 @@
 //!
 //! A topic is there for all requests once it is answered. As in Kafka, 10,000 partitions is the most for one request, and a
 //! timeout leaves the creation going on. Not done: more than one replica (INVALID_REPLICATION_FACTOR), internal topics by
-//! clients, creation quotas.
+//! clients.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -24,10 +24,12 @@ use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
 use crate::topics::{self, Creating};
-use crate::{Broker, config, errors};
+use crate::{Broker, config, errors, quotas};
 
 /// What one request may create, as in Kafka.
 const MOST_PARTITIONS: i64 = 10_000;
+/// From here on clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const KNOWS_QUOTAS: i16 = 6;
 /// "As the broker sees fit", for partitions and for replicas.
 const BROKERS_CHOICE: i32 = -1;
 
@@ -42,7 +44,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         .iter()
         .map(|topic| match excessive {
             true => Step::Done(refused(&topic.name, Refusal::excessive())),
-            false => begin(&context, &metadata, topic, message.validate_only),
+            false => begin(&context, &request, &metadata, topic, message.validate_only),
         })
         .collect();
     let mut results = finish(&context, begun, message.timeout_ms).await;
@@ -102,7 +104,13 @@ enum Step<'a> {
     UnderWay(&'a str, Creating),
 }
 
-fn begin<'a>(context: &Context, metadata: &Metadata, topic: &'a CreatableTopic<'_>, validate_only: bool) -> Step<'a> {
+fn begin<'a>(
+    context: &Context,
+    request: &Request,
+    metadata: &Metadata,
+    topic: &'a CreatableTopic<'_>,
+    validate_only: bool,
+) -> Step<'a> {
     let broker = context.broker();
     match plan(context, metadata, topic) {
         Err(refusal) => Step::Done(refused(&topic.name, refusal)),
@@ -112,6 +120,9 @@ fn begin<'a>(context: &Context, metadata: &Metadata, topic: &'a CreatableTopic<'
             let made =
                 Topic { id: ottla_storage::TopicId([0; 16]), name, partitions: new.partitions, configs: new.configs };
             Step::Done(created(context, &topic.name, &made))
+        }
+        Ok(new) if !request.may_mutate(new.partitions, request.version >= KNOWS_QUOTAS) => {
+            Step::Done(refused(&topic.name, Refusal::new(ErrorCode::THROTTLING_QUOTA_EXCEEDED, quotas::EXCEEDED)))
         }
         Ok(new) => Step::UnderWay(&topic.name, broker.creations.begin(broker, new)),
     }

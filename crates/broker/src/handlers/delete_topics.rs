@@ -18,12 +18,14 @@ use tokio::task::JoinHandle;
 use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::decode_question;
 use crate::request::{Handled, Request};
-use crate::{Broker, errors, topics};
+use crate::{Broker, errors, quotas, topics};
 
 /// From here on topics come as states, by name or by id.
 const BY_STATES: i16 = 6;
 /// From here on there is a code of its own for a broker that does not delete.
 const TELLS_DISABLED: i16 = 3;
+/// From here on clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const KNOWS_QUOTAS: i16 = 5;
 
 pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     let message: DeleteTopicsRequest<'_> = decode_question(&request)?;
@@ -31,7 +33,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
         true => message.topics,
         false => message.topic_names.into_iter().map(by_name).collect(),
     };
-    let begun = begin_all(&context, &asked, request.version);
+    let begun = begin_all(&context, &request, &asked);
     let deadline = tokio::time::sleep(Duration::from_millis(message.timeout_ms.try_into().unwrap_or(0)));
     tokio::pin!(deadline);
     let mut responses = Vec::with_capacity(begun.len());
@@ -63,8 +65,8 @@ type Deleting = JoinHandle<Result<(), MetadataError>>;
 /// Begins every deletion that nothing speaks against. All of it happens before the first wait.
 fn begin_all<'a>(
     context: &Context,
+    request: &Request,
     asked: &'a [DeleteTopicState<'_>],
-    version: i16,
 ) -> Vec<(DeletableTopicResult<'a>, Option<Deleting>)> {
     let broker = context.broker();
     let metadata = broker.engine().metadata();
@@ -76,7 +78,7 @@ fn begin_all<'a>(
     let begin = |(state, found): (&'a DeleteTopicState<'_>, Found)| match found {
         Err(refusal) => Some((refused(state, None, refusal), None)),
         // A topic that is named more than once is answered once.
-        Ok(topic) => counts.remove(&topic.id).map(|count| match refusal(context, &topic, count, version) {
+        Ok(topic) => counts.remove(&topic.id).map(|count| match refusal(context, request, &topic, count) {
             Some(refusal) => (refused(state, Some(&topic), refusal), None),
             None => (result(state, Some(&topic)), Some(delete(broker, topic))),
         }),
@@ -109,7 +111,7 @@ fn find(context: &Context, metadata: &Metadata, state: &DeleteTopicState<'_>) ->
     }
 }
 
-fn refusal(context: &Context, topic: &Topic, count: usize, version: i16) -> Option<Refusal> {
+fn refusal(context: &Context, request: &Request, topic: &Topic, count: usize) -> Option<Refusal> {
     if count > 1 {
         return Some((ErrorCode::INVALID_REQUEST, "the request names this topic more than once"));
     }
@@ -117,12 +119,18 @@ fn refusal(context: &Context, topic: &Topic, count: usize, version: i16) -> Opti
         return Some((ErrorCode::TOPIC_AUTHORIZATION_FAILED, "not allowed to delete this topic"));
     }
     if !context.broker().config().settings().delete_topic_enable {
-        let code =
-            if version < TELLS_DISABLED { ErrorCode::INVALID_REQUEST } else { ErrorCode::TOPIC_DELETION_DISABLED };
+        let code = if request.version < TELLS_DISABLED {
+            ErrorCode::INVALID_REQUEST
+        } else {
+            ErrorCode::TOPIC_DELETION_DISABLED
+        };
         return Some((code, "this broker does not delete topics (delete.topic.enable=false)"));
     }
-    topics::is_reserved(&topic.name)
-        .then_some((ErrorCode::INVALID_TOPIC_EXCEPTION, "this is an internal topic: it cannot be deleted"))
+    if topics::is_reserved(&topic.name) {
+        return Some((ErrorCode::INVALID_TOPIC_EXCEPTION, "this is an internal topic: it cannot be deleted"));
+    }
+    let may = request.may_mutate(topic.partitions, request.version >= KNOWS_QUOTAS);
+    (!may).then_some((ErrorCode::THROTTLING_QUOTA_EXCEEDED, quotas::EXCEEDED))
 }
 
 /// Deletes on a task of its own: whoever must hear of it hears of it, also when the client is gone meanwhile.

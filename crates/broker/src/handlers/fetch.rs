@@ -35,7 +35,7 @@ pub(crate) async fn handle(context: Context, mut request: Request) -> Handled {
     // Dropped before the wait: a parked fetch keeps only what it still needs.
     let (opened, limits) = {
         let message: FetchRequest<'_> = decode_up_to(&request, MAX_BODY_BYTES)?;
-        let limits = limits_of(&context, &message);
+        let limits = limits_of(&context, &request, &message);
         let session = session_request(&message, request.version);
         let random = || broker.random_u64();
         match broker.fetches.sessions.open(session, &broker.fetches.waiters, broker.monotonic_ms(), random) {
@@ -88,11 +88,12 @@ impl Drop for UnansweredSession<'_> {
     }
 }
 
-fn limits_of(context: &Context, message: &FetchRequest<'_>) -> Limits {
+fn limits_of(context: &Context, request: &Request, message: &FetchRequest<'_>) -> Limits {
     let config = context.broker().config();
     let settings = config.settings();
     let wait = Duration::from_millis(u64::try_from(message.max_wait_ms).unwrap_or(0)).min(LONGEST_WAIT);
-    let max_bytes = size(message.max_bytes).min(settings.fetch_max_bytes);
+    let of_quota = request.metered.as_ref().map_or(usize::MAX, |metered| metered.fetch_max_bytes());
+    let max_bytes = size(message.max_bytes).min(settings.fetch_max_bytes).min(of_quota);
     Limits {
         // What can never come together is not waited for.
         min_bytes: size(message.min_bytes).min(max_bytes),

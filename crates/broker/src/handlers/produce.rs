@@ -19,14 +19,17 @@ use ottla_protocol::messages::{
     TopicProduceResponse,
 };
 use ottla_protocol::{ErrorCode, Uuid};
-use ottla_storage::{Append, AppendError, AppendOrigin, Appended, PartitionId, Pending, Topic, TopicId, Unavailable};
+use ottla_storage::{
+    Append, AppendError, AppendOrigin, Appended, Dependency, PartitionId, Pending, Topic, TopicId, Unavailable,
+};
 use ottla_transactions::{Admission, Membership, Producer, TransactionError};
 use tokio::sync::SemaphorePermit;
 
 use crate::config::{TimestampType, TopicSettings};
 use crate::context::{Context, Operation, Resource};
 use crate::produce::{Inspection, Opened, Rejection, check, open_all};
-use crate::request::{Close, Handled, Request, Response};
+use crate::request::{Close, Handled, Request};
+use crate::transactions::Admitted;
 use crate::transactions::wire::error_code_for_produce;
 use crate::{errors, topics};
 
@@ -58,7 +61,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
     }
     let (response, failed) = plan.into_response();
     match message.acks {
-        0 if failed.is_none() => Ok(Response::none()),
+        0 if failed.is_none() => request.respond_nothing(),
         0 => Err(Close::because(format!(
             "a batch without acknowledgement was refused: {}",
             failed.unwrap_or(ErrorCode::UNKNOWN_SERVER_ERROR)
@@ -103,6 +106,8 @@ struct Plan {
     topics: Vec<TopicProduceResponse<'static>>,
     batches: Vec<Planned>,
     failed: Option<ErrorCode>,
+    /// What the batches of the transaction build on.
+    depends_on: Option<Dependency>,
 }
 
 impl Plan {
@@ -239,8 +244,9 @@ impl Plan {
                 false => Membership::Explicit { knows_abortable },
             },
         };
-        context.broker().transactions.admit(&admission, |verdicts| {
+        context.broker().transactions.admit(&admission, |Admitted { verdicts, depends_on }| {
             self.keep_admitted(verdicts, version);
+            self.depends_on = depends_on;
             self.append_all(context)
         })
     }
@@ -271,6 +277,7 @@ impl Plan {
             partition: planned.partition,
             batches: planned.batch.clone(),
             expected_end: None,
+            depends_on: planned.in_transaction_of.and(self.depends_on),
             durability: planned.settings.durability,
             origin: AppendOrigin::Client,
         };

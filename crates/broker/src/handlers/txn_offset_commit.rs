@@ -22,6 +22,7 @@ use crate::context::{Context, Operation, Resource};
 use crate::groups::wire::{expect_answer, outcome};
 use crate::request::{Handled, Request};
 use crate::topics::{OFFSETS_TOPIC, offsets_topic};
+use crate::transactions::Admitted;
 use crate::transactions::wire::error_code_for_commit;
 
 /// From this version on clients know TRANSACTION_ABORTABLE.
@@ -76,7 +77,8 @@ async fn commit<'a>(
             false => Membership::Explicit { knows_abortable: version >= ABORTABLE_IS_KNOWN },
         },
     };
-    let awaited = broker.transactions.admit(&admission, |verdicts| {
+    broker.groups.load(group_id).await.map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+    let awaited = broker.transactions.admit(&admission, |Admitted { verdicts, depends_on }| {
         let verdict = verdicts.into_iter().next().unwrap_or(Err(TransactionError::CoordinatorNotAvailable));
         verdict.map_err(error_code_for_commit)?;
         let asked = Asked::CommitInTransaction(CommitInTransaction {
@@ -91,7 +93,8 @@ async fn commit<'a>(
                 topics: commits,
             },
         });
-        Ok::<_, ErrorCode>(broker.groups.submit_over(context.member_connection(), group_id, asked))
+        let awaited = broker.groups.submit_behind(depends_on, context.member_connection(), group_id, asked);
+        awaited.ok_or(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)
     })?;
     let committed = expect_answer!(awaited, CommitOffsets).and_then(outcome);
     Ok(planned.answer(committed.map_or_else(|code| vec![code; count], codes_of)))

@@ -66,6 +66,7 @@ async fn write(context: &Context, marker: &WritableTxnMarker<'_>, name: &str, in
                 partition,
                 batches: batch.clone(),
                 expected_end: None,
+                depends_on: None,
                 durability: Durability::Flush,
                 origin: AppendOrigin::Coordinator,
             }],

@@ -37,6 +37,10 @@ pub(crate) fn check(batch: Bytes, topic: &TopicSettings, version: i16, now_ms: i
     if batch.len() > topic.max_message_bytes {
         return Err(size_rejection(batch.len(), topic));
     }
+    if batch.len() > topic.segment_bytes {
+        let message = format!("a batch of {} bytes is over segment.bytes = {}", batch.len(), topic.segment_bytes);
+        return Err(Rejection::new(ErrorCode::RECORD_LIST_TOO_LARGE, message));
+    }
     let header = records::validate(&batch).map_err(incomplete_is_none)?;
     check_header(&header, version)?;
     let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
@@ -152,6 +156,8 @@ mod tests {
         assert_eq!(refused([&good[..], &good[..]].concat().into(), &topic()), ErrorCode::INVALID_RECORD);
         let small = TopicSettings { max_message_bytes: good.len() - 1, ..topic() };
         assert_eq!(refused(good.clone(), &small), ErrorCode::MESSAGE_TOO_LARGE);
+        let small = TopicSettings { segment_bytes: good.len() - 1, ..topic() };
+        assert_eq!(refused(good.clone(), &small), ErrorCode::RECORD_LIST_TOO_LARGE);
         let mut flipped = good.to_vec();
         *flipped.last_mut().expect("not empty") ^= 1;
         assert_eq!(refused(flipped.into(), &topic()), ErrorCode::CORRUPT_MESSAGE);

@@ -21,6 +21,7 @@ pub(super) fn submit(surroundings: &Surroundings, step: &EndStep, record: Append
         partition,
         batches: marker.clone(),
         expected_end: None,
+        depends_on: None,
         durability: Durability::Flush,
         origin: AppendOrigin::Coordinator,
     };

@@ -24,8 +24,8 @@ use crate::pulse::{self, Pulse, Timed};
 use crate::time::Clock;
 use crate::topics::TRANSACTIONS_TOPIC;
 use crate::{Broker, Parts};
-pub(crate) use shard::Awaited;
 use shard::Shard;
+pub(crate) use shard::{Admitted, Awaited};
 
 /// The epoch of the coordinators: the leader epoch of their partitions, which never changes on one node.
 pub(crate) const COORDINATOR_EPOCH: i32 = 0;
@@ -115,15 +115,14 @@ impl Transactions {
     }
 
     /// The gate: asks whether transactional batches may be appended, one verdict for each partition, and lets `append` give those
-    /// that may to the engine under the coordinator's lock. So an end that is decided later lies later in the log.
-    pub(crate) fn admit<T>(
-        &self,
-        admission: &Admission<'_>,
-        append: impl FnOnce(Vec<Result<(), TransactionError>>) -> T,
-    ) -> T {
+    /// that may to the engine under the coordinator's lock, with what they depend on. So an end that is decided later lies later in the log.
+    pub(crate) fn admit<T>(&self, admission: &Admission<'_>, append: impl FnOnce(Admitted) -> T) -> T {
         match self.shard_of(admission.transactional_id) {
             Some(shard) => shard.admit(admission, append),
-            None => append(vec![Err(TransactionError::CoordinatorNotAvailable); admission.partitions.len()]),
+            None => {
+                let verdicts = vec![Err(TransactionError::CoordinatorNotAvailable); admission.partitions.len()];
+                append(Admitted { verdicts, depends_on: None })
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ottla_groups::Record;
-use ottla_storage::{AppendError, Appended, PartitionId, Pending, Unavailable};
+use ottla_storage::{AppendError, Appended, Dependency, PartitionId, Pending, Unavailable};
 use ottla_transactions::{
     Action, Admission, Allotment, Answer, Coordinator, EndFailed, EndId, EndStep, Event, Request, Settings, Ticket,
     TransactionError, TransactionEvent,
@@ -17,6 +17,15 @@ use tokio::task::JoinHandle;
 use super::{Surroundings, end, story};
 use crate::groups::log::{self, Batch};
 use crate::groups::{CoordinatorLost, EndUnderWay};
+
+/// What the gate has decided.
+pub(crate) struct Admitted {
+    /// One for each partition.
+    pub(crate) verdicts: Vec<Result<(), TransactionError>>,
+    /// What every admitted batch builds on: the coordinator's log must know the partition. Were its record refused and the batch
+    /// taken (a full disk, for a moment), the transaction would stay open in that partition for ever.
+    pub(crate) depends_on: Option<Dependency>,
+}
 
 /// One partition of `__transaction_state` and the coordinator of its transactional ids.
 pub(super) struct Shard {
@@ -101,14 +110,11 @@ impl Shard {
     }
 
     /// The gate; see [`super::Transactions::admit`].
-    pub(super) fn admit<T>(
-        self: &Arc<Self>,
-        admission: &Admission<'_>,
-        append: impl FnOnce(Vec<Result<(), TransactionError>>) -> T,
-    ) -> T {
+    pub(super) fn admit<T>(self: &Arc<Self>, admission: &Admission<'_>, append: impl FnOnce(Admitted) -> T) -> T {
         let mut state = self.lock();
         let verdicts = self.verdicts(&mut state, admission);
-        append(verdicts.unwrap_or_else(|error| vec![Err(error); admission.partitions.len()]))
+        let verdicts = verdicts.unwrap_or_else(|error| vec![Err(error); admission.partitions.len()]);
+        append(Admitted { verdicts, depends_on: state.unwritten_end() })
     }
 
     fn verdicts(
@@ -246,7 +252,7 @@ impl Shard {
         }
         let append = (!records.is_empty()).then(|| {
             let batch = Batch { producer: None, records };
-            let append = log::append(live.partition, live.end_offset, &batch, self.surroundings.now().wall_ms);
+            let append = log::append(live.partition, live.end_offset, &batch, None, self.surroundings.now().wall_ms);
             live.end_offset += batch.records.len() as i64;
             Appending::Records(self.surroundings.engine.append(vec![append]))
         });
@@ -256,7 +262,7 @@ impl Shard {
 
     fn begin_end(&self, live: &mut Live, step: EndStep) {
         let batch = Batch { producer: None, records: vec![step.record.clone()] };
-        let record = log::append(live.partition, live.end_offset, &batch, self.surroundings.now().wall_ms);
+        let record = log::append(live.partition, live.end_offset, &batch, None, self.surroundings.now().wall_ms);
         let append = match end::submit(&self.surroundings, &step, record) {
             Ok(under_way) => {
                 live.end_offset += 1;
@@ -364,6 +370,12 @@ impl State {
     fn discard(&mut self) {
         self.stage = Stage::Unloaded;
         self.waiting.clear();
+    }
+
+    /// Where the log ends once what is on its way is there; `None` while nothing is.
+    fn unwritten_end(&self) -> Option<Dependency> {
+        let Stage::Live(live) = &self.stage else { return None };
+        (live.unwritten > 0).then_some(Dependency { partition: live.partition, end_offset: live.end_offset })
     }
 
     fn end_if_settled(&mut self) {

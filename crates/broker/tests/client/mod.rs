@@ -26,6 +26,13 @@ pub struct TestClock {
     pub monotonic_ms: AtomicU64,
 }
 
+impl TestClock {
+    /// Time passes.
+    pub fn advance(&self, by_ms: u64) {
+        self.monotonic_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+}
+
 /// So that a broker that never answers fails a test instead of hanging it; no test depends on its length.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -153,6 +160,15 @@ impl Client {
             frame.into()
         };
         tokio::time::timeout(SILENCE, frame).await.expect("the broker answers at all")
+    }
+
+    /// Whether a request is answered, where the broker may have closed the connection instead.
+    pub async fn is_answered(&mut self) -> bool {
+        let frame = frame::encode_request_frame(1, 0, None, &ottla_protocol::messages::ApiVersionsRequest::default());
+        if self.stream.write_all(&frame.expect("can be written").concat()).await.is_err() {
+            return false;
+        }
+        tokio::time::timeout(SILENCE, self.stream.read_u32()).await.expect("it answers or closes").is_ok()
     }
 
     /// Waits until the broker closes the connection; it must not say anything more.

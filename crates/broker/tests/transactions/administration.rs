@@ -65,6 +65,7 @@ async fn a_hanging_transaction_is_found_and_ended() {
         partition: PartitionId { topic: topic.id, index: 0 },
         batches: batch.build(),
         expected_end: None,
+        depends_on: None,
         durability: Durability::Flush,
         origin: AppendOrigin::Client,
     };

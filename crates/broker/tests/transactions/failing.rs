@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ottla_protocol::ErrorCode;
 use ottla_storage::conformance::Twin;
 use ottla_storage::memory::MemoryEngine;
-use ottla_storage::{Append, AppendError, Appended, Engine, Pending, Unavailable};
+use ottla_storage::{Append, AppendError, AppendOrigin, Appended, Engine, Pending, Unavailable};
 
 use crate::asking::*;
 use crate::client::TestBroker;
 
-/// The next atomic appends fail: before they are written, or after.
+/// The next appends fail: atomic ones before they are written or after, those of coordinators before.
 #[derive(Default)]
 struct Failing {
     memory: MemoryEngine,
     unwritten: AtomicUsize,
     unknown: AtomicUsize,
+    of_coordinators: AtomicUsize,
 }
 
 fn one_less(count: &AtomicUsize) -> bool {
@@ -26,6 +27,15 @@ fn one_less(count: &AtomicUsize) -> bool {
 impl Twin for Failing {
     fn behind(&self) -> &dyn Engine {
         &self.memory
+    }
+
+    fn append(&self, appends: Vec<Append>) -> Pending<Vec<Result<Appended, AppendError>>, Unavailable> {
+        let of_coordinator = appends.iter().any(|append| append.origin == AppendOrigin::Coordinator);
+        if of_coordinator && one_less(&self.of_coordinators) {
+            let why = Unavailable { reason: "the test says so".into(), retriable: true };
+            return Pending::ready(Err(why));
+        }
+        self.memory.append(appends)
     }
 
     fn append_atomically(&self, appends: Vec<Append>) -> Pending<Vec<Appended>, AppendError> {
@@ -86,4 +96,39 @@ async fn an_end_whose_fate_was_unknown_is_found_in_the_log() {
     assert_eq!(next.commit(&mut client, "g", "t", 6, 5).await, ErrorCode::NONE);
     next.end(&mut client, true, 5).await.expect("it commits");
     assert_eq!(commit_of(&mut client, "g", "t", true).await, (ErrorCode::NONE, 6));
+}
+
+/// Asks again as long as the coordinator reads its log.
+async fn at_last<F: Future<Output = ErrorCode>>(mut ask: impl FnMut() -> F) {
+    loop {
+        match ask().await {
+            ErrorCode::NONE => return,
+            ErrorCode::NOT_ENOUGH_REPLICAS | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => tokio::task::yield_now().await,
+            code => panic!("{code}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_batch_is_refused_whose_partition_could_not_be_added() {
+    let engine = Arc::new(Failing::default());
+    let (_broker, mut client, producer) = begun(&engine).await;
+    let producer = end_at_last(&mut client, producer).await;
+    engine.of_coordinators.store(1, Ordering::SeqCst);
+    assert_eq!(producer.produce(&mut client, "t", 0, "b", 12).await, ErrorCode::NOT_ENOUGH_REPLICAS);
+    let client = tokio::sync::Mutex::new(client);
+    at_last(|| async { producer.produce(&mut *client.lock().await, "t", 0, "b", 12).await }).await;
+    let mut client = client.into_inner();
+    end_at_last(&mut client, producer).await;
+    assert_eq!(committed(&mut client, "t").await.1, 4, "two records and two markers, and nothing open");
+}
+
+#[tokio::test]
+async fn offsets_are_refused_whose_group_could_not_be_added() {
+    let engine = Arc::new(Failing::default());
+    let (_broker, mut client, producer) = begun(&engine).await;
+    let producer = end_at_last(&mut client, producer).await;
+    engine.of_coordinators.store(1, Ordering::SeqCst);
+    assert_eq!(producer.commit(&mut client, "g", "t", 7, 5).await, ErrorCode::NOT_COORDINATOR);
+    assert_eq!(commit_of(&mut client, "g", "t", true).await, (ErrorCode::NONE, 5), "nothing is pending");
 }

@@ -174,7 +174,7 @@ impl Sent {
             }
         };
         let Sent { partition, expected_end, durability, .. } = *self;
-        Append { partition, batches, expected_end, durability, origin }
+        Append { partition, batches, expected_end, depends_on: None, durability, origin }
     }
 }
 

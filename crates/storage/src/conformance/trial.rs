@@ -84,6 +84,7 @@ impl Trial {
             partition,
             batches: sample.bytes(),
             expected_end: None,
+            depends_on: None,
             durability: Durability::Flush,
             origin: AppendOrigin::Client,
         })
@@ -176,6 +177,7 @@ pub(super) fn to(partition: PartitionId, sample: &Sample) -> Append {
         partition,
         batches: sample.bytes(),
         expected_end: None,
+        depends_on: None,
         durability: Durability::Flush,
         origin: AppendOrigin::Client,
     }

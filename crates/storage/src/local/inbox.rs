@@ -11,8 +11,8 @@ use super::flusher::Snapshot;
 use crate::batches::BatchSpan;
 use crate::producers::ProducerDescription;
 use crate::{
-    Append, AppendError, AppendOrigin, Appended, Completer, ConfigChange, Durability, MetadataError, NewTopic,
-    PartitionId, ReadError, Topic, TopicId, Unavailable,
+    Append, AppendError, AppendOrigin, Appended, Completer, ConfigChange, Dependency, Durability, MetadataError,
+    NewTopic, PartitionId, ReadError, Topic, TopicId, Unavailable,
 };
 
 /// The answers of one append call.
@@ -104,6 +104,7 @@ impl Command {
 pub(super) struct Prepared {
     pub(super) partition: PartitionId,
     pub(super) expected_end: Option<i64>,
+    pub(super) depends_on: Option<Dependency>,
     pub(super) durability: Durability,
     pub(super) origin: AppendOrigin,
     pub(super) batches: Result<PreparedBatches, AppendError>,
@@ -138,8 +139,8 @@ impl Prepared {
                 .map(|spans| PreparedBatches { bytes: append.batches.clone(), spans })
                 .map_err(AppendError::Corrupt)
         };
-        let Append { partition, expected_end, durability, origin, .. } = *append;
-        Self { partition, expected_end, durability, origin, batches }
+        let Append { partition, expected_end, depends_on, durability, origin, .. } = *append;
+        Self { partition, expected_end, depends_on, durability, origin, batches }
     }
 
     /// How large its frame's payload will be at most.

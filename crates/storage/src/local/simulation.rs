@@ -230,6 +230,7 @@ mod tests {
             partition,
             batches,
             expected_end: None,
+            depends_on: None,
             durability,
             origin: crate::AppendOrigin::Client,
         }])

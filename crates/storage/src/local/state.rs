@@ -82,6 +82,15 @@ impl DurableState {
     }
 }
 
+impl DurableState {
+    /// That what an append depends on is there.
+    pub(super) fn check_dependency(&self, append: &Prepared) -> Result<(), AppendError> {
+        let end_of = |partition| self.partitions.get(&partition).map(|state| state.end_offset);
+        let missing = append.depends_on.is_some_and(|needed| end_of(needed.partition) < Some(needed.end_offset));
+        if missing { Err(AppendError::DependencyMissing) } else { Ok(()) }
+    }
+}
+
 impl PartitionState {
     fn from_record(record: &PartitionRecord) -> Self {
         Self {

@@ -125,9 +125,16 @@ impl State {
 
     fn append(&mut self, append: &Append, now_ms: i64) -> Result<Appended, AppendError> {
         self.open().map_err(AppendError::Unavailable)?;
+        self.has_come_so_far(append)?;
         let partition = self.partitions.get_mut(&append.partition).ok_or(AppendError::UnknownPartition)?;
         let config = self.log_configs.get(&self.metadata, append.partition.topic);
         partition.append(append, &config, now_ms)
+    }
+
+    fn has_come_so_far(&self, append: &Append) -> Result<(), AppendError> {
+        let end_of = |partition| self.partitions.get(&partition).map(Partition::end_offset);
+        let missing = append.depends_on.is_some_and(|needed| end_of(needed.partition) < Some(needed.end_offset));
+        if missing { Err(AppendError::DependencyMissing) } else { Ok(()) }
     }
 
     /// All of them or none.
@@ -135,6 +142,7 @@ impl State {
         self.open().map_err(AppendError::Unavailable)?;
         check_distinct(appends.iter().map(|append| append.partition))?;
         for append in appends {
+            self.has_come_so_far(append)?;
             let partition = self.partitions.get(&append.partition).ok_or(AppendError::UnknownPartition)?;
             partition.decide(append)?;
         }

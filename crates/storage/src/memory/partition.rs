@@ -49,6 +49,10 @@ impl StoredBatch {
 }
 
 impl Partition {
+    pub(super) fn end_offset(&self) -> i64 {
+        self.end_offset
+    }
+
     pub(super) fn append(&mut self, append: &Append, config: &LogConfig, now_ms: i64) -> Result<Appended, AppendError> {
         let (decision, spans) = self.decide(append)?;
         match decision {

@@ -517,7 +517,8 @@ pub fn append_as(
     batches: Bytes,
     durability: Durability,
 ) -> Result<Appended, AppendError> {
-    let append = Append { partition, batches, expected_end: None, durability, origin: AppendOrigin::Client };
+    let append =
+        Append { partition, batches, expected_end: None, depends_on: None, durability, origin: AppendOrigin::Client };
     let answers = engine.append(vec![append]).wait();
     answers.unwrap_or_else(|why| vec![Err(AppendError::Unknown(why))]).remove(0)
 }

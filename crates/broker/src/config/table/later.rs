@@ -6,7 +6,6 @@ use crate::config::property::{Property, Subject};
 /// One subject for each reason.
 pub(crate) const SUBJECTS: &[Subject] = &[
     Subject { title: "Transactions", properties: TRANSACTIONS },
-    Subject { title: "Quotas", properties: QUOTAS },
     Subject { title: "Consumer groups of KIP-848", properties: CONSUMER },
     Subject { title: "Share groups", properties: SHARE },
     Subject { title: "Streams groups", properties: STREAMS },
@@ -16,15 +15,6 @@ const TWO_PHASE_WHY: &str = "a commit in two phases is not served yet";
 
 const TRANSACTIONS: &[Property] =
     &[later("transaction.two.phase.commit.enable", Kind::Boolean, Some("false"), TWO_PHASE_WHY)];
-
-const QUOTAS_WHY: &str = "quotas are not served yet";
-
-const QUOTAS: &[Property] = &[
-    later("controller.quota.window.num", Kind::int(1), Some("11"), QUOTAS_WHY),
-    later("controller.quota.window.size.seconds", Kind::int(1), Some("1"), QUOTAS_WHY),
-    later("quota.window.num", Kind::int(1), Some("11"), QUOTAS_WHY),
-    later("quota.window.size.seconds", Kind::int(1), Some("1"), QUOTAS_WHY),
-];
 
 const ASSIGNMENT_WHY: &str = "a target assignment is made with the heartbeat that needs it, without an interval";
 

@@ -92,31 +92,40 @@ declare! { NETWORK:
     )
     .not_yet();
     MAX_CONNECTIONS =
-        Property::served("max.connections", Kind::int(0), "2147483647", "how many connections may be open").while_running().not_yet();
+        Property::served("max.connections", Kind::int(0), "2147483647", "how many connections may be open; further ones wait until one is closed").while_running();
     MAX_CONNECTIONS_PER_IP = Property::served(
         "max.connections.per.ip",
         Kind::int(0),
         "2147483647",
-        "how many connections may be open from one address",
+        "how many connections may be open from one address; further ones are closed at once",
     )
-    .while_running()
-    .not_yet();
+    .while_running();
     MAX_CONNECTIONS_PER_IP_OVERRIDES = Property::served(
         "max.connections.per.ip.overrides",
         Kind::Text,
         "",
-        "other limits for some addresses, as HOST:COUNT with commas between them",
+        "other limits for some addresses, as ADDRESS:COUNT with commas between them; addresses are numbers, names are not resolved",
     )
-    .while_running()
-    .not_yet();
+    .while_running();
     MAX_CONNECTION_CREATION_RATE = Property::served(
         "max.connection.creation.rate",
         Kind::int(0),
         "2147483647",
-        "how many connections may be opened in a second",
+        "how many connections may be opened in a second; further ones wait",
     )
-    .while_running()
-    .not_yet();
+    .while_running();
+    QUOTA_WINDOW_NUM =
+        Property::served("quota.window.num", Kind::int(1), "11", "over how many windows a rate is taken for a client's quota");
+    QUOTA_WINDOW_SIZE_SECONDS =
+        Property::served("quota.window.size.seconds", Kind::int(1), "1", "how long each of these windows is");
+    CONTROLLER_QUOTA_WINDOW_NUM = Property::served(
+        "controller.quota.window.num",
+        Kind::int(1),
+        "11",
+        "how many windows' worth of partitions may be created or deleted at once under controller_mutation_rate",
+    );
+    CONTROLLER_QUOTA_WINDOW_SIZE_SECONDS =
+        Property::served("controller.quota.window.size.seconds", Kind::int(1), "1", "how long each of these windows is");
     MAX_REQUEST_PARTITION_SIZE_LIMIT = Property::served(
         "max.request.partition.size.limit",
         Kind::int(1),

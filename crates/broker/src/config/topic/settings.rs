@@ -24,6 +24,8 @@ pub enum TimestampType {
 pub struct TopicSettings {
     /// `max.message.bytes`: the largest batch.
     pub max_message_bytes: usize,
+    /// `segment.bytes`.
+    pub segment_bytes: usize,
     /// `message.timestamp.type`.
     pub timestamp_type: TimestampType,
     /// `message.timestamp.before.max.ms`: how far behind the broker's clock a timestamp may lie.
@@ -45,6 +47,7 @@ impl TopicSettings {
         let level = |name| text(name).parse().unwrap_or_default();
         TopicSettings {
             max_message_bytes: text("max.message.bytes").parse().unwrap_or(0),
+            segment_bytes: text("segment.bytes").parse().unwrap_or(usize::MAX),
             timestamp_type: match &*text("message.timestamp.type") {
                 "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,

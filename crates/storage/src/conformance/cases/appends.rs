@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::conformance::sample::{Sample, opened, values};
 use crate::conformance::trial::{Trial, append_one, nowhere, to};
-use crate::{Append, AppendError, AppendOrigin, Appended, Durability, PartitionId};
+use crate::{Append, AppendError, AppendOrigin, Appended, Dependency, Durability, PartitionId};
 
 pub(super) fn offsets_are_dense_and_in_call_order(trial: &mut Trial) {
     let partition = trial.partition();
@@ -56,8 +56,14 @@ pub(super) fn several_batches_in_one_append(trial: &mut Trial) {
     trial.accept(partition, &Sample::of(&["first"]));
     let blob = [Sample::of(&["a", "b"]).bytes(), Sample::of(&["c"]).bytes(), Sample::of(&["d", "e", "f"]).bytes()];
     let batches = Bytes::from(blob.concat());
-    let append =
-        Append { partition, batches, expected_end: None, durability: Durability::Flush, origin: AppendOrigin::Client };
+    let append = Append {
+        partition,
+        batches,
+        expected_end: None,
+        depends_on: None,
+        durability: Durability::Flush,
+        origin: AppendOrigin::Client,
+    };
     let appended = trial.append_with(append).expect("the append failed");
     assert_eq!((appended.first_offset, appended.end_offset), (1, 7));
     trial.interlude();
@@ -124,6 +130,7 @@ pub(super) fn what_is_not_a_batch_is_refused(trial: &mut Trial) {
             partition,
             batches,
             expected_end: None,
+            depends_on: None,
             durability: Durability::Flush,
             origin: AppendOrigin::Client,
         };
@@ -142,6 +149,7 @@ pub(super) fn bytes_are_kept_as_received(trial: &mut Trial) {
         partition,
         batches: sent.clone(),
         expected_end: None,
+        depends_on: None,
         durability: Durability::Flush,
         origin: AppendOrigin::Client,
     };
@@ -175,6 +183,29 @@ pub(super) fn expected_end_guards(trial: &mut Trial) {
     drop(engine);
     trial.interlude();
     assert_eq!(trial.bounds(partition).high_watermark, 6);
+}
+
+pub(super) fn a_missing_dependency_refuses(trial: &mut Trial) {
+    let (partition, other) = (trial.partition(), trial.partition());
+    let after = |partition, end_offset| Append {
+        depends_on: Some(Dependency { partition, end_offset }),
+        ..to(other, &Sample::of(&["builds on it"]))
+    };
+    assert_eq!(trial.append_with(after(partition, 1)), Err(AppendError::DependencyMissing));
+    let engine = trial.engine();
+    let first = engine.append(vec![to(partition, &Sample::of(&["a"]))]);
+    let behind = engine.append(vec![after(partition, 2), after(partition, 1)]).wait().expect("the call failed");
+    assert_eq!(behind[0], Err(AppendError::DependencyMissing));
+    assert!(behind[1].is_ok() && first.wait().is_ok_and(|answers| answers[0].is_ok()), "it counts what is queued");
+    let together = engine.append_atomically(vec![to(partition, &Sample::of(&["b"])), after(partition, 2)]).wait();
+    assert_eq!(together, Err(AppendError::DependencyMissing), "as it was before the call");
+    drop(engine);
+    trial.interlude();
+    assert!(trial.append_with(after(partition, 1)).is_ok(), "it is remembered");
+    let nowhere = PartitionId { index: 1000, ..partition };
+    assert_eq!(trial.append_with(after(nowhere, 0)), Err(AppendError::DependencyMissing));
+    assert_eq!(trial.bounds(partition).high_watermark, 1);
+    assert_eq!(trial.bounds(other).high_watermark, 2);
 }
 
 pub(super) fn both_durabilities_keep_their_order(trial: &mut Trial) {

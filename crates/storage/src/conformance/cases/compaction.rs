@@ -23,6 +23,7 @@ fn put(trial: &Trial, partition: PartitionId, records: &[(&str, Option<&str>)]) 
         partition,
         batches: batch.build(),
         expected_end: None,
+        depends_on: None,
         durability: Durability::Flush,
         origin: AppendOrigin::Client,
     };

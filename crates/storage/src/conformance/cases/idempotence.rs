@@ -229,6 +229,7 @@ pub(super) fn only_one_batch_at_a_time(trial: &mut Trial) {
         partition,
         batches,
         expected_end: None,
+        depends_on: None,
         durability: Durability::Flush,
         origin: AppendOrigin::Client,
     };

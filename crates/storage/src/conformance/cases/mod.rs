@@ -48,6 +48,7 @@ macro_rules! conformance_cases {
                     several_batches_in_one_append
                     bytes_are_kept_as_received
                     expected_end_guards
+                    a_missing_dependency_refuses
                     both_durabilities_keep_their_order
                     what_was_visible_stays
                     large_batches

@@ -29,7 +29,7 @@ fn marker(partition: PartitionId, producer: i64, epoch: i16, is_commit: bool) ->
 
 fn from_coordinator(partition: PartitionId, batches: Bytes) -> Append {
     let origin = AppendOrigin::Coordinator;
-    Append { partition, batches, expected_end: None, durability: Durability::Flush, origin }
+    Append { partition, batches, expected_end: None, depends_on: None, durability: Durability::Flush, origin }
 }
 
 /// Ends a transaction; answers the marker's offset.

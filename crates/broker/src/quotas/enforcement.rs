@@ -1,0 +1,210 @@
+//! Counts what clients do, and tells how long they shall be silent.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use ottla_protocol::ApiKey;
+use ottla_storage::Metadata;
+use tokio::time::Instant;
+
+use super::limits::{Kind, Limits};
+use super::rate::{Bucket, Rate, Windows};
+use crate::request::{Handled, HandlerFuture};
+use crate::time::Clock;
+
+/// So many meters are kept before those are looked for that nobody uses any more.
+const METERS_BEFORE_SWEEP: usize = 1024;
+
+/// The quotas and what was used of them.
+pub(crate) struct Quotas {
+    clock: Arc<dyn Clock>,
+    windows: Windows,
+    mutation_windows: Windows,
+    /// Whether users or clients have any.
+    concern_clients: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    limits: Limits,
+    rates: HashMap<Key, Rate>,
+    /// With how fast each fills.
+    buckets: HashMap<Key, (Bucket, f64)>,
+    sweep_at: usize,
+}
+
+/// What is counted together.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Key {
+    Clients { kind: Kind, user: Option<Arc<str>>, client: Option<Arc<str>> },
+    Address(IpAddr),
+}
+
+impl Quotas {
+    /// The quotas that the metadata have, measured over these windows.
+    pub(crate) fn new(clock: Arc<dyn Clock>, windows: Windows, mutation_windows: Windows, metadata: &Metadata) -> Self {
+        let state = Mutex::new(State { sweep_at: METERS_BEFORE_SWEEP, ..State::default() });
+        let quotas = Quotas { clock, windows, mutation_windows, concern_clients: AtomicBool::new(false), state };
+        quotas.follow(metadata);
+        quotas
+    }
+
+    /// Takes over what the metadata have; called in the order of the changes.
+    pub(crate) fn follow(&self, metadata: &Metadata) {
+        let limits = Limits::of(metadata);
+        let mut state = self.lock();
+        self.concern_clients.store(limits.concern_clients(), Ordering::Release);
+        state.limits = limits;
+    }
+
+    /// The meters of a request; `None` where nobody has quotas.
+    pub(crate) fn meter(
+        self: &Arc<Self>,
+        user: &Arc<str>,
+        client_id: Option<&Arc<str>>,
+        request_bytes: usize,
+    ) -> Option<Arc<Metered>> {
+        self.concern_clients.load(Ordering::Acquire).then(|| {
+            let client_id = client_id.cloned().unwrap_or_else(|| Arc::from(""));
+            let (quotas, user, owed_ms) = (self.clone(), user.clone(), AtomicU64::new(0));
+            Arc::new(Metered { quotas, user, client_id, request_bytes, owed_ms })
+        })
+    }
+
+    /// Counts a new connection of an address; answers for how long it is too early for it, and then does not count it.
+    pub(crate) fn connected(&self, address: IpAddr) -> u64 {
+        let (now_ms, windows) = (self.clock.monotonic_ms(), self.windows);
+        let mut state = self.lock();
+        let Some(bound) = state.limits.connection_rate(address) else { return 0 };
+        state.sweep(self, now_ms);
+        let rate = state.rates.entry(Key::Address(address)).or_default();
+        rate.record(windows, 1.0, now_ms);
+        let throttle_ms = rate.throttle_ms(windows, bound, now_ms);
+        if throttle_ms > 0 {
+            rate.record(windows, -1.0, now_ms);
+        }
+        throttle_ms
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Forgets what nobody uses: client ids are the clients' to choose.
+    fn sweep(&mut self, quotas: &Quotas, now_ms: u64) {
+        if self.rates.len() + self.buckets.len() < self.sweep_at {
+            return;
+        }
+        self.rates.retain(|_, rate| !rate.is_forgotten(quotas.windows, now_ms));
+        let windows = quotas.mutation_windows;
+        self.buckets.retain(|_, (bucket, per_second)| !bucket.is_full(windows, *per_second, now_ms));
+        self.sweep_at = METERS_BEFORE_SWEEP.max((self.rates.len() + self.buckets.len()) * 2);
+    }
+}
+
+impl fmt::Debug for Quotas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Quotas").finish_non_exhaustive()
+    }
+}
+
+/// A request of somebody who may have quotas.
+#[derive(Debug)]
+pub(crate) struct Metered {
+    quotas: Arc<Quotas>,
+    user: Arc<str>,
+    client_id: Arc<str>,
+    request_bytes: usize,
+    /// For how long its client shall be silent, whatever its answer is.
+    owed_ms: AtomicU64,
+}
+
+impl Metered {
+    /// Counts the answer; says for how long the client shall be silent after it.
+    pub(crate) fn answered(&self, api: ApiKey, answer_bytes: usize) -> u64 {
+        let for_bytes_ms = match api {
+            ApiKey::Produce => self.record(Kind::ProducerBytes, self.request_bytes as f64),
+            ApiKey::Fetch => self.record(Kind::ConsumerBytes, answer_bytes as f64),
+            _ => 0,
+        };
+        // Short and often, as in Kafka: who works too much is slowed down, not put to sleep.
+        let for_work_ms = self.record(Kind::RequestPercentage, 0.0).min(self.quotas.windows.length_ms);
+        for_bytes_ms.max(for_work_ms).max(self.owed_ms.load(Ordering::Relaxed))
+    }
+
+    /// How many bytes one answer to a fetch may have, so that it alone does not silence its client.
+    pub(crate) fn fetch_max_bytes(&self) -> usize {
+        let found = self.quotas.lock().limits.find(Kind::ConsumerBytes, &self.user, &self.client_id);
+        found.map_or(usize::MAX, |(bound, _)| self.quotas.windows.allow(bound) as usize)
+    }
+
+    /// Asks whether so many partitions may be created or deleted now, and counts them. Where the client knows no error for it
+    /// (`is_strict`), it may, and is silent afterwards.
+    pub(crate) fn may_mutate(&self, partitions: i32, is_strict: bool) -> bool {
+        let (quotas, windows) = (&self.quotas, self.quotas.mutation_windows);
+        let now_ms = quotas.clock.monotonic_ms();
+        let mut state = quotas.lock();
+        let Some((per_second, key)) = self.find(&state, Kind::ControllerMutations) else { return true };
+        state.sweep(quotas, now_ms);
+        let full = || (Bucket::full(windows, per_second, now_ms), per_second);
+        let (bucket, fills) = state.buckets.entry(key).or_insert_with(full);
+        *fills = per_second;
+        let wait_ms = bucket.wait_ms(windows, per_second, now_ms);
+        let may = wait_ms == 0 || !is_strict;
+        if may {
+            bucket.take(f64::from(partitions));
+        }
+        let owed_ms = if is_strict { wait_ms } else { bucket.wait_ms(windows, per_second, now_ms) };
+        self.owed_ms.fetch_max(owed_ms, Ordering::Relaxed);
+        may
+    }
+
+    /// Counts time of one core.
+    fn worked(&self, for_s: f64) {
+        self.record(Kind::RequestPercentage, for_s * 100.0);
+    }
+
+    fn record(&self, kind: Kind, amount: f64) -> u64 {
+        let (quotas, now_ms) = (&self.quotas, self.quotas.clock.monotonic_ms());
+        let mut state = quotas.lock();
+        let Some((bound, key)) = self.find(&state, kind) else { return 0 };
+        state.sweep(quotas, now_ms);
+        let rate = state.rates.entry(key).or_default();
+        rate.record(quotas.windows, amount, now_ms);
+        rate.throttle_ms(quotas.windows, bound, now_ms)
+    }
+
+    /// The quota that holds, and what is counted for it.
+    fn find(&self, state: &State, kind: Kind) -> Option<(f64, Key)> {
+        let (bound, sharing) = state.limits.find(kind, &self.user, &self.client_id)?;
+        let user = sharing.by_user.then(|| self.user.clone());
+        let client = sharing.by_client.then(|| self.client_id.clone());
+        Some((bound, Key::Clients { kind, user, client }))
+    }
+}
+
+/// A handler whose work is counted.
+pub(crate) struct Timed {
+    pub(crate) handler: HandlerFuture,
+    pub(crate) metered: Arc<Metered>,
+}
+
+impl Future for Timed {
+    type Output = Handled;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Handled> {
+        let began = Instant::now();
+        let polled = self.handler.as_mut().poll(context);
+        self.metered.worked(began.elapsed().as_secs_f64());
+        polled
+    }
+}
