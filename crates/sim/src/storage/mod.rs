@@ -38,7 +38,8 @@ struct Plan {
 #[cfg(feature = "planted-bugs")]
 fn bugs() -> Vec<(&'static str, &'static str)> {
     use ottla_storage::local::PlantedBug;
-    PlantedBug::ALL.iter().map(|bug| (bug.name(), bug.sentence())).collect()
+    let shown = PlantedBug::ALL.iter().filter(|bug| !PlantedBug::IN_TRANSACTIONS.contains(bug));
+    shown.map(|bug| (bug.name(), bug.sentence())).collect()
 }
 
 #[cfg(not(feature = "planted-bugs"))]

@@ -7,7 +7,7 @@ use ottla_groups::{
     Action, Answer, ClientInfo, CommitInTransaction, CommitOffsets, CommitPartition, CommitTopic, Coordinator, Event,
     FetchOffsets, FetchTopic, GroupError, Producer, Record, Request, Seen, Ticket,
 };
-use ottla_storage::{AppendError, Appended, Engine, Pending, Unavailable};
+use ottla_storage::{Append, AppendError, Dependency, Appended, Engine, Pending, Unavailable};
 use ottla_transactions::OFFSETS_TOPIC;
 
 use super::findings::Log;
@@ -28,6 +28,8 @@ pub(super) struct GroupLive {
     pub(super) coordinator: Coordinator,
     end_offset: i64,
     number: u64,
+    /// What a commit in a transaction depends on, while it is handled.
+    depends_on: Option<Dependency>,
 }
 
 /// What is on its way to the log, and the answers that wait for it.
@@ -112,7 +114,7 @@ impl World {
         let mut coordinator = replayed(&self.settings.groups, &entries);
         let actions = coordinator.loaded(self.now());
         self.numbers += 1;
-        self.groups[shard].live = Some(GroupLive { coordinator, end_offset, number: self.numbers });
+        self.groups[shard].live = Some(GroupLive { coordinator, end_offset, number: self.numbers, depends_on: None });
         self.follow_group(shard, actions);
     }
 
@@ -124,12 +126,13 @@ impl World {
     }
 
     /// Asks a group for an id; who asks a coordinator that is being loaded asks again.
-    pub(super) fn ask_group(&mut self, process: usize, rpc: u64, ask: &Ask) {
+    pub(super) fn ask_group(&mut self, process: usize, rpc: u64, ask: &Ask, depends_on: Option<Dependency>) {
         let id = self.processes[process].id;
         let (shard, _) = source(id);
         let Some(request) = request_of(id, ask) else { return };
-        if self.groups[shard].live.is_none() {
-            return self.send_back(process, rpc, Told::Again);
+        match &mut self.groups[shard].live {
+            Some(live) => live.depends_on = depends_on,
+            None => return self.send_back(process, rpc, Told::Again),
         }
         let ticket = self.next_ticket(process, rpc, ask);
         if let Doing::Fetch = ask.doing {
@@ -137,6 +140,9 @@ impl World {
             self.checks.fetches(ticket, id, is_pending);
         }
         self.tell_group(shard, Event::Request { ticket, client: ClientInfo::default(), request });
+        if let Some(live) = &mut self.groups[shard].live {
+            live.depends_on = None;
+        }
     }
 
     /// Whether the log says that a transaction which has not ended committed an offset of an id. Where more is under way than
@@ -194,7 +200,7 @@ impl World {
             let batch = log::record_batch(producer, records, wall_ms);
             let append = log::coordinator_append(partition, batch, Some(live.end_offset));
             live.end_offset += records.len() as i64;
-            append
+            Append { depends_on: producer.and(live.depends_on), ..append }
         });
         let appends: Vec<_> = appends.collect();
         let append = match appends.is_empty() {

@@ -85,13 +85,13 @@ pub(super) fn batch(producer: Option<(Producer, i32)>, values: &[Value], wall_ms
 /// The append of a client.
 pub(super) fn client_append(partition: PartitionId, batches: Bytes) -> Append {
     let (durability, origin) = (Durability::Flush, AppendOrigin::Client);
-    Append { partition, batches, expected_end: None, durability, origin }
+    Append { partition, batches, expected_end: None, depends_on: None, durability, origin }
 }
 
 /// The append of a coordinator, which knows where its log ends.
 pub(super) fn coordinator_append(partition: PartitionId, batches: Bytes, expected_end: Option<i64>) -> Append {
     let (durability, origin) = (Durability::Flush, AppendOrigin::Coordinator);
-    Append { partition, batches, expected_end, durability, origin }
+    Append { partition, batches, expected_end, depends_on: None, durability, origin }
 }
 
 /// A coordinator's records as one batch; of a producer, if they are in its transaction.

@@ -32,9 +32,10 @@ fn bugs() -> Vec<(&'static str, &'static str)> {
     transactions.chain(groups).chain(storage).collect()
 }
 
-/// What copiers do not notice: they ask for an end only until they hear of it, and do not live long enough for the last epoch.
+/// What copiers do not notice: they begin anew where they are refused, do not live long enough for the last epoch, and end what
+/// was not ended.
 #[cfg(feature = "planted-bugs")]
-const UNSEEN: &[&str] = &["RetriedEndRefused", "KnownEpochNotChecked", "EpochsWrapRound"];
+const UNSEEN: &[&str] = &["RetriedEndRefused", "KnownEpochNotChecked", "EpochsWrapRound", "FailedEndForgotten"];
 
 /// The bugs of the engine that have to do with transactions, or with what is acknowledged.
 #[cfg(feature = "planted-bugs")]
@@ -49,6 +50,7 @@ const STORAGE: &[ottla_storage::local::PlantedBug] = {
         AbortedLostAtCheckpoint,
         OpenLostAtStart,
         AbortedTakenForCommitted,
+        DependencyNotChecked,
     ]
 };
 

@@ -1,7 +1,7 @@
 //! Requests as they arrive at the broker: those to coordinators, and what passes the gate of the transaction's coordinator.
 
 use ottla_storage::decide::Refusal;
-use ottla_storage::{AppendError, Appended, Engine, Pending, Unavailable};
+use ottla_storage::{Append, AppendError, Appended, Dependency, Engine, Pending, Unavailable};
 use ottla_transactions::{
     AddPartitions, Admission, EndTransaction, Event, InitProducer, Membership, OFFSETS_TOPIC, Producer, Request,
     Ticket,
@@ -52,9 +52,9 @@ impl World {
         self.trace.note(self.at_ms, || format!("p{process} asks {ask:?}"));
         let shard = shard_of(self.processes[process].id);
         match ask.doing {
-            Doing::Fetch => self.ask_group(process, rpc, ask),
+            Doing::Fetch => self.ask_group(process, rpc, ask, None),
             _ if self.transactions[shard].live.is_none() => self.send_back(process, rpc, Told::Again),
-            Doing::Write(_) | Doing::Commit { .. } => self.pass_gate(process, rpc, ask, false),
+            Doing::Write(_) | Doing::Commit { .. } => self.pass_gate(process, rpc, ask),
             _ => {
                 let Some(request) = self.request(process, ask) else { return };
                 let ticket = self.next_ticket(process, rpc, ask);
@@ -94,9 +94,9 @@ impl World {
         })
     }
 
-    /// The gate. What it lets in goes to the engine at once, so before any end that is decided later; but only where the records are
-    /// written that say so. Until then it waits, and passes the gate again.
-    pub(super) fn pass_gate(&mut self, process: usize, rpc: u64, ask: &Ask, is_written: bool) {
+    /// The gate. What it lets in goes to the engine at once, so before any end that is decided later, and behind the records of the
+    /// coordinator that it depends on.
+    fn pass_gate(&mut self, process: usize, rpc: u64, ask: &Ask) {
         let it = &self.processes[process];
         let (id, shard, name) = (it.id, shard_of(it.id), name_of(it.id));
         let place = match &ask.doing {
@@ -115,27 +115,25 @@ impl World {
             return self.send_back(process, rpc, Told::Again);
         };
         let verdict = live.coordinator.admit(now, &admission, &mut actions).remove(0);
-        let has_appended = self.follow(shard, actions);
+        self.follow(shard, actions);
         if let Err(error) = verdict {
             return self.send_back(process, rpc, refused(error));
         }
         self.checks.admitted(id, ask);
-        if has_appended || !is_written && !self.transactions[shard].writer.is_empty() {
-            return self.park(shard, (process, rpc, ask.clone()));
-        }
+        let depends_on = self.unwritten_end(shard);
         match &ask.doing {
-            Doing::Write(copied) => self.write(process, rpc, ask, copied),
-            _ => self.ask_group(process, rpc, ask),
+            Doing::Write(copied) => self.write(process, rpc, (ask, copied), depends_on),
+            _ => self.ask_group(process, rpc, ask, depends_on),
         }
     }
 
-    fn write(&mut self, process: usize, rpc: u64, ask: &Ask, copied: &Copied) {
+    fn write(&mut self, process: usize, rpc: u64, (ask, copied): (&Ask, &Copied), depends_on: Option<Dependency>) {
         let Some(engine) = self.machine.engine() else { return };
         let (stage, _) = self.processes[process].source();
         let producer = Some((ask.producer, copied.sequence));
         let batch = log::batch(producer, &copied.values, self.now().wall_ms, copied.filler);
         let partition = log::partition(STAGES[stage + 1], copied.partition);
-        let appended = engine.engine().append(vec![log::client_append(partition, batch)]);
+        let appended = engine.engine().append(vec![Append { depends_on, ..log::client_append(partition, batch) }]);
         self.producing.push(Producing { process, rpc, ask: ask.clone(), appended });
         self.others_go_on();
     }

@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 
 use ottla_groups::Record;
 use ottla_protocol::records::EndMarker;
-use ottla_storage::{Append, AppendError, Appended, Engine, Pending, Unavailable};
+use ottla_storage::{Append, AppendError, Appended, Dependency, Engine, Pending, Unavailable};
 use ottla_transactions::{
     Action, Allotment, Answer, Coordinator, EndFailed, EndId, EndStep, Event, OFFSETS_TOPIC, Ticket,
 };
 
 use super::log::{self, Entry, TRANSACTIONS_TOPIC};
-use super::process::{Ask, Told, refused};
+use super::process::{Told, refused};
 use super::world::World;
 use crate::storage::calls::poll;
 
@@ -37,12 +37,7 @@ pub(super) struct Written {
     of: u64,
     append: Appending,
     replies: Vec<(Ticket, Answer)>,
-    /// What passed the gate on condition that the records before it are written.
-    parked: Vec<Parked>,
 }
-
-/// A request that comes to the gate again.
-pub(super) type Parked = (usize, u64, Ask);
 
 enum Appending {
     Nothing,
@@ -102,15 +97,13 @@ impl World {
         self.follow(shard, actions);
     }
 
-    /// Does what the coordinator wants, in its order: each reply after the appends before it. Answers whether records were appended.
-    pub(super) fn follow(&mut self, shard: usize, actions: Vec<Action>) -> bool {
+    /// Does what the coordinator wants, in its order: each reply after the appends before it.
+    pub(super) fn follow(&mut self, shard: usize, actions: Vec<Action>) {
         let (mut records, mut replies) = (Vec::new(), Vec::new());
-        let mut has_appended = false;
         for action in actions {
             match action {
                 Action::Append(record) => {
                     self.trace.note(self.at_ms, || "  appends a record".into());
-                    has_appended = true;
                     records.push(record);
                 }
                 Action::End(step) => {
@@ -129,7 +122,6 @@ impl World {
             }
         }
         self.hand_over(shard, records, replies);
-        has_appended
     }
 
     /// Appends records as one batch, and has replies wait for it.
@@ -150,7 +142,7 @@ impl World {
                 Appending::Records(engine.engine().append(vec![append]))
             }
         };
-        it.writer.push_back(Written { of: live.number, append, replies, parked: Vec::new() });
+        it.writer.push_back(Written { of: live.number, append, replies });
         self.others_go_on();
     }
 
@@ -186,7 +178,7 @@ impl World {
         } else {
             Appending::NoEnd(step.end, EndFailed { problem: "groups are being loaded".into() })
         };
-        it.writer.push_back(Written { of: live.number, append, replies: Vec::new(), parked: Vec::new() });
+        it.writer.push_back(Written { of: live.number, append, replies: Vec::new() });
         self.others_go_on();
         // The moment that matters most.
         if !self.is_quiet && self.rng.once_in(4) {
@@ -200,17 +192,18 @@ impl World {
         self.allotting.push(AllottingId { shard, of: live.number, allotment, id: engine.engine().init_producer() });
     }
 
-    /// Lets a request wait until what is under way is written.
-    pub(super) fn park(&mut self, shard: usize, parked: Parked) {
-        if let Some(last) = self.transactions[shard].writer.back_mut() {
-            last.parked.push(parked);
-        }
+    /// Where a coordinator's log ends once what is on its way is there: what the gate lets in depends on that. `None` while nothing is.
+    pub(super) fn unwritten_end(&self, shard: usize) -> Option<Dependency> {
+        let it = &self.transactions[shard];
+        let live = it.live.as_ref().filter(|_| !it.writer.is_empty())?;
+        let partition = log::partition(TRANSACTIONS_TOPIC, shard as i32);
+        Some(Dependency { partition, end_offset: live.end_offset })
     }
 
     /// Takes in what the engine has done for a coordinator.
     pub(super) fn settle_transactions(&mut self, shard: usize) {
         while let Some(settled) = self.settle_first(shard) {
-            let Some(Written { of, replies, parked, .. }) = self.transactions[shard].writer.pop_front() else { return };
+            let Some(Written { of, replies, .. }) = self.transactions[shard].writer.pop_front() else { return };
             if self.transactions[shard].live.as_ref().is_none_or(|live| live.number != of) {
                 continue;
             }
@@ -221,7 +214,6 @@ impl World {
                 }
                 Ok(ended) => {
                     replies.into_iter().for_each(|(ticket, answer)| self.answer(ticket, &answer));
-                    parked.into_iter().for_each(|(process, rpc, ask)| self.pass_gate(process, rpc, &ask, true));
                     if let Some((end, result)) = ended {
                         self.tell(shard, Event::Ended { end, result });
                     }
