@@ -13,7 +13,9 @@ use crate::leave::left_nothing;
 use crate::offsets::{fetch, may_fetch};
 use crate::planted::planted;
 use crate::records::StoredRecord;
-use crate::request::{CommitInTransaction, CommitOffsets, ConsumerHeartbeat, FetchOffsets, JoinGroup, ListGroups, Request, TopicId};
+use crate::request::{
+    CommitInTransaction, CommitOffsets, ConsumerHeartbeat, FetchOffsets, JoinGroup, ListGroups, Request, TopicId,
+};
 use crate::settings::Settings;
 use crate::step::{Parked, Step};
 use crate::topics::Topics;

@@ -58,7 +58,8 @@ fn check_group(coordinator: &ottla_groups::Coordinator, log: &Log) -> Promise {
     for id in 0..IDS {
         let (stage, partition) = source(id);
         let (group, topic) = (group_of(stage), STAGES[stage]);
-        let is_here = |commit: &&OffsetCommit| (&*commit.group, &*commit.topic, commit.partition) == (&*group, topic, partition);
+        let is_here =
+            |commit: &&OffsetCommit| (&*commit.group, &*commit.topic, commit.partition) == (&*group, topic, partition);
         if log.index != stage as i32 {
             continue;
         }
@@ -97,7 +98,10 @@ fn check_committed_reads(engine: &SteppedEngine, log: &Log, rng: &mut Prng) -> P
     let bounds = engine.engine().bounds(partition).map_err(|error| format!("{error:?}"))?;
     if bounds.last_stable_offset != stable {
         let told = bounds.last_stable_offset;
-        return Err(format!("the last stable offset is {told}, and the first open record lies at {stable} of {}", log.end));
+        return Err(format!(
+            "the last stable offset is {told}, and the first open record lies at {stable} of {}",
+            log.end
+        ));
     }
     let from = if rng.once_in(2) { 0 } else { rng.between(0, log.end as u64) as i64 };
     let (mut offset, mut shown) = (from, Vec::new());
@@ -106,7 +110,8 @@ fn check_committed_reads(engine: &SteppedEngine, log: &Log, rng: &mut Prng) -> P
         let next = outcome.next_offset.filter(|next| *next > offset && *next <= stable);
         let found = log::committed(&outcome)?;
         shown.extend(found.iter().map(Entry::offset).filter(|found| *found >= offset));
-        offset = next.ok_or_else(|| format!("after {offset} it goes on at {:?}, stable is {stable}", outcome.next_offset))?;
+        offset =
+            next.ok_or_else(|| format!("after {offset} it goes on at {:?}, stable is {stable}", outcome.next_offset))?;
     }
     let counts = |(entry, fate): (&Entry, Option<bool>)| {
         let is_record = matches!(entry, Entry::Record { .. });
@@ -126,7 +131,9 @@ impl Checks {
             for (offset, producer) in log.open() {
                 if !findings.has_ongoing(producer, log.topic, log.index) {
                     let (topic, index) = (log.topic, log.index);
-                    return Err(format!("the transaction of {producer:?} hangs: {topic}-{index} has it open at {offset}"));
+                    return Err(format!(
+                        "the transaction of {producer:?} hangs: {topic}-{index} has it open at {offset}"
+                    ));
                 }
             }
         }
@@ -136,7 +143,9 @@ impl Checks {
                 let before = last.insert(value.from, value.number);
                 if before.is_some_and(|before| before >= value.number) {
                     let topic = log.topic;
-                    return Err(format!("{topic}-{index} has {value:?} at {offset}, after {before:?} of the same partition"));
+                    return Err(format!(
+                        "{topic}-{index} has {value:?} at {offset}, after {before:?} of the same partition"
+                    ));
                 }
             }
         }
@@ -203,7 +212,9 @@ impl Checks {
                 let found = there.get(&(stage + 1, acknowledged.partition, offset));
                 if found != Some(value) {
                     let (topic, partition) = (STAGES[stage + 1], acknowledged.partition);
-                    return Err(format!("{topic}-{partition} has {found:?} at {offset}, where {value:?} was acknowledged"));
+                    return Err(format!(
+                        "{topic}-{partition} has {found:?} at {offset}, where {value:?} was acknowledged"
+                    ));
                 }
             }
         }
@@ -215,7 +226,10 @@ impl Checks {
 pub(super) fn check_end(findings: &Findings) -> Promise {
     for log in findings.with_transactions() {
         if let Some((offset, producer)) = log.open().next() {
-            return Err(format!("{}-{} still has a transaction of {producer:?} open at {offset}", log.topic, log.index));
+            return Err(format!(
+                "{}-{} still has a transaction of {producer:?} open at {offset}",
+                log.topic, log.index
+            ));
         }
     }
     for (id, stored) in findings.stored.iter().flatten() {

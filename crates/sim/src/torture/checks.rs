@@ -135,12 +135,17 @@ impl Checks {
     pub(super) fn fetched(&mut self, ticket: Ticket, id: usize, offset: i64) {
         let (least, is_pending) = self.fetching.remove(&ticket).unwrap_or((-1, false));
         if is_pending {
-            self.fail(format!("id{id} is to go on at {offset}, but a transaction has not ended that committed another"));
+            self.fail(format!(
+                "id{id} is to go on at {offset}, but a transaction has not ended that committed another"
+            ));
         }
         let mut all = self.attempts.values();
         let may_be = offset == -1
             || all.any(|attempt| {
-                attempt.id == id && attempt.next_position == offset && attempt.commit_asked && attempt.told != Some(false)
+                attempt.id == id
+                    && attempt.next_position == offset
+                    && attempt.commit_asked
+                    && attempt.told != Some(false)
             });
         if !may_be {
             self.fail(format!("id{id} is to go on at {offset}, which was never committed"));

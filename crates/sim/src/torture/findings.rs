@@ -76,8 +76,11 @@ impl Findings {
     /// The records of a stage that count, by partition of the first topic, each as often as it is there.
     pub(super) fn copied(&self, stage: usize, from: i32) -> Vec<i64> {
         let logs = self.stages.iter().filter(|((of, _), _)| *of == stage);
-        let mut numbers: Vec<i64> =
-            logs.flat_map(|(_, log)| log.committed()).filter(|(_, value)| value.from == from).map(|(_, v)| v.number).collect();
+        let mut numbers: Vec<i64> = logs
+            .flat_map(|(_, log)| log.committed())
+            .filter(|(_, value)| value.from == from)
+            .map(|(_, v)| v.number)
+            .collect();
         numbers.sort_unstable();
         numbers
     }

@@ -7,7 +7,7 @@ use ottla_groups::{
     Action, Answer, ClientInfo, CommitInTransaction, CommitOffsets, CommitPartition, CommitTopic, Coordinator, Event,
     FetchOffsets, FetchTopic, GroupError, Producer, Record, Request, Seen, Ticket,
 };
-use ottla_storage::{Append, AppendError, Dependency, Appended, Engine, Pending, Unavailable};
+use ottla_storage::{Append, AppendError, Appended, Dependency, Engine, Pending, Unavailable};
 use ottla_transactions::OFFSETS_TOPIC;
 
 use super::findings::Log;

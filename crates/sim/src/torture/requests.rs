@@ -3,8 +3,7 @@
 use ottla_storage::decide::Refusal;
 use ottla_storage::{Append, AppendError, Appended, Dependency, Engine, Pending, Unavailable};
 use ottla_transactions::{
-    AddPartitions, Admission, EndTransaction, Event, InitProducer, Membership, OFFSETS_TOPIC, Producer, Request,
-    Ticket,
+    AddPartitions, Admission, EndTransaction, Event, InitProducer, Membership, OFFSETS_TOPIC, Producer, Request, Ticket,
 };
 
 use super::log::{self, PARTITIONS, STAGES};

@@ -107,7 +107,8 @@ impl World {
                     records.push(record);
                 }
                 Action::End(step) => {
-                    self.trace.note(self.at_ms, || format!("  ends {:?} and groups {:?}", step.partitions, step.groups));
+                    self.trace
+                        .note(self.at_ms, || format!("  ends {:?} and groups {:?}", step.partitions, step.groups));
                     self.hand_over(shard, std::mem::take(&mut records), std::mem::take(&mut replies));
                     self.begin_end(shard, &step);
                 }
@@ -157,9 +158,8 @@ impl World {
         let (Some(live), Some(engine)) = (it.live.as_mut(), engine) else { return };
         let append = if are_ready {
             let places = step.partitions.iter().flat_map(|(topic, numbers)| numbers.iter().map(move |n| (topic, *n)));
-            let markers = places.map(|(topic, number)| {
-                log::coordinator_append(log::partition(topic, number), marker.clone(), None)
-            });
+            let markers = places
+                .map(|(topic, number)| log::coordinator_append(log::partition(topic, number), marker.clone(), None));
             let mut appends: Vec<Append> = markers.collect();
             let record = log::record_batch(None, std::slice::from_ref(&step.record), wall_ms);
             let partition = log::partition(TRANSACTIONS_TOPIC, shard as i32);

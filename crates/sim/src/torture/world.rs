@@ -175,8 +175,7 @@ impl World {
             }
         }
         let violation = self.checks.violation.take().map(|what| format!("at {} ms: {what}", self.at_ms));
-        let counts =
-            vec![("commits", self.checks.commits), ("aborts", self.checks.aborts), ("crashes", self.crashes)];
+        let counts = vec![("commits", self.checks.commits), ("aborts", self.checks.aborts), ("crashes", self.crashes)];
         // The engine holds the disk and the disk the machine.
         self.machine.set_engine(None);
         self.trace.mix_number(self.machine.hash());
@@ -472,9 +471,11 @@ impl World {
     fn look_for_late(&mut self) {
         let started_before_ms = self.now().wall_ms - FORSAKEN_MS as i64;
         let Some(findings) = self.audit() else { return };
-        let late = findings.stored.iter().flatten().find(|(_, stored)| {
-            stored.state == TransactionState::Ongoing && stored.start_ms < started_before_ms
-        });
+        let late = findings
+            .stored
+            .iter()
+            .flatten()
+            .find(|(_, stored)| stored.state == TransactionState::Ongoing && stored.start_ms < started_before_ms);
         if let Some((id, stored)) = late {
             self.checks.fail(format!("the transaction of {id} is never ended: {stored:?}"));
         }
