@@ -2,7 +2,7 @@
 //!
 //! `ottla-sim groups N [--seed S] [--bug NAME] [--list-bugs]` runs the group coordinator over N seeds, then hunts every
 //! planted bug; `ottla-sim storage N` does the same with the local storage engine, `ottla-sim transactions N` with the
-//! transaction coordinator. The last line reads
+//! transaction coordinator, `ottla-sim torture N` with both coordinators and the engine together. The last line reads
 //! `N seeds, 0 violations, P of P planted bugs caught`; anything else exits with 1.
 mod groups;
 mod hunt;
