@@ -191,37 +191,41 @@ impl World {
 
     /// Begins a transaction, if there is something to copy.
     fn begin(&mut self, process: usize) -> Option<()> {
+        let most = self.rng.between(1, 8) as usize;
+        let mut shown = self.read_input(process)?;
+        shown.truncate(most);
+        let next_position = shown.last()?.offset() + 1;
+        self.numbers += 1;
+        let attempt = self.numbers;
+        let (id, source) = (self.processes[process].id, self.processes[process].source());
+        let left = self.plan_copies(source, attempt, &shown);
+        let copies = left.iter().map(|copied| copied.values.len()).sum();
+        self.checks.begins(id, attempt, next_position, copies);
+        let (will_commit, is_offset_sent, added) = (!self.rng.once_in(5), false, BTreeSet::new());
+        let transaction = Transaction { attempt, left, added, next_position, is_offset_sent, will_commit };
+        self.processes[process].transaction = Some(transaction);
+        Some(())
+    }
+
+    /// What there is to copy next; `None` if nothing can be read now.
+    fn read_input(&mut self, process: usize) -> Option<Vec<Entry>> {
         let it = &self.processes[process];
         let ((stage, index), position) = (it.source(), it.position?);
         let engine = self.machine.engine()?;
         let (source, max_bytes) = (log::partition(STAGES[stage], index), self.rng.between(1, 2_000) as usize);
         let outcome = log::read(&engine, source, position, max_bytes, Isolation::ReadCommitted);
         let found = outcome.and_then(|outcome| Ok((log::committed(&outcome)?, outcome.next_offset)));
-        let (shown, next) = match found {
-            Ok(found) => found,
-            Err(problem) => {
-                self.trace.note(self.at_ms, || format!("p{process} cannot read: {problem}"));
-                return None;
-            }
-        };
-        let most = self.rng.between(1, 8) as usize;
-        let shown: Vec<Entry> = shown.into_iter().filter(|entry| entry.offset() >= position).collect();
-        let Some(last) = shown.iter().take(most).next_back().map(Entry::offset) else {
+        if let Err(problem) = &found {
+            self.trace.note(self.at_ms, || format!("p{process} cannot read: {problem}"));
+        }
+        let (mut shown, next) = found.ok()?;
+        shown.retain(|entry| entry.offset() >= position);
+        if shown.is_empty() {
             // Nothing but aborted records and markers.
             let it = &mut self.processes[process];
             it.position = next.map(|next| next.max(position)).or(it.position);
-            return None;
-        };
-        self.numbers += 1;
-        let attempt = self.numbers;
-        let left = self.plan_copies((stage, index), attempt, &shown[..shown.len().min(most)]);
-        let copies = left.iter().map(|copied| copied.values.len()).sum();
-        self.checks.begins(self.processes[process].id, attempt, last + 1, copies);
-        let (will_commit, is_offset_sent) = (!self.rng.once_in(5), false);
-        let (added, next_position) = (BTreeSet::new(), last + 1);
-        let transaction = Transaction { attempt, left, added, next_position, is_offset_sent, will_commit };
-        self.processes[process].transaction = Some(transaction);
-        Some(())
+        }
+        Some(shown)
     }
 
     /// Each record goes to the partition that its number says, so that every transaction writes to all of them.

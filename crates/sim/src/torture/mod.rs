@@ -3,6 +3,7 @@
 //! the disk under that. Processes die, are slow and are replaced while they still live; requests come late and twice; the broker
 //! ends at any operation of its disk, which loses, tears, fails and fills up. Every record must arrive exactly once.
 mod audit;
+mod broker;
 mod checks;
 mod copiers;
 mod findings;

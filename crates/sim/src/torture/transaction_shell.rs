@@ -147,37 +147,22 @@ impl World {
         self.others_go_on();
     }
 
-    /// Gives the engine the markers of all partitions, those of the groups, and the coordinator's record in one step.
+    /// Gives the engine all that ends a transaction in one step.
     fn begin_end(&mut self, shard: usize, step: &EndStep) {
-        let (wall_ms, engine) = (self.now().wall_ms, self.machine.engine());
-        let marker = EndMarker { is_commit: step.commits, coordinator_epoch: 0 };
-        let marker = marker.batch(step.producer_id, step.producer_epoch, wall_ms);
         let groups: Vec<usize> = step.groups.iter().map(|group| *group as usize).collect();
         let are_ready = groups.iter().all(|group| self.groups[*group].live.is_some());
-        let it = &mut self.transactions[shard];
-        let (Some(live), Some(engine)) = (it.live.as_mut(), engine) else { return };
+        let Some(engine) = self.machine.engine() else { return };
         let append = if are_ready {
-            let places = step.partitions.iter().flat_map(|(topic, numbers)| numbers.iter().map(move |n| (topic, *n)));
-            let markers = places
-                .map(|(topic, number)| log::coordinator_append(log::partition(topic, number), marker.clone(), None));
-            let mut appends: Vec<Append> = markers.collect();
-            let record = log::record_batch(None, std::slice::from_ref(&step.record), wall_ms);
-            let partition = log::partition(TRANSACTIONS_TOPIC, shard as i32);
-            appends.push(log::coordinator_append(partition, record, Some(live.end_offset)));
-            live.end_offset += 1;
             self.numbers += 1;
             let fate = self.numbers;
-            for group in &groups {
-                let end_offset = self.groups[*group].expect_marker(fate);
-                let partition = log::partition(OFFSETS_TOPIC, *group as i32);
-                appends.push(log::coordinator_append(partition, marker.clone(), end_offset));
-            }
-            let appended = engine.engine().append_atomically(appends);
+            let appended = engine.engine().append_atomically(self.end_appends(shard, step, fate));
             let (end, producer_id, commits) = (step.end, step.producer_id, step.commits);
             Appending::End(EndUnderWay { end, appended, groups, fate, producer_id, commits })
         } else {
             Appending::NoEnd(step.end, EndFailed { problem: "groups are being loaded".into() })
         };
+        let it = &mut self.transactions[shard];
+        let Some(live) = &it.live else { return };
         it.writer.push_back(Written { of: live.number, append, replies: Vec::new() });
         self.others_go_on();
         // The moment that matters most.
@@ -185,6 +170,29 @@ impl World {
             let after = self.rng.between(1, 3);
             self.machine.crash_soon(after);
         }
+    }
+
+    /// The markers of all partitions, those of the groups, and the coordinator's record.
+    fn end_appends(&mut self, shard: usize, step: &EndStep, fate: u64) -> Vec<Append> {
+        let wall_ms = self.now().wall_ms;
+        let marker = EndMarker { is_commit: step.commits, coordinator_epoch: 0 };
+        let marker = marker.batch(step.producer_id, step.producer_epoch, wall_ms);
+        let places = step.partitions.iter().flat_map(|(topic, numbers)| numbers.iter().map(move |n| (topic, *n)));
+        let to = |(topic, number): (&String, i32)| {
+            log::coordinator_append(log::partition(topic, number), marker.clone(), None)
+        };
+        let mut appends: Vec<Append> = places.map(to).collect();
+        if let Some(live) = &mut self.transactions[shard].live {
+            let record = log::record_batch(None, std::slice::from_ref(&step.record), wall_ms);
+            let partition = log::partition(TRANSACTIONS_TOPIC, shard as i32);
+            appends.push(log::coordinator_append(partition, record, Some(live.end_offset)));
+            live.end_offset += 1;
+        }
+        for group in &step.groups {
+            let end_offset = self.groups[*group as usize].expect_marker(fate);
+            appends.push(log::coordinator_append(log::partition(OFFSETS_TOPIC, *group), marker.clone(), end_offset));
+        }
+        appends
     }
 
     fn allot(&mut self, shard: usize, allotment: Allotment) {
