@@ -28,7 +28,7 @@ use crate::trace::{Telling, Trace};
 /// So long after the faults have stopped everything must be copied.
 const CALM_MS: u64 = 60_000;
 /// A run with fewer shows nothing.
-const FEWEST_COMMITS: u64 = 4;
+const FEWEST_COMMITS: u64 = 1;
 /// So long some ids are left alone: all transactions time out within that.
 const FORSAKEN_MS: u64 = 3_300;
 /// After so long without anybody every transaction has timed out, and its abort was tried again.
