@@ -13,7 +13,9 @@ use crate::leave::left_nothing;
 use crate::offsets::{fetch, may_fetch};
 use crate::planted::planted;
 use crate::records::StoredRecord;
-use crate::request::{CommitInTransaction, CommitOffsets, ConsumerHeartbeat, JoinGroup, ListGroups, Request, TopicId};
+use crate::request::{
+    CommitInTransaction, CommitOffsets, ConsumerHeartbeat, FetchOffsets, JoinGroup, ListGroups, Request, TopicId,
+};
 use crate::settings::Settings;
 use crate::step::{Parked, Step};
 use crate::topics::Topics;
@@ -88,11 +90,17 @@ impl Coordinator {
 
     /// The same for a record that was written in a transaction of this producer.
     pub fn replay_in_transaction(&mut self, producer_id: i64, record: &Record) {
+        if planted!(self.settings, PendingLostOnReplay) {
+            return;
+        }
         self.replay_into(record, |group, stored| group.apply_in_transaction(producer_id, stored));
     }
 
     /// Applies the end of a producer's transaction, which is a marker in the log, before [`Coordinator::loaded`].
     pub fn replay_transaction_end(&mut self, producer_id: i64, commits: bool) {
+        if planted!(self.settings, MarkerNotReplayed) {
+            return;
+        }
         for group in self.groups.values_mut() {
             group.durable.end_transaction(producer_id, commits);
         }
@@ -365,8 +373,9 @@ impl Coordinator {
             Request::ConsumerHeartbeat(request) => self.consumer_heartbeat(now, ticket, &client, request, actions),
             Request::FetchOffsets(request) => {
                 let group = self.groups.get(&request.group_id).map(|group| &group.durable);
+                let require_stable = request.require_stable && !planted!(self.settings, UnstableOffsetTold);
                 let answer = match may_fetch(group, &request) {
-                    Ok(()) => fetch(group, request),
+                    Ok(()) => fetch(group, FetchOffsets { require_stable, ..request }),
                     Err(error) => Answer::FetchOffsets(Err(error)),
                 };
                 actions.push(Action::Reply(ticket, answer));

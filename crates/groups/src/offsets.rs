@@ -57,7 +57,8 @@ impl Step<'_> {
 
     /// A producer's transaction has ended: what it committed counts, or never does.
     pub(crate) fn transaction_ended(&mut self, producer_id: i64, commits: bool) {
-        for (topic, partition, offset) in self.group.durable.end_transaction(producer_id, commits) {
+        let counts = commits || planted!(self.settings, AbortedOffsetsCount);
+        for (topic, partition, offset) in self.group.durable.end_transaction(producer_id, counts) {
             let point = Point { at_ms: self.now.wall_ms, offset, log_end: -1 };
             self.group.progress.note(&topic, partition, point);
         }

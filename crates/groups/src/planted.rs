@@ -126,4 +126,26 @@ bugs! {
     DeletedTopicKeepsCommits,
     /// A deleted topic takes the commits of the one along that was made anew under its name.
     DeletionTakesNewCommits,
+    /// An offset that is committed in a transaction counts before the transaction has ended.
+    PendingOffsetCounts,
+    /// The offsets of an aborted transaction count.
+    AbortedOffsetsCount,
+    /// Offsets of a transaction that has not ended are forgotten at a start.
+    PendingLostOnReplay,
+    /// A start passes over the markers that end transactions.
+    MarkerNotReplayed,
+    /// An offset is told as the last one, though a transaction that has not ended committed another.
+    UnstableOffsetTold,
+}
+
+#[cfg(feature = "planted-bugs")]
+impl PlantedBug {
+    /// Those that show in transactions alone.
+    pub const IN_TRANSACTIONS: &'static [PlantedBug] = &[
+        PlantedBug::PendingOffsetCounts,
+        PlantedBug::AbortedOffsetsCount,
+        PlantedBug::PendingLostOnReplay,
+        PlantedBug::MarkerNotReplayed,
+        PlantedBug::UnstableOffsetTold,
+    ];
 }

@@ -40,6 +40,9 @@ impl Step<'_> {
     /// The same for a commit in a producer's transaction.
     pub(crate) fn record_in_transaction(&mut self, producer: Producer, record: StoredRecord) {
         self.actions.push(Action::AppendInTransaction(producer, record.encode()));
+        if planted!(self.settings, PendingOffsetCounts) {
+            self.group.durable.apply(record.clone());
+        }
         self.group.durable.apply_in_transaction(producer.id, record);
     }
 

@@ -2,12 +2,13 @@
 //!
 //! `ottla-sim groups N [--seed S] [--bug NAME] [--list-bugs]` runs the group coordinator over N seeds, then hunts every
 //! planted bug; `ottla-sim storage N` does the same with the local storage engine, `ottla-sim transactions N` with the
-//! transaction coordinator. The last line reads
+//! transaction coordinator, `ottla-sim torture N` with both coordinators and the engine together. The last line reads
 //! `N seeds, 0 violations, P of P planted bugs caught`; anything else exits with 1.
 mod groups;
 mod hunt;
 mod prng;
 mod storage;
+mod torture;
 mod trace;
 mod transactions;
 
@@ -15,9 +16,9 @@ use std::process::ExitCode;
 use trace::Telling;
 
 /// Everything that is simulated.
-const SUBJECTS: &[hunt::Subject] = &[groups::SUBJECT, storage::SUBJECT, transactions::SUBJECT];
+const SUBJECTS: &[hunt::Subject] = &[groups::SUBJECT, storage::SUBJECT, torture::SUBJECT, transactions::SUBJECT];
 
-const USAGE: &str = "usage: ottla-sim groups|storage|transactions N [--seed S] [--bug NAME] [--list-bugs]";
+const USAGE: &str = "usage: ottla-sim groups|storage|transactions|torture N [--seed S] [--bug NAME] [--list-bugs]";
 
 fn main() -> ExitCode {
     match options(std::env::args().skip(1)) {

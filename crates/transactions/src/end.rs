@@ -67,6 +67,10 @@ impl Step<'_> {
             }
             return if has_ended_so { Ok(Verdict::Done) } else { Err(TransactionError::InvalidTxnState) };
         }
+        let is_ongoing = state == TransactionState::Ongoing;
+        if planted!(self.settings, RetriedEndEndsTheNext) && is_ongoing && self.follows(asks) {
+            return Ok(Verdict::End);
+        }
         self.transaction.check_producer(asks)?;
         match state {
             TransactionState::Ongoing => Ok(Verdict::End),

@@ -64,6 +64,8 @@ bugs! {
     RetriedEndRefused,
     /// A producer that asks again for an end that was done moves the epoch again.
     RetriedEndDoneTwice,
+    /// An end that is asked for again ends the next transaction.
+    RetriedEndEndsTheNext,
     /// A producer that asks for a commit after its transaction was aborted is told that it is committed.
     AbortedEndToldAsCommit,
     /// A partition joins a transaction whose end is decided.

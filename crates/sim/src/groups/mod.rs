@@ -62,7 +62,9 @@ impl Plan {
 
 #[cfg(feature = "planted-bugs")]
 fn bugs() -> Vec<(&'static str, &'static str)> {
-    ottla_groups::PlantedBug::ALL.iter().map(|bug| (bug.name(), bug.sentence())).collect()
+    let of_transactions = ottla_groups::PlantedBug::IN_TRANSACTIONS;
+    let shown = ottla_groups::PlantedBug::ALL.iter().filter(|bug| !of_transactions.contains(bug));
+    shown.map(|bug| (bug.name(), bug.sentence())).collect()
 }
 
 #[cfg(not(feature = "planted-bugs"))]

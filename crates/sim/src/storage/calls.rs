@@ -101,7 +101,7 @@ enum Waiting {
 }
 
 /// The answer, if it is there.
-pub(super) fn poll<T: Unpin, E: Unpin + From<EngineGone>>(pending: &mut Pending<T, E>) -> Option<Result<T, E>> {
+pub(crate) fn poll<T: Unpin, E: Unpin + From<EngineGone>>(pending: &mut Pending<T, E>) -> Option<Result<T, E>> {
     match Pin::new(pending).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(result) => Some(result),
         Poll::Pending => None,

@@ -22,7 +22,7 @@ use crate::prng::Prng;
 
 /// An operation on the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     CreateFolder,
     Open,
     Create,
@@ -41,26 +41,26 @@ pub(super) enum Operation {
 
 impl Operation {
     /// Whether it makes something durable.
-    pub(super) fn flushes(self) -> bool {
+    pub(crate) fn flushes(self) -> bool {
         matches!(self, Operation::SyncFolder | Operation::DurableWrite | Operation::Sync)
     }
 
     /// Whether it leaves the disk as it was.
-    pub(super) fn only_looks(self) -> bool {
+    pub(crate) fn only_looks(self) -> bool {
         matches!(self, Operation::Open | Operation::List | Operation::Lock | Operation::Read)
     }
 }
 
 /// How a process ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Crash {
+pub(crate) enum Crash {
     Kill,
     PowerCut,
 }
 
 /// What becomes of an operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Happens,
     /// The system answers with that error number.
     Fails(i32),
@@ -69,13 +69,13 @@ pub(super) enum Fate {
 }
 
 /// Is asked before each operation.
-pub(super) trait Hook: Send + Sync {
+pub(crate) trait Hook: Send + Sync {
     fn before(&self, operation: Operation, path: &Path) -> Fate;
 }
 
 /// How a file system answers to `O_DIRECT`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Direct {
+pub(crate) enum Direct {
     Works,
     RefusedAtOpen,
     RefusedAtWrite,
@@ -83,13 +83,13 @@ pub(super) enum Direct {
 
 /// A disk.
 #[derive(Clone)]
-pub(super) struct SimulatedDisk {
+pub(crate) struct SimulatedDisk {
     state: Arc<Mutex<State>>,
     hook: Arc<dyn Hook>,
 }
 
 /// All that is on a disk.
-pub(super) struct Saved {
+pub(crate) struct Saved {
     tree: Tree,
     log_writes: LogWrites,
 }
@@ -115,7 +115,7 @@ const EINVAL: i32 = 22;
 const ENOSPC: i32 = 28;
 
 impl SimulatedDisk {
-    pub(super) fn new(seed: u64, direct: Direct, hook: Arc<dyn Hook>) -> Self {
+    pub(crate) fn new(seed: u64, direct: Direct, hook: Arc<dyn Hook>) -> Self {
         let state = State {
             tree: Tree::new(),
             rng: Prng::new(seed),
@@ -133,16 +133,16 @@ impl SimulatedDisk {
     }
 
     /// How large all files may be together.
-    pub(super) fn limit_to(&self, capacity_bytes: Option<u64>) {
+    pub(crate) fn limit_to(&self, capacity_bytes: Option<u64>) {
         self.lock_state().capacity_bytes = capacity_bytes;
     }
 
-    pub(super) fn used_bytes(&self) -> u64 {
+    pub(crate) fn used_bytes(&self) -> u64 {
         self.lock_state().tree.used_bytes()
     }
 
     /// A new process may begin; whatever the last one still does reaches nothing.
-    pub(super) fn restart(&self, after: Crash) {
+    pub(crate) fn restart(&self, after: Crash) {
         let mut state = self.lock_state();
         let state = &mut *state;
         state.dead = false;
@@ -155,18 +155,18 @@ impl SimulatedDisk {
     }
 
     /// The process ends between two operations.
-    pub(super) fn end(&self) {
+    pub(crate) fn end(&self) {
         self.lock_state().dead = true;
     }
 
     /// A copy of all that is there.
-    pub(super) fn save(&self) -> Saved {
+    pub(crate) fn save(&self) -> Saved {
         let state = self.lock_state();
         Saved { tree: state.tree.clone(), log_writes: state.log_writes.clone() }
     }
 
     /// Everything is as it was.
-    pub(super) fn restore(&self, saved: Saved) {
+    pub(crate) fn restore(&self, saved: Saved) {
         let mut state = self.lock_state();
         state.tree = saved.tree;
         state.log_writes = saved.log_writes;
@@ -175,12 +175,12 @@ impl SimulatedDisk {
     }
 
     /// All files with their sizes.
-    pub(super) fn files(&self) -> Vec<(PathBuf, u64)> {
+    pub(crate) fn files(&self) -> Vec<(PathBuf, u64)> {
         self.lock_state().tree.files()
     }
 
     /// What a file holds.
-    pub(super) fn content(&self, path: &Path) -> Vec<u8> {
+    pub(crate) fn content(&self, path: &Path) -> Vec<u8> {
         let mut state = self.lock_state();
         let Some(content) = state.tree.content_mut(path) else { return Vec::new() };
         let mut bytes = vec![0; content.size() as usize];
@@ -189,7 +189,7 @@ impl SimulatedDisk {
     }
 
     /// Turns one bit over, on the medium and in the cache.
-    pub(super) fn flip(&self, path: &Path, byte: u64, bit: u8) {
+    pub(crate) fn flip(&self, path: &Path, byte: u64, bit: u8) {
         if let Some(content) = self.lock_state().tree.content_mut(path) {
             content.flip(byte, bit);
         }
@@ -197,7 +197,7 @@ impl SimulatedDisk {
 
     /// Whether losing that byte can be told from an end of the log: a later write that is on the medium calls it durable, or it
     /// does not count any more.
-    pub(super) fn is_vouched_for(&self, path: &Path, byte: u64) -> bool {
+    pub(crate) fn is_vouched_for(&self, path: &Path, byte: u64) -> bool {
         let state = self.lock_state();
         state.tree.file(path).is_none_or(|file| state.log_writes.is_vouched_for(file, byte))
     }

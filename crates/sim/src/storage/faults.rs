@@ -9,7 +9,7 @@ const ENOSPC: i32 = 28;
 
 /// One fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     None,
     /// One operation fails: the first of its kind from that one on.
     Once {
@@ -30,7 +30,7 @@ pub(super) enum Fault {
 
 /// Which operations fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Any,
     Flush,
     Look,
@@ -39,7 +39,7 @@ pub(super) enum Kind {
 
 impl Fault {
     /// What goes wrong from operation `now` on, and from step 0 on.
-    pub(super) fn draw(rng: &mut Prng, now: u64) -> Self {
+    pub(crate) fn draw(rng: &mut Prng, now: u64) -> Self {
         let at = now + rng.between(1, 150);
         let once = |kind, errno| Fault::Once { at, kind, errno };
         match rng.between(0, 19) {
@@ -56,7 +56,7 @@ impl Fault {
     }
 
     /// The error number that an operation fails with, if so. A fault that strikes once is over then.
-    pub(super) fn strikes(&mut self, operation: Operation, now: u64) -> Option<i32> {
+    pub(crate) fn strikes(&mut self, operation: Operation, now: u64) -> Option<i32> {
         match *self {
             Fault::Once { at, kind, errno } if now >= at && kind.is_of(operation) => {
                 *self = Fault::Once { at: u64::MAX, kind, errno };
@@ -68,12 +68,12 @@ impl Fault {
     }
 
     /// Whether the engine may stop writing because of it. A lack of space or of file descriptors must pass.
-    pub(super) fn may_poison(self) -> bool {
+    pub(crate) fn may_poison(self) -> bool {
         matches!(self, Fault::Once { .. })
     }
 
     /// Whether it is over by itself after a while, at that operation and step.
-    pub(super) fn has_passed(self, now: u64, step: u64) -> bool {
+    pub(crate) fn has_passed(self, now: u64, step: u64) -> bool {
         match self {
             Fault::Starved { to, .. } => now >= to,
             Fault::Full { until_step } => step >= until_step,

@@ -35,7 +35,7 @@ impl Flusher {
         let mut flush = false;
         for append in appends {
             let partition = append.partition;
-            self.state.check_dependency(&append)?;
+            self.state.check_dependency(&append, self.planted)?;
             let state = self.state.partitions.get(&partition).ok_or(AppendError::UnknownPartition)?;
             let decision = state.decide(&append, self.planted)?;
             let batches = append.batches?;

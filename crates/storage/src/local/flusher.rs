@@ -290,7 +290,7 @@ impl Flusher {
     }
 
     fn decide_append(&mut self, append: Prepared, group: &mut Group) -> Result<Appended, AppendError> {
-        self.state.check_dependency(&append)?;
+        self.state.check_dependency(&append, self.planted)?;
         let partition = append.partition;
         let state = self.state.partitions.get_mut(&partition).ok_or(AppendError::UnknownPartition)?;
         let decision = state.decide(&append, self.planted)?;

@@ -147,4 +147,12 @@ bugs! {
         "Compaction takes records of aborted transactions for committed ones.",
     "index-past-data" IndexPastData:
         "An index entry leads to the end of its batch.",
+    "dependency-not-checked" DependencyNotChecked:
+        "What a batch depends on need not be there.",
+}
+
+#[cfg(feature = "planted-bugs")]
+impl PlantedBug {
+    /// Those that show in transactions alone.
+    pub const IN_TRANSACTIONS: &'static [PlantedBug] = &[PlantedBug::DependencyNotChecked];
 }

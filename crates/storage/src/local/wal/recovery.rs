@@ -52,14 +52,22 @@ impl Chain {
         let Some((_, slot)) = last else { return Ok(()) };
         let path = slot_path(folder, slot.name);
         let flushed = disk.open(&path, OpenHow::WRITE).and_then(|file| {
-            if let (Some(first), false) = (self.unsaid, planted!(planted, CacheBelieved)) {
-                // The header came with the first frame.
-                let start = if first == FIRST_FRAME_AT { 0 } else { first / BLOCK_BYTES as u64 * BLOCK_BYTES as u64 };
-                write_again(&*file, start..self.end.offset)?;
+            if !planted!(planted, CacheBelieved) {
+                write_again(&*file, self.unsure())?;
             }
             file.sync()
         });
         flushed.map_err(|error| OpenError::io(path, "flush", &error))
+    }
+
+    /// Which bytes of the last segment nothing calls durable. The header came with the first frame; where it stands alone, because no
+    /// frame is left, the next segment builds on it all the same.
+    fn unsure(&self) -> std::ops::Range<u64> {
+        let end = self.end.offset;
+        match self.unsaid.unwrap_or(end) {
+            first if first <= FIRST_FRAME_AT => 0..end,
+            first => first / BLOCK_BYTES as u64 * BLOCK_BYTES as u64..end,
+        }
     }
 }
 

@@ -101,6 +101,23 @@ fn everything_comes_back_in_order_over_several_segments() {
     assert_eq!(log.replay_from(middle).0, [3, 4, 5, 6, 7, 8, 9]);
 }
 
+#[test]
+fn a_header_without_frames_is_as_unsure_as_frames_that_nothing_calls_durable() {
+    let log = three_writes();
+    let chain = log.replay().1.unwrap();
+    assert_eq!(chain.unsure(), 3 * BLOCK_BYTES as u64..chain.end.offset, "the last write");
+    let mut writer = log.writer(chain.end, chain.next_number, 8);
+    writer.open_segment(&log.slot(2)).unwrap();
+    write(&mut writer, &[6]);
+    let mut bytes = log.bytes(2);
+    bytes[BLOCK_BYTES..].fill(0);
+    log.set_bytes(2, &bytes);
+    let (seen, chain) = log.replay();
+    let chain = chain.unwrap();
+    assert_eq!((seen.len(), chain.in_use.len()), (5, 2));
+    assert_eq!(chain.unsure(), 0..BLOCK_BYTES as u64, "the next segment names this one as the one before it");
+}
+
 /// The start of a segment, by its header.
 fn log_position(log: &Log, name: u64) -> WalPosition {
     let HeaderBlock::Segment(header) = read_header(&log.bytes(name)[..BLOCK_BYTES]) else { panic!("no header") };
