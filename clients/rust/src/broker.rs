@@ -1,4 +1,4 @@
-//! What the tests know of the broker they run against: where it is, how it is killed, and names that nobody used before.
+//! What the tests know of the broker they run against: where it is, how it is killed, and names that nobody used.
 
 use std::env;
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -139,7 +139,7 @@ pub fn values(records: &[OwnedMessage]) -> Vec<String> {
     records.iter().map(value).collect()
 }
 
-/// What a group has committed for the first partition of a topic, with the metadata. Without a commit that is `Offset::Invalid`.
+/// What a group has committed for the first partition of a topic, with the metadata; `Offset::Invalid` without a commit.
 pub fn committed(group: &str, topic: &str) -> (Offset, String) {
     let consumer: StreamConsumer = new_client(&[("group.id", group)]);
     let mut wanted = TopicPartitionList::new();
@@ -148,4 +148,11 @@ pub fn committed(group: &str, topic: &str) -> (Offset, String) {
     let first = offsets.find_partition(topic, 0).unwrap();
     first.error().unwrap();
     (first.offset(), first.metadata().to_string())
+}
+
+/// The state of a group in the list of all groups, and how many members it has.
+pub fn listed_group(group: &str) -> Option<(String, usize)> {
+    let everything = new_admin().inner().fetch_group_list(None, DEADLINE).unwrap();
+    let found = everything.groups().iter().find(|listed| listed.name() == group);
+    found.map(|listed| (listed.state().to_string(), listed.members().len()))
 }

@@ -1,4 +1,4 @@
-//! What the tests of the matrix share: the broker they run against, clients of rust-rdkafka, and members of a group that are watched.
+//! What the tests share: the broker they run against, clients of rust-rdkafka, and members of a group that are watched.
 
 pub mod broker;
 pub mod clients;

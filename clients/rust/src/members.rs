@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::producer::FutureProducer;
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -113,8 +113,23 @@ impl ConsumerContext for Reporter {
             Rebalance::Error(why) => panic!("{} was told {why}", self.member),
         }
     }
+
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        // While the broker is away commits fail, and the client makes new ones by itself.
+        if result.is_ok() {
+            self.observer.committed(offsets.elements().iter().filter_map(|one| Some((one.partition(), offset(one)?))));
+        }
+    }
 }
 
 fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
     partitions.elements().iter().map(|partition| partition.partition()).collect()
+}
+
+/// The offset of an element that has one.
+fn offset(of: &TopicPartitionListElem) -> Option<i64> {
+    match of.offset() {
+        Offset::Offset(offset) => Some(offset),
+        _ => None,
+    }
 }

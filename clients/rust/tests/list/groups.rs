@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rdkafka_matrix::clients::{Settings, numbered};
+use rdkafka_matrix::clients::{Settings, listed_group, numbered};
 use rdkafka_matrix::members::{Group, PARTITIONS};
 use rdkafka_matrix::observer::Observer;
 
@@ -13,12 +13,17 @@ const COOPERATIVE: Settings =
 
 #[tokio::test(flavor = "multi_thread")]
 async fn group_classic() {
-    share(&Group::new(CLASSIC).await).await;
+    let group = Group::new(CLASSIC).await;
+    share(&group).await;
+    assert_eq!(listed_group(&group.name), Some(("Empty".to_string(), 0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn group_consumer() {
-    share(&Group::new(CONSUMER).await).await;
+    let group = Group::new(CONSUMER).await;
+    share(&group).await;
+    // The crate describes groups by the request for the classic protocol: one of the other protocol is there, and dead.
+    assert_eq!(listed_group(&group.name), Some(("Dead".to_string(), 0)));
 }
 
 /// Two members share the partitions, then five, then fewer, while records come.
