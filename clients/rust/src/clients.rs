@@ -12,10 +12,12 @@ use rdkafka::producer::future_producer::Delivery;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::broker::{self, DEADLINE, within_deadline};
+use crate::broker::{self, DEADLINE, eventually, within_deadline};
 
 /// Settings of librdkafka, each with its value.
 pub type Settings<'a> = &'a [(&'a str, &'a str)];
+
+pub type Admin = AdminClient<DefaultClientContext>;
 
 /// What every client begins with.
 pub fn config(settings: Settings) -> ClientConfig {
@@ -31,17 +33,19 @@ pub fn new_client<T: FromClientConfig>(settings: Settings) -> T {
     config(settings).create().unwrap()
 }
 
-pub fn new_admin() -> AdminClient<DefaultClientContext> {
+pub fn new_admin() -> Admin {
     new_client(&[])
 }
 
-/// Creates a topic with a new name, and returns the name.
+/// Creates a topic with a new name, and returns the name when the broker shows it: Kafka answers a moment before.
 pub async fn new_topic(partitions: i32, configs: Settings<'_>) -> String {
     let name = broker::name("topic");
     let mut topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
     topic.config.extend_from_slice(configs);
-    let created = new_admin().create_topics([&topic], &AdminOptions::new()).await.unwrap();
+    let admin = new_admin();
+    let created = admin.create_topics([&topic], &AdminOptions::new()).await.unwrap();
     assert_eq!(created, [Ok(name.clone())]);
+    eventually("the new topic", async || listed_partitions(&admin, &name) == Some(partitions)).await;
     name
 }
 
@@ -86,7 +90,7 @@ pub fn numbered(prefix: &str, count: usize) -> Vec<String> {
 /// Reads a topic from its beginning to its end, record by record.
 pub async fn read_all(topic: &str, settings: Settings<'_>) -> Vec<OwnedMessage> {
     let consumer = new_reader(topic, &[settings, &[("enable.partition.eof", "true")]].concat());
-    let mut open: BTreeSet<i32> = (0..partitions_of(topic).try_into().unwrap()).collect();
+    let mut open: BTreeSet<i32> = (0..listed_partitions(&new_admin(), topic).unwrap()).collect();
     let mut records = Vec::new();
     while !open.is_empty() {
         match within_deadline("a record", consumer.recv()).await {
@@ -104,14 +108,17 @@ pub fn new_reader(topic: &str, settings: Settings) -> StreamConsumer {
     let own = [("group.id", nobody.as_str()), ("enable.auto.commit", "false")];
     let consumer: StreamConsumer = new_client(&[&own, settings].concat());
     let mut everything = TopicPartitionList::new();
-    everything.add_partition_range(topic, 0, i32::try_from(partitions_of(topic)).unwrap() - 1);
+    everything.add_partition_range(topic, 0, listed_partitions(&new_admin(), topic).unwrap() - 1);
     everything.set_all_offsets(Offset::Beginning).unwrap();
     consumer.assign(&everything).unwrap();
     consumer
 }
 
-fn partitions_of(topic: &str) -> usize {
-    new_admin().inner().fetch_metadata(Some(topic), DEADLINE).unwrap().topics()[0].partitions().len()
+/// How many partitions the topic has in the list of all topics.
+pub fn listed_partitions(admin: &Admin, topic: &str) -> Option<i32> {
+    let everything = admin.inner().fetch_metadata(None, DEADLINE).unwrap();
+    let found = everything.topics().iter().find(|listed| listed.name() == topic);
+    found.map(|listed| listed.partitions().len().try_into().unwrap())
 }
 
 /// A member of a group that commits nothing by itself.

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use rdkafka::client::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::FutureProducer;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, block_in_place};
 
 use crate::broker;
 use crate::clients::{self, Settings, deliver, new_client, new_topic, value, values_to};
@@ -47,13 +47,11 @@ impl Group {
         deliver(&producer, records).await.unwrap();
     }
 
-    /// A new member. What it has processed it commits before it gives a partition up.
+    /// A new member, which commits each record when it has processed it. It waits for that: of the commits that librdkafka
+    /// makes by itself, one from before the broker was killed may arrive after a later one, and undo it.
     pub fn join(&self, observer: &Arc<Observer>, member: &str) -> Member {
-        let own = [
-            ("group.id", self.name.as_str()),
-            ("auto.offset.reset", "earliest"),
-            ("enable.auto.offset.store", "false"),
-        ];
+        let own =
+            [("group.id", self.name.as_str()), ("auto.offset.reset", "earliest"), ("enable.auto.commit", "false")];
         let reporter = Reporter { observer: observer.clone(), member: member.to_string() };
         let consumer: MemberConsumer =
             clients::config(&[&own, self.settings.as_slice()].concat()).create_with_context(reporter).unwrap();
@@ -85,7 +83,8 @@ async fn process(consumer: &MemberConsumer) {
         match consumer.recv().await {
             Ok(record) => {
                 consumer.context().observer.processed(value(&record));
-                consumer.store_offset_from_message(&record).unwrap();
+                // One that cannot be committed now is read again by whoever has the partition next.
+                let _ = block_in_place(|| consumer.commit_message(&record, CommitMode::Sync));
             }
             Err(why) => assert!(is_lost_connection(&why), "a member was told {why}"),
         }
@@ -113,23 +112,8 @@ impl ConsumerContext for Reporter {
             Rebalance::Error(why) => panic!("{} was told {why}", self.member),
         }
     }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        // While the broker is away commits fail, and the client makes new ones by itself.
-        if result.is_ok() {
-            self.observer.committed(offsets.elements().iter().filter_map(|one| Some((one.partition(), offset(one)?))));
-        }
-    }
 }
 
 fn numbers(partitions: &TopicPartitionList) -> Vec<i32> {
     partitions.elements().iter().map(|partition| partition.partition()).collect()
-}
-
-/// The offset of an element that has one.
-fn offset(of: &TopicPartitionListElem) -> Option<i64> {
-    match of.offset() {
-        Offset::Offset(offset) => Some(offset),
-        _ => None,
-    }
 }

@@ -16,7 +16,6 @@ struct Seen {
     owners: BTreeMap<i32, String>,
     released: Vec<(String, i32)>,
     processed: BTreeSet<String>,
-    committed: BTreeMap<i32, i64>,
     conflicts: Vec<String>,
 }
 
@@ -57,11 +56,6 @@ impl Observer {
         });
     }
 
-    /// The broker has taken these offsets of partitions as the group's.
-    pub fn committed(&self, offsets: impl Iterator<Item = (i32, i64)>) {
-        self.seen.send_modify(|seen| seen.committed.extend(offsets));
-    }
-
     /// What the member has now, in order.
     pub fn owned(&self, member: &str) -> Vec<i32> {
         let seen = self.seen.borrow();
@@ -93,11 +87,9 @@ impl Observer {
         self.wait_for(&what, |seen| values.iter().all(|value| seen.processed.contains(value))).await;
     }
 
-    /// Waits until so many records of the partition are committed.
-    pub async fn await_committed(&self, partition: i32, count: usize) {
-        let what = format!("a commit of {count} records");
-        let is_enough = |offset: &i64| usize::try_from(*offset).unwrap() >= count;
-        self.wait_for(&what, |seen| seen.committed.get(&partition).is_some_and(is_enough)).await;
+    /// Waits until so many different records were processed.
+    pub async fn await_count(&self, count: usize) {
+        self.wait_for(&format!("{count} different records"), |seen| seen.processed.len() >= count).await;
     }
 
     async fn wait_for(&self, what: &str, holds: impl Fn(&Seen) -> bool) {

@@ -1,20 +1,16 @@
 //! Topics, configs, records and groups are managed. Left out is what the crate has no call for (to delete single offsets of a
 //! group), and the errors of single topics when configs are described or altered, which it does not pass on.
 
-use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
-};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::{AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{CommitMode, Consumer, StreamConsumer};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka_matrix::broker::{self, DEADLINE, eventually};
 use rdkafka_matrix::clients::{
-    committed, listed_group, new_admin, new_client, new_member, new_topic, next, numbered, produce, read_all, values,
+    Admin, committed, listed_group, listed_partitions, new_admin, new_client, new_member, new_topic, next, numbered,
+    produce, read_all, values,
 };
-
-type Admin = AdminClient<DefaultClientContext>;
 
 #[tokio::test]
 async fn admin_topic() {
@@ -28,21 +24,15 @@ async fn admin_topic() {
     eventually("the end of the topic", async || listed_partitions(&admin, &topic).is_none()).await;
 }
 
-async fn await_partitions(admin: &Admin, topic: &str, count: usize) {
+async fn await_partitions(admin: &Admin, topic: &str, count: i32) {
     eventually("the topic in the list", async || listed_partitions(admin, topic) == Some(count)).await;
     let described = admin.inner().fetch_metadata(Some(topic), DEADLINE).unwrap();
     let partitions = described.topics()[0].partitions();
-    assert_eq!(partitions.len(), count);
+    assert_eq!(partitions.len(), count as usize);
     for partition in partitions {
         let leader = [partition.leader()];
         assert_eq!((partition.replicas(), partition.isr(), partition.error()), (&leader[..], &leader[..], None));
     }
-}
-
-/// How many partitions the topic has in the list of all topics.
-fn listed_partitions(admin: &Admin, topic: &str) -> Option<usize> {
-    let everything = admin.inner().fetch_metadata(None, DEADLINE).unwrap();
-    everything.topics().iter().find(|listed| listed.name() == topic).map(|listed| listed.partitions().len())
 }
 
 #[tokio::test]
@@ -70,7 +60,7 @@ async fn await_config(admin: &Admin, topic: &str, name: &str, expected: &str) {
     eventually(&format!("{name}={expected}"), async || {
         let answer = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &AdminOptions::new()).await.unwrap();
         let described = answer[0].as_ref().unwrap();
-        described.get(name).unwrap().value.as_deref() == Some(expected)
+        described.get(name).and_then(|entry| entry.value.as_deref()) == Some(expected)
     })
     .await;
 }
