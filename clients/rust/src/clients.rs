@@ -105,7 +105,9 @@ pub async fn read_all(topic: &str, settings: Settings<'_>) -> Vec<OwnedMessage> 
 /// A consumer at the beginning of all partitions. Its group is only a name, which librdkafka asks for.
 pub fn new_reader(topic: &str, settings: Settings) -> StreamConsumer {
     let nobody = broker::name("reader");
-    let own = [("group.id", nobody.as_str()), ("enable.auto.commit", "false")];
+    // The broker is asked at the end of a partition before a reader knows that there is nothing more, and waits so long.
+    let wait = ("fetch.wait.max.ms", "20");
+    let own = [("group.id", nobody.as_str()), ("enable.auto.commit", "false"), wait];
     let consumer: StreamConsumer = new_client(&[&own, settings].concat());
     let mut everything = TopicPartitionList::new();
     everything.add_partition_range(topic, 0, listed_partitions(&new_admin(), topic).unwrap() - 1);
