@@ -47,8 +47,9 @@ impl Group {
         deliver(&producer, records).await.unwrap();
     }
 
-    /// A new member, which commits each record when it has processed it. It waits for that: of the commits that librdkafka
-    /// makes by itself, one from before the broker was killed may arrive after a later one, and undo it.
+    /// A new member, which commits each record when it has processed it, and waits for that. The commits that librdkafka
+    /// makes by itself are held back while the broker is away and sent in a heap afterwards, and now and then (seen with
+    /// Apache Kafka) the group then went on from one of before.
     pub fn join(&self, observer: &Arc<Observer>, member: &str) -> Member {
         let own =
             [("group.id", self.name.as_str()), ("auto.offset.reset", "earliest"), ("enable.auto.commit", "false")];
