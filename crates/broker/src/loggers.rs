@@ -43,9 +43,9 @@ impl LogLevel {
         Self::NAMED.iter().find(|(_, level)| *level == self).map_or("OFF", |(name, _)| name)
     }
 
-    /// The level of a name that clients may set; there is no switching off, as in Kafka.
+    /// The level of a name that clients may set, spelt exactly so; there is no switching off, as in Kafka.
     fn of(name: &str) -> Option<LogLevel> {
-        Self::NAMED.iter().skip(1).find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, level)| *level)
+        Self::NAMED.iter().skip(1).find(|(known, _)| *known == name).map(|(_, level)| *level)
     }
 }
 
@@ -90,7 +90,9 @@ pub(crate) fn alter(context: &Context, wish: &Wish<'_>, validate_only: bool) -> 
             let known = known.keys().copied().collect::<Vec<_>>().join(", ");
             (ErrorCode::INVALID_CONFIG, format!("there is no logger {}; there are {known}", Shown(name)))
         })?;
-        levels.insert(*logger, level(logger, *operation)?);
+        if levels.insert(*logger, level(logger, *operation)?).is_some() {
+            return Err(invalid(format!("the request names the logger {logger} more than once")));
+        }
     }
     if !validate_only {
         broker.loggers().set(&levels);

@@ -396,6 +396,11 @@ async fn subscriptions_to_client_metrics_are_kept_listed_and_gone() {
         ("m", ("interval.ms", SET, Some("1")), ErrorCode::INVALID_REQUEST),
         ("m", ("intervall.ms", SET, Some("1000")), ErrorCode::INVALID_REQUEST),
         ("m", ("match", SET, Some("client_id=(")), ErrorCode::INVALID_CONFIG),
+        ("m", ("match", SET, Some("client_id=a=b")), ErrorCode::INVALID_CONFIG),
+        ("m", ("match", SET, Some("client_id=")), ErrorCode::INVALID_CONFIG),
+        ("m", ("match", APPEND, Some("client_id=a")), ErrorCode::INVALID_CONFIG),
+        ("m", ("metrics", SET, Some("a,,b")), ErrorCode::INVALID_CONFIG),
+        ("m", ("interval.ms", SET, Some("abc")), ErrorCode::INVALID_CONFIG),
     ] {
         assert_eq!(alter(&mut client, CLIENT_METRICS, name, &[change]).await.0, expected, "{change:?}");
     }
@@ -406,7 +411,7 @@ async fn levels_of_loggers_are_seen_and_changed() {
     let broker = TestBroker::start(&[]).await;
     let mut client = broker.connect().await;
     let level = |described: BTreeMap<String, (String, i8, Vec<String>)>, logger| described[logger].0.clone();
-    done(alter(&mut client, LOGGER, "1", &[("ottla_storage", SET, Some("debug"))]).await);
+    done(alter(&mut client, LOGGER, "1", &[("ottla_storage", SET, Some("DEBUG"))]).await);
     assert_eq!(level(describe(&mut client, LOGGER, "1", &[]).await, "ottla_storage"), "DEBUG");
     assert_eq!(level(describe(&mut client, LOGGER, "1", &["root"]).await, "root"), "INFO");
     done(alter(&mut client, LOGGER, "1", &[("ottla_storage", DELETE, None)]).await);
@@ -416,6 +421,7 @@ async fn levels_of_loggers_are_seen_and_changed() {
         ("1", ("root", DELETE, None), ErrorCode::INVALID_REQUEST),
         ("1", ("root", APPEND, Some("INFO")), ErrorCode::INVALID_REQUEST),
         ("1", ("root", SET, Some("LOUD")), ErrorCode::INVALID_CONFIG),
+        ("1", ("root", SET, Some("info")), ErrorCode::INVALID_CONFIG),
         ("1", ("kafka.Kafka", SET, Some("INFO")), ErrorCode::INVALID_CONFIG),
     ] {
         assert_eq!(alter(&mut client, LOGGER, name, &[change]).await.0, expected, "{change:?}");

@@ -210,3 +210,29 @@ async fn connections_come_as_fast_as_the_broker_wants() {
     broker.clock.advance(3000);
     others[2].receive::<ottla_protocol::messages::ApiVersionsResponse>(id, 0).await;
 }
+
+/// Silent for hours.
+async fn silenced(broker: &TestBroker) -> Client {
+    let mut client = broker.connect().await;
+    set(&mut client, CLIENT, "producer_byte_rate", Some(1.0)).await;
+    let throttle_ms = client.produce("t", 0, &batch(&["x".repeat(5000).as_str()])).await.throttle_time_ms;
+    assert!(throttle_ms > 3_600_000, "{throttle_ms}");
+    client
+}
+
+#[tokio::test]
+async fn a_silenced_client_that_goes_gives_its_place_back() {
+    let broker = TestBroker::start(&[("max.connections.per.ip", "1")]).await;
+    broker.topic("t", 1, &[]).await;
+    drop(silenced(&broker).await);
+    while !broker.connect().await.is_answered().await {}
+}
+
+#[tokio::test]
+async fn a_silenced_client_is_as_idle_as_any_other() {
+    let broker = TestBroker::start(&[("connections.max.idle.ms", "100")]).await;
+    broker.topic("t", 1, &[]).await;
+    let mut client = silenced(&broker).await;
+    client.send(&ApiVersionsRequest::default(), 0).await;
+    client.expect_close().await;
+}

@@ -136,6 +136,10 @@ fn checked(owner: Owner, property: &Property, value: &str) -> Result<String, Ref
     property.kind.check(value).map_err(|reason| match owner {
         Owner::Topic => Refusal::Config(topic::misfit(property.name, value, &reason)),
         Owner::Group => Refusal::Config(group::misfit(property.name, value, &reason)),
+        // What is no number at all is another error in Kafka than a number that is too small.
+        Owner::ClientMetrics if value.trim().parse::<i32>().is_err() => {
+            Refusal::Config(client_metrics::misfit(property.name, value, &reason))
+        }
         Owner::ClientMetrics => Refusal::Request(client_metrics::misfit(property.name, value, &reason)),
         Owner::Broker => Refusal::Request(format!("{}={} {reason}", property.name, Shown(value))),
     })
@@ -144,6 +148,8 @@ fn checked(owner: Owner, property: &Property, value: &str) -> Result<String, Ref
 fn list(owner: Owner, name: &str, what: &str) -> Result<&'static Property, Refusal> {
     let property = find(owner, name)?;
     match property.kind {
+        // Kafka's tables know them as texts.
+        _ if owner == Owner::ClientMetrics => Err(Refusal::Config(format!("{name} cannot be {what}; set it instead"))),
         Kind::List | Kind::ListOf(_) | Kind::Replicas => Ok(property),
         _ => Err(Refusal::Config(format!("{name} cannot be {what}: it is no list; set it instead"))),
     }

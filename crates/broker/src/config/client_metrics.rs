@@ -12,6 +12,7 @@ use super::property::Property;
 
 const INTERVAL: &str = "interval.ms";
 const MATCH: &str = "match";
+const METRICS: &str = "metrics";
 
 /// Every config, by name.
 pub(crate) const CLIENT_METRICS: [Property; 3] = [
@@ -29,7 +30,7 @@ pub(crate) const CLIENT_METRICS: [Property; 3] = [
         "which clients are meant: NAME=REGULAR EXPRESSION with commas between them; empty: all",
     )
     .while_running(),
-    Property::served("metrics", Kind::List, "", "the beginnings of the metrics' names; *: all").while_running(),
+    Property::served(METRICS, Kind::List, "", "the beginnings of the metrics' names; *: all").while_running(),
 ];
 
 /// What clients are known by.
@@ -62,8 +63,13 @@ pub(super) fn unknown(name: &str) -> String {
 /// # Errors
 /// A sentence.
 pub(super) fn check(configs: &BTreeMap<String, String>) -> Result<(), String> {
-    let told = configs.get(MATCH).map(String::as_str).unwrap_or_default();
-    split_list(told).try_for_each(check_criterion)
+    let told = |name| configs.get(name).map(String::as_str).unwrap_or_default();
+    for name in [MATCH, METRICS] {
+        if split_list(told(name)).any(str::is_empty) {
+            return Err(format!("{name} has an empty entry: {}", Shown(told(name))));
+        }
+    }
+    split_list(told(MATCH)).try_for_each(check_criterion)
 }
 
 fn check_criterion(criterion: &str) -> Result<(), String> {
@@ -75,6 +81,9 @@ fn check_criterion(criterion: &str) -> Result<(), String> {
         return Err(format!("{MATCH} names {}; clients are known by {known}", Shown(name)));
     }
     match Regex::new(pattern.trim()) {
+        _ if pattern.trim().is_empty() || pattern.contains('=') => {
+            Err(format!("{MATCH} has {}, which is no NAME=REGULAR EXPRESSION", Shown(criterion)))
+        }
         Ok(_) => Ok(()),
         Err(_) => Err(format!("{MATCH} has {}, which is no regular expression", Shown(pattern))),
     }

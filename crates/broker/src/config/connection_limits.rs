@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::error::ConfigError;
+use super::kind::{address_count, split_list};
 use super::layers::Values;
 use super::table::network as n;
 
@@ -22,10 +23,12 @@ pub struct ConnectionLimits {
 
 impl ConnectionLimits {
     pub(super) fn of(values: &Values) -> Result<ConnectionLimits, ConfigError> {
+        let overrides = values.text(&n::MAX_CONNECTIONS_PER_IP_OVERRIDES);
         Ok(ConnectionLimits {
             total: values.get(&n::MAX_CONNECTIONS)?,
             per_address: values.get(&n::MAX_CONNECTIONS_PER_IP)?,
-            of_addresses: overrides(&values.text(&n::MAX_CONNECTIONS_PER_IP_OVERRIDES))?,
+            // Checked when they were given, by their kind.
+            of_addresses: split_list(&overrides).filter_map(address_count).collect(),
             created_per_second: values.get(&n::MAX_CONNECTION_CREATION_RATE)?,
         })
     }
@@ -36,33 +39,21 @@ impl ConnectionLimits {
     }
 }
 
-fn overrides(told: &str) -> Result<BTreeMap<IpAddr, usize>, ConfigError> {
-    let entries = told.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-    let parsed = entries.map(|entry| {
-        // An address of IPv6 has colons of its own.
-        let (address, count) = entry.rsplit_once(':')?;
-        let address = address.trim_start_matches('[').trim_end_matches(']');
-        Some((address.parse().ok()?, count.trim().parse().ok()?))
-    });
-    parsed.collect::<Option<_>>().ok_or_else(|| {
-        ConfigError::conflict(format!(
-            "max.connections.per.ip.overrides={told} cannot be read: it is ADDRESS:COUNT with commas between them, as in \
-             10.0.0.1:5,[::1]:10; addresses are numbers, names are not resolved"
-        ))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::config::{BrokerConfig, Kind};
 
     #[test]
     fn overrides_name_addresses_of_both_families() {
-        let read = overrides("10.0.0.1:5, ::1:7,[fe80::2]:0,").expect("they are well formed");
-        let expected = [("10.0.0.1", 5), ("::1", 7), ("fe80::2", 0)];
-        assert_eq!(read, expected.map(|(address, count)| (address.parse().expect("an address"), count)).into());
-        for wrong in ["localhost:5", "10.0.0.1", "10.0.0.1:", "10.0.0.1:-1", ":5"] {
-            assert!(overrides(wrong).is_err(), "{wrong}");
+        let told = "10.0.0.1:5, ::1:7,[fe80::2]:0,::ffff:10.0.0.2:3";
+        let config = BrokerConfig::of(&[("max.connections.per.ip.overrides", told)]);
+        let read = &config.settings().connection_limits.of_addresses;
+        let expected = [("10.0.0.1", 5), ("10.0.0.2", 3), ("::1", 7), ("fe80::2", 0)];
+        assert_eq!(*read, expected.map(|(address, count)| (address.parse().expect("an address"), count)).into());
+        for wrong in
+            ["localhost:5", "10.0.0.1", "10.0.0.1:", "10.0.0.1:-1", ":5", "10.0.0.1:99999999999", "10.0.0.1:5,,"]
+        {
+            assert!(Kind::AddressCounts.check(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a value may look like: the types Kafka knows for its properties, with their ranges.
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// The type and the range of a property's value.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -54,6 +55,8 @@ pub enum Kind {
     List,
     /// Words out of these with commas between them; one that comes again is dropped.
     ListOf(&'static [&'static str]),
+    /// `ADDRESS:COUNT` pairs with commas between them, addresses in numbers.
+    AddressCounts,
     /// `*`, or `PARTITION:BROKER` pairs with commas between them.
     Replicas,
     /// The name of a Java class.
@@ -91,7 +94,7 @@ impl Kind {
     pub fn wire_code(self) -> i8 {
         match self {
             Kind::Boolean => 1,
-            Kind::Text | Kind::Choice(_) | Kind::ChoiceAnyCase(_) => 2,
+            Kind::Text | Kind::Choice(_) | Kind::ChoiceAnyCase(_) | Kind::AddressCounts => 2,
             Kind::Int { .. } | Kind::IntOr { .. } => 3,
             Kind::Short { .. } => 4,
             Kind::Long { .. } => 5,
@@ -137,6 +140,8 @@ impl Kind {
             Kind::ListOf(words) => self.words(value, words),
             Kind::Replicas if value != "*" && !split_list(value).all(is_replica) => Err(format!("is not {self}")),
             Kind::Replicas => Ok(value.to_owned()),
+            Kind::AddressCounts if split_list(value).all(|pair| address_count(pair).is_some()) => Ok(value.to_owned()),
+            Kind::AddressCounts => Err(format!("is not {self}")),
             Kind::Text | Kind::Choice(_) | Kind::ChoiceAnyCase(_) | Kind::Class | Kind::Password => {
                 Ok(value.to_owned())
             }
@@ -170,6 +175,13 @@ pub(crate) fn split_list(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim).filter(move |_| !value.is_empty())
 }
 
+/// A pair of [`Kind::AddressCounts`]. An address of IPv6 has colons of its own; one that stands for an address of IPv4 is that.
+pub(crate) fn address_count(pair: &str) -> Option<(IpAddr, usize)> {
+    let (address, count) = pair.rsplit_once(':')?;
+    let address: IpAddr = address.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+    Some((address.to_canonical(), usize::try_from(count.trim().parse::<i32>().ok()?).ok()?))
+}
+
 fn is_replica(pair: &str) -> bool {
     pair.split_once(':')
         .is_some_and(|(partition, broker)| partition.parse::<u32>().is_ok() && broker.parse::<u32>().is_ok())
@@ -192,6 +204,7 @@ impl fmt::Display for Kind {
             Kind::List => f.write_str("a list with commas"),
             Kind::ListOf(words) => write!(f, "a list out of {}", words.join(", ")),
             Kind::Replicas => f.write_str("* or a list of PARTITION:BROKER"),
+            Kind::AddressCounts => f.write_str("a list of ADDRESS:COUNT, such as 10.0.0.1:5,[::1]:10"),
             Kind::Class => f.write_str("a Java class"),
             Kind::Password => f.write_str("a secret"),
         }

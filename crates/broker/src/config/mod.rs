@@ -70,7 +70,10 @@ impl BrokerConfig {
     fn under(&self, dynamic: Dynamic) -> BrokerConfig {
         let values = self.0.values.under(dynamic);
         // What is set while running was checked one by one; should it not fit together, what was typed before stays.
-        let settings = BrokerSettings::of(&values).unwrap_or_else(|_| self.0.settings.clone());
+        let settings = BrokerSettings::of(&values).unwrap_or_else(|why| {
+            tracing::warn!("what is set while running does not fit together, and has no effect: {why}");
+            self.0.settings.clone()
+        });
         BrokerConfig::with(values, settings, self.0.warnings.clone())
     }
 

@@ -23,6 +23,7 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::ReadBuf;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
@@ -210,7 +211,7 @@ impl Serving {
             ready!(idle.as_mut().poll(context));
             let now = Instant::now();
             let deadline = self.last_activity + self.idle_limit;
-            if deadline <= now && self.in_flight.is_empty() && self.muted.is_none() {
+            if deadline <= now && self.in_flight.is_empty() {
                 return Poll::Ready(End::Idle);
             }
             let is_overdue = self.input.due().is_some_and(|due| due <= now);
@@ -274,10 +275,27 @@ impl Serving {
         }
     }
 
-    fn poll_muted(&mut self, context: &mut TaskContext<'_>) {
-        if self.muted.as_mut().is_some_and(|muted| muted.as_mut().poll(context).is_ready()) {
+    /// Ends the silence when its time is over. Until then nothing is read, but that the peer has gone is noticed, unless it has sent more
+    /// before: that waits, and then the idle limit ends the connection.
+    fn poll_muted(&mut self, context: &mut TaskContext<'_>) -> Result<(), End> {
+        let Some(muted) = &mut self.muted else { return Ok(()) };
+        if muted.as_mut().poll(context).is_ready() {
             self.muted = None;
+            return Ok(());
         }
+        if self.input_ended {
+            return Ok(());
+        }
+        let mut byte = [0; 1];
+        match self.stream.poll_peek(context, &mut ReadBuf::new(&mut byte)) {
+            Poll::Ready(Ok(0)) => {
+                self.input_ended = true;
+                self.connection.input_ended.request();
+            }
+            Poll::Ready(Ok(_)) | Poll::Pending => {}
+            Poll::Ready(Err(error)) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     /// Writes as much as the socket takes; says whether anything was written.
@@ -321,7 +339,7 @@ impl Serving {
     /// Reads and starts requests until there is nothing more to read, or no more may start. Says whether one was started.
     fn poll_requests(&mut self, context: &mut TaskContext<'_>) -> Result<bool, End> {
         let mut dispatched = false;
-        self.poll_muted(context);
+        self.poll_muted(context)?;
         while self.may_dispatch() {
             match self.input.next(&self.connection.broker.requests)? {
                 Next::Frame(frame, charge) => {

@@ -46,10 +46,8 @@ const SOURCE_CLIENT_METRICS: i8 = 7;
 /// The level of a logger.
 const SOURCE_LOGGER: i8 = 6;
 
-/// As a topic's name, as in Kafka.
-const MAX_SUBSCRIPTION_BYTES: usize = 249;
-/// The longest id of a group: no member could join one with a longer id.
-const MAX_GROUP_ID_BYTES: usize = i16::MAX as usize;
+/// The longest name of a group or a subscription: no member could join a group with a longer id.
+const MAX_NAME_BYTES: usize = i16::MAX as usize;
 
 /// Where a broker's value comes from, by DescribeConfigs' numbers.
 const fn source_code(source: Source) -> i8 {
@@ -119,8 +117,8 @@ pub(crate) fn not_served(resource_type: i8) -> String {
 pub(crate) fn check_subscription(name: &str) -> Result<(), &'static str> {
     match name.len() {
         0 => Err("a client metrics subscription has a name"),
-        1..=MAX_SUBSCRIPTION_BYTES => Ok(()),
-        _ => Err("the name of a client metrics subscription has at most 249 bytes"),
+        1..=MAX_NAME_BYTES => Ok(()),
+        _ => Err("the name of a client metrics subscription has at most 32767 bytes"),
     }
 }
 
@@ -131,7 +129,7 @@ pub(crate) fn check_subscription(name: &str) -> Result<(), &'static str> {
 pub(crate) fn check_group_id(group_id: &str) -> Result<(), &'static str> {
     match group_id.len() {
         0 => Err("there are no configs of all groups; name a group, or set the broker's (group.*) instead"),
-        1..=MAX_GROUP_ID_BYTES => Ok(()),
+        1..=MAX_NAME_BYTES => Ok(()),
         _ => Err("the id of a group has at most 32767 bytes"),
     }
 }

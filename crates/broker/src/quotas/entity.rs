@@ -106,7 +106,7 @@ pub(crate) fn check(entity: &Entity, key: &str, value: f64) -> Result<(), String
         _ if value.is_nan() || value <= 0.0 => Err(format!("{key} must be above 0")),
         _ if value.is_infinite() => Err(format!("{key} must be finite; remove it to have no limit")),
         Number::Whole(_) if value.fract() != 0.0 => Err(format!("{key} must be a whole number")),
-        Number::Whole(most) if value >= most as f64 => Err(format!("{key} must be below {most}")),
+        Number::Whole(most) if value > most as f64 => Err(format!("{key} must be at most {most}")),
         _ => Ok(()),
     }
 }

@@ -79,7 +79,9 @@ pub(super) struct Limits {
     users: Tier<UserLimits>,
     clients: Tier<Bounds>,
     /// How many connections may be opened in a second, by address.
-    addresses: Tier<f64>,
+    addresses: HashMap<IpAddr, f64>,
+    /// The same for all other addresses.
+    other_addresses: Option<f64>,
 }
 
 impl Limits {
@@ -97,8 +99,13 @@ impl Limits {
                 (Some(user), None, _) => limits.users.entry(user).own.extend(bounds),
                 (None, Some(client), _) => limits.clients.entry(client).extend(bounds),
                 (None, None, Some(address)) => {
-                    if let Some(rate) = value("connection_creation_rate") {
-                        *limits.addresses.entry(address) = rate;
+                    // However it is spelt; names were never taken.
+                    let address =
+                        address.map(|address| address.parse::<IpAddr>().map(|address| address.to_canonical()));
+                    match (address, value("connection_creation_rate")) {
+                        (Some(Ok(address)), Some(rate)) => drop(limits.addresses.insert(address, rate)),
+                        (None, rate) => limits.other_addresses = rate,
+                        (Some(_), _) => {}
                     }
                 }
                 (None, None, None) => {}
@@ -129,10 +136,7 @@ impl Limits {
 
     /// How many connections this address may open in a second.
     pub(super) fn connection_rate(&self, address: IpAddr) -> Option<f64> {
-        if self.addresses.named.is_empty() && self.addresses.default.is_none() {
-            return None;
-        }
-        self.addresses.of(&address.to_string()).next().copied()
+        self.addresses.get(&address).copied().or(self.other_addresses)
     }
 }
 
@@ -152,6 +156,19 @@ mod tests {
             metadata.set_configs(ConfigResource::ClientQuota(name.into()), configs);
         }
         Limits::of(&metadata)
+    }
+
+    #[test]
+    fn addresses_are_the_same_however_they_are_spelt() {
+        for (told, meant) in
+            [("::ffff:127.0.0.1", "127.0.0.1"), ("0:0:0:0:0:0:0:1", "::1"), ("2001:DB8::1", "2001:db8::1")]
+        {
+            let mut metadata = Metadata::default();
+            let name = Entity::of([(IP, Some(told))].into_iter()).expect("an entity").to_name();
+            let configs = BTreeMap::from([("connection_creation_rate".to_owned(), "5".to_owned())]);
+            metadata.set_configs(ConfigResource::ClientQuota(name.into()), configs);
+            assert_eq!(Limits::of(&metadata).connection_rate(meant.parse().expect("an address")), Some(5.0), "{told}");
+        }
     }
 
     #[test]

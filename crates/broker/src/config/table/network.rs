@@ -102,9 +102,9 @@ declare! { NETWORK:
     .while_running();
     MAX_CONNECTIONS_PER_IP_OVERRIDES = Property::served(
         "max.connections.per.ip.overrides",
-        Kind::Text,
+        Kind::AddressCounts,
         "",
-        "other limits for some addresses, as ADDRESS:COUNT with commas between them; addresses are numbers, names are not resolved",
+        "other limits for some addresses; names are not resolved",
     )
     .while_running();
     MAX_CONNECTION_CREATION_RATE = Property::served(
