@@ -231,7 +231,7 @@ async fn a_brokers_configs_are_there_after_a_restart() {
     let first = TestBroker::start(&[]).await;
     let mut client = first.connect().await;
     done(alter(&mut client, BROKER, "1", &[("message.max.bytes", SET, Some("4321"))]).await);
-    let second = TestBroker::over(first.engine.clone(), &[("listeners", "PLAINTEXT://127.0.0.1:0")]).await;
+    let second = TestBroker::over(first.engine.clone(), &[]).await;
     let mut client = second.connect().await;
     assert_eq!(value(&mut client, BROKER, "1", "message.max.bytes").await, ("4321".to_owned(), 2));
 }

@@ -218,7 +218,7 @@ async fn the_one_folder_is_told_with_its_volume_and_no_other_is_moved_to() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = LocalOptions::new(folder.path(), 1, Arc::new(|| 0));
     let engine: Arc<dyn Engine> = Arc::new(LocalEngine::open(options, Arc::new(SystemDisk)).expect("it opens"));
-    let broker = TestBroker::over(engine, &[("listeners", "PLAINTEXT://127.0.0.1:0")]).await;
+    let broker = TestBroker::over(engine, &[]).await;
     let mut client = broker.connect().await;
     broker.topic("a", 2, &[]).await;
     let told = log_dir(&mut client, None, 5).await;

@@ -30,7 +30,7 @@ async fn filled_with(read_buffers: usize, folder: &Path) -> Option<(TestBroker, 
     options.tail_bytes = 2 * MEBIBYTE;
     options.read_buffers = read_buffers;
     let engine: Arc<dyn Engine> = Arc::new(LocalEngine::open(options, Arc::new(SystemDisk)).expect("it opens"));
-    let broker = TestBroker::over(engine, &[("listeners", "PLAINTEXT://127.0.0.1:0")]).await;
+    let broker = TestBroker::over(engine, &[]).await;
     broker.topic("t", PARTITIONS, &[]).await;
     let mut client = broker.connect().await;
     for number in 0..BATCHES {

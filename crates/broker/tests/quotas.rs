@@ -212,7 +212,7 @@ async fn quotas_outlive_a_restart() {
     for round in 0..2 {
         let options = LocalOptions::new(folder.path(), 1, Arc::new(|| 0));
         let engine = Arc::new(LocalEngine::open(options, Arc::new(SystemDisk)).expect("it opens"));
-        let broker = TestBroker::over(engine, &[("listeners", "PLAINTEXT://127.0.0.1:0")]).await;
+        let broker = TestBroker::over(engine, &[]).await;
         let mut client = broker.connect().await;
         if round == 0 {
             assert_eq!(

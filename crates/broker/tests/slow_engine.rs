@@ -88,7 +88,7 @@ impl Twin for SlowEngine {
 
 async fn start() -> (TestBroker, Arc<SlowEngine>) {
     let engine = Arc::new(SlowEngine::default());
-    let broker = TestBroker::over(engine.clone(), &[("listeners", "PLAINTEXT://127.0.0.1:0")]).await;
+    let broker = TestBroker::over(engine.clone(), &[]).await;
     (broker, engine)
 }
 

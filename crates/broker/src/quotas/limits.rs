@@ -146,7 +146,10 @@ mod tests {
 
     use super::*;
 
-    fn limits(quotas: &[(Option<Option<&str>>, Option<Option<&str>>, f64)]) -> Limits {
+    /// A part of an entity: not there, the default, or a name.
+    type Part = Option<Option<&'static str>>;
+
+    fn limits(quotas: &[(Part, Part, f64)]) -> Limits {
         let mut metadata = Metadata::default();
         for (user, client, value) in quotas {
             let parts = [(USER, *user), (CLIENT_ID, *client)];

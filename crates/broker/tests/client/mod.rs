@@ -90,13 +90,12 @@ pub struct TestBroker {
 impl TestBroker {
     /// A broker with these properties over the defaults.
     pub async fn start(properties: &[(&str, &str)]) -> TestBroker {
-        let mut all = vec![("listeners", "PLAINTEXT://127.0.0.1:0")];
-        all.extend_from_slice(properties);
-        let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
-        TestBroker::over(engine, &all).await
+        TestBroker::over(Arc::new(MemoryEngine::new()), properties).await
     }
 
     pub async fn over(engine: Arc<dyn Engine>, properties: &[(&str, &str)]) -> TestBroker {
+        let mut all = vec![("listeners", "PLAINTEXT://127.0.0.1:0")];
+        all.extend_from_slice(properties);
         let clock = Arc::new(TestClock::default());
         let parts = Parts {
             engine: engine.clone(),
@@ -105,8 +104,7 @@ impl TestBroker {
             loggers: Arc::new(TestLoggers::default()),
         };
         let identity = Identity { cluster_id: "test-cluster".into(), node_id: 1 };
-        let running =
-            ottla_broker::start(identity, BrokerConfig::of(properties), parts).await.expect("the broker starts");
+        let running = ottla_broker::start(identity, BrokerConfig::of(&all), parts).await.expect("the broker starts");
         let address = running.addresses().first().expect("it listens").clone();
         let port = address.rsplit_once(':').expect("HOST:PORT").1.parse().expect("a port");
         TestBroker { running, engine, clock, port }

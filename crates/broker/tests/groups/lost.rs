@@ -64,7 +64,7 @@ async fn what_retention_takes_is_counted_as_well() {
         LogConfig { segment_bytes: 1, retention_ms: None, retention_bytes: Some(1), ..LogConfig::default() };
     let options = MemoryOptions { log_configs: Arc::new(log_configs), ..MemoryOptions::default() };
     let engine = Arc::new(MemoryEngine::with(options));
-    let broker = TestBroker::over(engine, &[("listeners", "PLAINTEXT://127.0.0.1:0")]).await;
+    let broker = TestBroker::over(engine, &[]).await;
     let topic = broker.topic("t", 1, &[]).await;
     let mut client = broker.connect().await;
     client.call(&commit_request("slow", &topic, 0, 2), 8).await;

@@ -49,7 +49,7 @@ impl Twin for Failing {
 }
 
 async fn begun(engine: &Arc<Failing>) -> (TestBroker, crate::client::Client, Producer) {
-    let broker = TestBroker::over(engine.clone(), &[("listeners", "PLAINTEXT://127.0.0.1:0")]).await;
+    let broker = TestBroker::over(engine.clone(), &[]).await;
     broker.topic("t", 1, &[]).await;
     let mut client = broker.connect().await;
     let producer = Producer::init(&mut client, "x").await;
