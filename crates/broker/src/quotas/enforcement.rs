@@ -78,7 +78,8 @@ impl Quotas {
         })
     }
 
-    /// Counts a new connection of an address; answers for how long it is too early for it, and then does not count it.
+    /// Counts a new connection of an address; answers for how long it is to be kept before it is closed, 0 if it may stay; a closed one does not
+    /// count.
     pub(crate) fn connected(&self, address: IpAddr) -> u64 {
         let (now_ms, windows) = (self.clock.monotonic_ms(), self.windows);
         let mut state = self.lock();
@@ -90,7 +91,8 @@ impl Quotas {
         if throttle_ms > 0 {
             rate.record(windows, -1.0, now_ms);
         }
-        throttle_ms
+        // It keeps a place until then.
+        throttle_ms.min(windows.length_ms)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

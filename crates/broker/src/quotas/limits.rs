@@ -65,6 +65,14 @@ impl<T: Default> Tier<T> {
     }
 }
 
+impl Tier<Bounds> {
+    /// The same for a client id; without one nobody is a client, also not one of the others, as in Kafka.
+    fn of_client<'t>(&'t self, client: &str) -> impl Iterator<Item = &'t Bounds> {
+        let is_named = !client.is_empty();
+        self.of(client).filter(move |_| is_named)
+    }
+}
+
 type Bounds = HashMap<Kind, f64>;
 
 #[derive(Debug, Default)]
@@ -126,10 +134,10 @@ impl Limits {
             (Sharing { by_user: true, by_client: true }, Sharing { by_user: true, by_client: false });
         let client_alone = Sharing { by_user: false, by_client: true };
         let of_users = self.users.of(user).flat_map(|limits| {
-            let of_clients = limits.clients.of(client).map(move |bounds| (bounds, both));
+            let of_clients = limits.clients.of_client(client).map(move |bounds| (bounds, both));
             of_clients.chain([(&limits.own, user_alone)])
         });
-        let of_clients = self.clients.of(client).map(|bounds| (bounds, client_alone));
+        let of_clients = self.clients.of_client(client).map(|bounds| (bounds, client_alone));
         let mut all = of_users.chain(of_clients);
         all.find_map(|(bounds, sharing)| Some((*bounds.get(&kind)?, sharing)))
     }
@@ -188,6 +196,7 @@ mod tests {
         let other = limits(&[(u, c, 1.0), (None, Some(Some("d")), 2.0)]);
         assert_eq!(other.find(Kind::ProducerBytes, "u", "d").map(|(bound, _)| bound), Some(2.0));
         assert_eq!(other.find(Kind::ProducerBytes, "v", "c"), None);
+        assert_eq!(limits(&[(None, any, 1.0), (any, any, 1.0)]).find(Kind::ProducerBytes, "u", ""), None);
         assert_eq!(other.find(Kind::ConsumerBytes, "u", "c"), None);
         assert!(other.concern_clients() && !limits(&[]).concern_clients());
     }

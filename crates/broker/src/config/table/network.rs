@@ -92,7 +92,7 @@ declare! { NETWORK:
     )
     .not_yet();
     MAX_CONNECTIONS =
-        Property::served("max.connections", Kind::int(0), "2147483647", "how many connections may be open; further ones wait until one is closed").while_running();
+        Property::served("max.connections", Kind::int(1), "2147483647", "how many connections may be open; further ones wait until one is closed").while_running();
     MAX_CONNECTIONS_PER_IP = Property::served(
         "max.connections.per.ip",
         Kind::int(0),
