@@ -8,7 +8,7 @@ use client::{Client, TestBroker, batch, produce_request};
 use ottla_protocol::messages::{
     AlterClientQuotasEntry, AlterClientQuotasOp, AlterClientQuotasRequest, ApiVersionsRequest, ClientQuotaEntity,
     CreatableTopic, CreatePartitionsRequest, CreatePartitionsTopic, CreateTopicsRequest, DeleteTopicState,
-    DeleteTopicsRequest, FetchPartition, FetchRequest, FetchTopic, MetadataRequest,
+    DeleteTopicsRequest, FetchPartition, FetchRequest, FetchTopic, MetadataRequest, MetadataRequestTopic,
 };
 use ottla_protocol::{ErrorCode, RecordChunks};
 
@@ -138,7 +138,14 @@ async fn partitions_are_created_and_deleted_as_fast_as_allowed() {
         timeout_ms: 10_000,
         validate_only: true,
     };
-    assert_eq!(client.call(&only_asked, 7).await.topics[0].error_code, ErrorCode::NONE, "a question costs nothing");
+    broker.clock.advance(10);
+    assert_eq!(client.call(&only_asked, 7).await.topics[0].error_code, ErrorCode::NONE);
+    assert_eq!(client.call(&only_asked, 7).await.topics[0].error_code, TOO_FAST, "a question counts as well");
+    let new = MetadataRequestTopic { name: Some("new".into()), ..Default::default() };
+    let wanted = MetadataRequest { topics: Some(vec![new]), allow_auto_topic_creation: true, ..Default::default() };
+    assert_eq!(client.call(&wanted, 9).await.topics[0].error_code, ErrorCode::LEADER_NOT_AVAILABLE);
+    broker.clock.advance(10);
+    assert_eq!(client.call(&wanted, 9).await.topics[0].error_code, ErrorCode::NONE);
 }
 
 #[tokio::test]

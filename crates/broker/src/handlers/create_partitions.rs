@@ -89,7 +89,8 @@ fn begin(
             let reason = format!("one request may create at most {MOST_PARTITIONS} partitions");
             return Err((ErrorCode::POLICY_VIOLATION, reason.into()));
         }
-        if !validate_only && !request.may_mutate(more, request.version >= KNOWS_QUOTAS) {
+        // A question counts as well, as in Kafka.
+        if !request.may_mutate(more, request.version >= KNOWS_QUOTAS) {
             return Err((ErrorCode::THROTTLING_QUOTA_EXCEEDED, quotas::EXCEEDED.into()));
         }
         Ok((!validate_only).then(|| (engine.create_partitions(topic.id, asked.count), topic.clone())))

@@ -114,15 +114,16 @@ fn begin<'a>(
     let broker = context.broker();
     match plan(context, metadata, topic) {
         Err(refusal) => Step::Done(refused(&topic.name, refusal)),
+        // A question counts as well, as in Kafka.
+        Ok(new) if !request.may_mutate(new.partitions, request.version >= KNOWS_QUOTAS) => {
+            Step::Done(refused(&topic.name, Refusal::new(ErrorCode::THROTTLING_QUOTA_EXCEEDED, quotas::EXCEEDED)))
+        }
         Ok(new) if validate_only => {
             // Kafka answers a validation with an id of no topic; a zero cannot be mistaken for one.
             let name = Arc::from(&*new.name);
             let made =
                 Topic { id: ottla_storage::TopicId([0; 16]), name, partitions: new.partitions, configs: new.configs };
             Step::Done(created(context, &topic.name, &made))
-        }
-        Ok(new) if !request.may_mutate(new.partitions, request.version >= KNOWS_QUOTAS) => {
-            Step::Done(refused(&topic.name, Refusal::new(ErrorCode::THROTTLING_QUOTA_EXCEEDED, quotas::EXCEEDED)))
         }
         Ok(new) => Step::UnderWay(&topic.name, broker.creations.begin(broker, new)),
     }

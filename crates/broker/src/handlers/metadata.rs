@@ -49,7 +49,7 @@ pub(crate) async fn handle(context: Context, request: Request) -> Handled {
             let mut answers = Vec::with_capacity(asked.len());
             let mut seen = HashSet::new();
             for topic in asked.iter().filter(|topic| seen.insert((topic.topic_id, &topic.name))) {
-                answers.push(one_topic(&context, &described, &message, request.version, topic).await);
+                answers.push(one_topic(&context, &described, &message, &request, topic).await);
             }
             answers
         }
@@ -95,11 +95,11 @@ async fn one_topic(
     context: &Context,
     described: &Described,
     message: &MetadataRequest<'_>,
-    version: i16,
+    request: &Request,
     asked: &MetadataRequestTopic<'_>,
 ) -> MetadataResponseTopic<'static> {
     let metadata = context.broker().engine().metadata();
-    let by_id = !asked.topic_id.is_zero() && version >= FIRST_VERSION_WITH_LOOKUP_BY_ID;
+    let by_id = !asked.topic_id.is_zero() && request.version >= FIRST_VERSION_WITH_LOOKUP_BY_ID;
     let name = match &asked.name {
         Some(name) if !by_id => name,
         _ => {
@@ -122,6 +122,10 @@ async fn one_topic(
     }
     if !(message.allow_auto_topic_creation && context.broker().config().settings().auto_create_topics) {
         return described.missing(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, name);
+    }
+    // It asks again, and gets the topic once its quota allows one more.
+    if !request.may_mutate(context.broker().config().settings().num_partitions, true) {
+        return described.missing(ErrorCode::LEADER_NOT_AVAILABLE, name);
     }
     let hold = context.hold_order();
     let created = topics::auto_create(context, name).await;

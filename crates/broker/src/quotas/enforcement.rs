@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,9 +19,6 @@ use super::rate::{Bucket, Rate, Windows};
 use crate::request::{Handled, HandlerFuture};
 use crate::time::Clock;
 
-/// So many meters are kept before those are looked for that nobody uses any more.
-const METERS_BEFORE_SWEEP: usize = 1024;
-
 /// The quotas and what was used of them.
 pub(crate) struct Quotas {
     clock: Arc<dyn Clock>,
@@ -29,6 +27,8 @@ pub(crate) struct Quotas {
     /// Whether users or clients have any.
     concern_clients: AtomicBool,
     state: Mutex<State>,
+    /// Makes short what clients call themselves: a name may have 32 KiB, and each request another.
+    names: RandomState,
 }
 
 #[derive(Debug, Default)]
@@ -37,21 +37,27 @@ struct State {
     rates: HashMap<Key, Rate>,
     /// With how fast each fills.
     buckets: HashMap<Key, (Bucket, f64)>,
-    sweep_at: usize,
+    /// When it was last looked for meters that nobody uses any more.
+    swept_at_ms: u64,
 }
 
 /// What is counted together.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Key {
-    Clients { kind: Kind, user: Option<Arc<str>>, client: Option<Arc<str>> },
+    /// With hashes of the names.
+    Clients {
+        kind: Kind,
+        user: Option<u64>,
+        client: Option<u64>,
+    },
     Address(IpAddr),
 }
 
 impl Quotas {
     /// The quotas that the metadata have, measured over these windows.
     pub(crate) fn new(clock: Arc<dyn Clock>, windows: Windows, mutation_windows: Windows, metadata: &Metadata) -> Self {
-        let state = Mutex::new(State { sweep_at: METERS_BEFORE_SWEEP, ..State::default() });
-        let quotas = Quotas { clock, windows, mutation_windows, concern_clients: AtomicBool::new(false), state };
+        let (concern_clients, state) = (AtomicBool::new(false), Mutex::default());
+        let quotas = Quotas { clock, windows, mutation_windows, concern_clients, state, names: RandomState::new() };
         quotas.follow(metadata);
         quotas
     }
@@ -61,6 +67,10 @@ impl Quotas {
         let limits = Limits::of(metadata);
         let mut state = self.lock();
         self.concern_clients.store(limits.concern_clients(), Ordering::Release);
+        if !limits.concern_clients() {
+            state.rates = HashMap::new();
+            state.buckets = HashMap::new();
+        }
         state.limits = limits;
     }
 
@@ -103,13 +113,17 @@ impl Quotas {
 impl State {
     /// Forgets what nobody uses: client ids are the clients' to choose.
     fn sweep(&mut self, quotas: &Quotas, now_ms: u64) {
-        if self.rates.len() + self.buckets.len() < self.sweep_at {
+        let (windows, mutation_windows) = (quotas.windows, quotas.mutation_windows);
+        let every_ms = windows.total_ms().max(mutation_windows.total_ms());
+        if now_ms < self.swept_at_ms.saturating_add(every_ms) {
             return;
         }
-        self.rates.retain(|_, rate| !rate.is_forgotten(quotas.windows, now_ms));
-        let windows = quotas.mutation_windows;
+        self.swept_at_ms = now_ms;
+        self.rates.retain(|_, rate| !rate.is_forgotten(windows, now_ms));
+        self.rates.shrink_to(self.rates.len() * 2);
+        let windows = mutation_windows;
         self.buckets.retain(|_, (bucket, per_second)| !bucket.is_full(windows, *per_second, now_ms));
-        self.sweep_at = METERS_BEFORE_SWEEP.max((self.rates.len() + self.buckets.len()) * 2);
+        self.buckets.shrink_to(self.buckets.len() * 2);
     }
 }
 
@@ -188,8 +202,9 @@ impl Metered {
     /// The quota that holds, and what is counted for it.
     fn find(&self, state: &State, kind: Kind) -> Option<(f64, Key)> {
         let (bound, sharing) = state.limits.find(kind, &self.user, &self.client_id)?;
-        let user = sharing.by_user.then(|| self.user.clone());
-        let client = sharing.by_client.then(|| self.client_id.clone());
+        let hash = |name: &str| self.quotas.names.hash_one(name);
+        let user = sharing.by_user.then(|| hash(&self.user));
+        let client = sharing.by_client.then(|| hash(&self.client_id));
         Some((bound, Key::Clients { kind, user, client }))
     }
 }
@@ -208,5 +223,55 @@ impl Future for Timed {
         let polled = self.handler.as_mut().poll(context);
         self.metered.worked(Instant::now().duration_since(began).as_secs_f64());
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use ottla_storage::ConfigResource;
+
+    use super::*;
+    use crate::quotas::{CLIENT_ID, Entity};
+
+    #[derive(Debug, Default)]
+    struct ByHand(AtomicU64);
+
+    impl Clock for ByHand {
+        fn monotonic_ms(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        fn wall_ms(&self) -> i64 {
+            0
+        }
+    }
+
+    fn of_all_clients() -> Metadata {
+        let name = Entity::of([(CLIENT_ID, None)].into_iter()).expect("an entity").to_name();
+        let configs = BTreeMap::from([("producer_byte_rate".to_owned(), "1000".to_owned())]);
+        let mut metadata = Metadata::default();
+        metadata.set_configs(ConfigResource::ClientQuota(name.into()), configs);
+        metadata
+    }
+
+    #[test]
+    fn clients_are_forgotten_with_their_windows_or_their_quota() {
+        let (clock, windows) = (Arc::new(ByHand::default()), Windows { count: 11, length_ms: 1000 });
+        let quotas = Arc::new(Quotas::new(clock.clone(), windows, windows, &of_all_clients()));
+        let user = Arc::from("u");
+        let ask = |name: usize| {
+            let meter = quotas.meter(&user, Some(&Arc::from(format!("client-{name}"))), 1).expect("there are quotas");
+            assert_eq!(meter.answered(ApiKey::Produce, 0), 0);
+        };
+        (0..1000).for_each(ask);
+        assert_eq!(quotas.lock().rates.len(), 1000);
+        clock.0.store(windows.total_ms(), Ordering::Relaxed);
+        ask(7);
+        assert_eq!(quotas.lock().rates.len(), 1);
+        assert!(quotas.lock().rates.capacity() < 100);
+        quotas.follow(&Metadata::default());
+        assert!(quotas.lock().rates.is_empty() && quotas.meter(&user, None, 1).is_none());
     }
 }
