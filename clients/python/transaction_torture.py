@@ -112,6 +112,8 @@ class Torture:
         self.kill_zombies()
         wanted = read(self.broker.bootstrap, "input", "read_uncommitted")
         self.finish(wanted)
+        if self.minutes >= 1 and not (self.counts["broker kills"] and self.counts["copier kills"]):
+            raise Violation(f"nothing went wrong, so nothing was shown: {self.counts}")
         print(f"{sum(map(len, wanted))} records; " + ", ".join(f"{count} {what}" for what, count in self.counts.items()), flush=True)
 
     def start(self, name):

@@ -42,9 +42,11 @@ def test_tool_broker_loggers():
     loggers = "--entity-type broker-loggers --entity-name 1"
     before = described(loggers)
     assert set(value for value, _ in before.values()) <= {"TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF"}
-    name = next(name for name in before if name != "root")
-    run(f"kafka-configs --alter {loggers} --add-config {name}=TRACE")
-    assert described(loggers)[name][0] == "TRACE"
+    # Every name must be one that the tool takes; a few of them, for Kafka has hundreds.
+    names = [name for name in before if name != "root"][:8]
+    run(f"kafka-configs --alter {loggers} --add-config {','.join(f'{name}=TRACE' for name in names)}")
+    assert {described(loggers)[name][0] for name in names} == {"TRACE"}
+    name = names[0]
     run(f"kafka-configs --alter {loggers} --delete-config {name}")
     assert described(loggers)["root"] == before["root"]
     with pytest.raises(ToolFailed, match="Invalid(Request|Configuration)Exception"):

@@ -96,6 +96,9 @@ pub(crate) fn alter(context: &Context, wish: &Wish<'_>, validate_only: bool) -> 
     }
     if !validate_only {
         broker.loggers().set(&levels);
+        for (logger, level) in &levels {
+            tracing::info!(logger, "logs {}", level.map_or("what root does", LogLevel::name));
+        }
     }
     Ok(())
 }

@@ -127,7 +127,15 @@ impl Places {
         let place = Place { places: self.clone(), address };
         match broker.quotas.connected(address) {
             0 => Admission::Admitted(place),
-            throttle_ms => Admission::Throttled(place, Duration::from_millis(throttle_ms)),
+            throttle_ms => {
+                if let Some(more) = self.may_say(now_ms) {
+                    tracing::warn!(
+                        "closing a new connection of {peer} ({more} more since this was last said): its address opens more than the \
+                         quota connection_creation_rate allows"
+                    );
+                }
+                Admission::Throttled(place, Duration::from_millis(throttle_ms))
+            }
         }
     }
 

@@ -15,13 +15,14 @@ use crate::exit::Failure;
 /// The environment variables that say what is logged; the first one that is set counts.
 const VARIABLES: [&str; 2] = ["OTTLA_LOG", "RUST_LOG"];
 
-/// What can have a level of its own: all of the broker, parts of it, and its storage.
+/// What can have a level of its own: all of the broker, parts of it, and its storage. Kafka's tools take no colons in a name, so a dot
+/// stands for what the filter library writes with two.
 const LOGGERS: [&str; 7] = [
     "ottla_broker",
-    "ottla_broker::connection",
-    "ottla_broker::groups",
-    "ottla_broker::handlers",
-    "ottla_broker::transactions",
+    "ottla_broker.connection",
+    "ottla_broker.groups",
+    "ottla_broker.handlers",
+    "ottla_broker.transactions",
     "ottla_storage",
     ROOT_LOGGER,
 ];
@@ -67,7 +68,7 @@ impl Directives {
         let mut directives = Directives { root: LogLevel::Error, own: BTreeMap::new(), others: Vec::new() };
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
             let (name, level) = part.rsplit_once('=').unwrap_or((ROOT_LOGGER, part));
-            let known = LOGGERS.into_iter().find(|logger| *logger == name);
+            let known = LOGGERS.into_iter().find(|logger| logger.replace('.', "::") == name);
             match (known, level_of(level)) {
                 (Some(ROOT_LOGGER), Some(level)) => directives.root = level,
                 (Some(logger), Some(level)) => drop(directives.own.insert(logger, level)),
@@ -78,7 +79,7 @@ impl Directives {
     }
 
     fn text(&self) -> String {
-        let own = self.own.iter().map(|(logger, level)| format!("{logger}={}", word_of(*level)));
+        let own = self.own.iter().map(|(logger, level)| format!("{}={}", logger.replace('.', "::"), word_of(*level)));
         let parts = [word_of(self.root).to_owned()].into_iter().chain(self.others.iter().cloned()).chain(own);
         parts.collect::<Vec<_>>().join(",")
     }
@@ -119,7 +120,7 @@ impl Loggers for Levels {
         let directives = self.directives.lock().unwrap_or_else(PoisonError::into_inner);
         // A part of the broker without a level has that of the whole.
         let level = |logger: &'static str| {
-            let above = logger.split("::").next().and_then(|whole| directives.own.get(whole));
+            let above = logger.split('.').next().and_then(|whole| directives.own.get(whole));
             *directives.own.get(logger).or(above).unwrap_or(&directives.root)
         };
         LOGGERS.into_iter().map(|logger| (logger, level(logger))).collect()
@@ -180,12 +181,16 @@ mod tests {
         };
         let now = levels.levels();
         assert_eq!((now[ROOT_LOGGER], now["ottla_storage"]), (LogLevel::Warn, LogLevel::Warn));
-        assert_eq!((now["ottla_broker"], now["ottla_broker::groups"]), (LogLevel::Debug, LogLevel::Debug));
-        let changes =
-            [(ROOT_LOGGER, Some(LogLevel::Info)), ("ottla_broker", None), ("ottla_storage", Some(LogLevel::Fatal))];
+        assert_eq!((now["ottla_broker"], now["ottla_broker.groups"]), (LogLevel::Debug, LogLevel::Debug));
+        let changes = [
+            (ROOT_LOGGER, Some(LogLevel::Info)),
+            ("ottla_broker", None),
+            ("ottla_storage", Some(LogLevel::Fatal)),
+            ("ottla_broker.groups", Some(LogLevel::Trace)),
+        ];
         levels.set(&changes.into_iter().collect());
         let text = levels.directives.lock().expect("nobody panicked").text();
-        assert_eq!(text, "info,tokio=off,ottla_storage=error");
+        assert_eq!(text, "info,tokio=off,ottla_broker::groups=trace,ottla_storage=error");
         assert_eq!(levels.levels()["ottla_broker"], LogLevel::Info);
     }
 }

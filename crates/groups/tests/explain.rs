@@ -170,6 +170,27 @@ fn retention_is_a_risk_before_it_is_a_loss() {
 }
 
 #[test]
+fn a_transaction_that_nobody_ends_is_named_before_the_member_that_waits_for_it() {
+    let (mut bench, first, second) = shared();
+    bench.commit(&first, 0, 20, 50).unwrap();
+    bench.advance(6_000);
+    bench.keep_alive(&[&first, &second]);
+    bench.advance(5_000);
+    let now_ms = bench.now.wall_ms;
+    let with = |from, ago_ms| {
+        let (key, facts) = partition_facts(0, 0, 50);
+        let open = Some(OpenTransaction { from, producer_id: 7, last_write_ms: now_ms - ago_ms });
+        (key, PartitionFacts { open, ..facts })
+    };
+    let held_up = bench.diagnose(&[with(20, 10_000)]);
+    assert_eq!(held_up.status, Status::Stall);
+    assert_eq!(held_up.findings[0].text, "orders/0 is held up by a transaction that is open since offset 20");
+    assert_eq!(held_up.findings[0].evidence[0], "producer 7 wrote to it last 10 s ago");
+    assert_eq!(bench.diagnose(&[with(20, 9_999)]).status, Status::Starved, "it may still be at work");
+    assert_eq!(bench.diagnose(&[with(21, 60_000)]).status, Status::Starved, "there is a record before it");
+}
+
+#[test]
 fn who_does_not_fetch_what_it_was_given_is_starved() {
     let (mut bench, first, second) = shared();
     bench.advance(6_000);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ottla_groups::{ExplainedGroup, PartitionFacts, ReaderFacts};
+use ottla_groups::{ExplainedGroup, OpenTransaction, PartitionFacts, ReaderFacts};
 use ottla_protocol::records;
 use ottla_storage::{Isolation, PartitionId, Read, Topic};
 
@@ -21,7 +21,7 @@ const MOST_READS: usize = 1_000;
 pub(super) async fn of(broker: &Arc<Broker>, group: &ExplainedGroup) -> Facts {
     let (metadata, now_ms, config) = (broker.engine().metadata(), broker.wall_ms(), broker.config());
     let mut facts = Facts::new();
-    let mut unread = Vec::new();
+    let (mut unread, mut open) = (Vec::new(), Vec::new());
     for (name, index) in concerned(group) {
         let Some(topic) = metadata.by_name(name) else { continue };
         let partition = PartitionId { topic: topic.id, index };
@@ -29,7 +29,8 @@ pub(super) async fn of(broker: &Arc<Broker>, group: &ExplainedGroup) -> Facts {
         let readers = broker.fetches.watch.readers(partition, now_ms);
         let known = PartitionFacts {
             log_start: bounds.log_start_offset,
-            end: bounds.last_stable_offset,
+            end: bounds.high_watermark,
+            open: None,
             unread_since_ms: None,
             retention_ms: retention_ms(&config, topic),
             readers: readers.iter().map(reader).collect(),
@@ -38,7 +39,16 @@ pub(super) async fn of(broker: &Arc<Broker>, group: &ExplainedGroup) -> Facts {
         if let Some(committed) = committed.filter(|&at| at < known.end) {
             unread.push(((name.to_owned(), index), partition, committed));
         }
+        if bounds.last_stable_offset < bounds.high_watermark {
+            open.push(((name.to_owned(), index), partition));
+        }
         facts.insert((name.to_owned(), index), known);
+    }
+    for (key, partition) in open.into_iter().take(MOST_READS) {
+        let transaction = oldest_open(broker, partition).await;
+        if let Some(facts) = facts.get_mut(&key) {
+            facts.open = transaction;
+        }
     }
     for (key, partition, offset) in unread.into_iter().take(MOST_READS) {
         let since_ms = timestamp_at(broker, partition, offset).await;
@@ -47,6 +57,15 @@ pub(super) async fn of(broker: &Arc<Broker>, group: &ExplainedGroup) -> Facts {
         }
     }
     facts
+}
+
+async fn oldest_open(broker: &Broker, partition: PartitionId) -> Option<OpenTransaction> {
+    let producers = broker.engine().describe_producers(partition).await.ok()?;
+    let open = producers.iter().filter_map(|producer| {
+        let (producer_id, last_write_ms) = (producer.producer_id, producer.last_timestamp_ms);
+        Some(OpenTransaction { from: producer.transaction_start_offset?, producer_id, last_write_ms })
+    });
+    open.min_by_key(|open| open.from)
 }
 
 fn concerned(group: &ExplainedGroup) -> BTreeSet<(&str, i32)> {

@@ -10,8 +10,10 @@ use alloc::vec::Vec;
 pub struct PartitionFacts {
     /// The first offset that can be read.
     pub log_start: i64,
-    /// The offset up to which committed records can be read: the last stable offset.
+    /// The offset after the last record: the high watermark.
     pub end: i64,
+    /// The oldest transaction that is open in it.
+    pub open: Option<OpenTransaction>,
     /// Wall time of the first record that the group has not read, in milliseconds; `None` if there is none or it is not known.
     pub unread_since_ms: Option<i64>,
     /// `retention.ms`; `None` for a log that keeps everything or is compacted only.
@@ -30,6 +32,17 @@ impl PartitionFacts {
     pub fn lag(&self, committed: i64) -> i64 {
         self.end.saturating_sub(self.unread_from(committed)).max(0)
     }
+}
+
+/// An open transaction: who reads committed records alone is given none from its first one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenTransaction {
+    /// The offset of its first record.
+    pub from: i64,
+    /// Whose it is.
+    pub producer_id: i64,
+    /// Wall time of its last record, in milliseconds.
+    pub last_write_ms: i64,
 }
 
 /// A client that fetches from a partition.

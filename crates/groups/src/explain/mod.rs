@@ -10,7 +10,7 @@ mod rules;
 mod whole;
 mod words;
 
-pub use case::{PartitionFacts, ReaderFacts};
+pub use case::{OpenTransaction, PartitionFacts, ReaderFacts};
 pub use findings::{Certainty, Diagnosis, Finding, Status, diagnose};
 pub(crate) use moved::Commit;
 pub(crate) use picture::picture;

@@ -29,6 +29,10 @@ pub(super) fn of_partition(case: &Case<'_>) -> Vec<Finding> {
     if case.owner.is_some_and(|owner| is_silent(case.now_ms, owner)) {
         return retention.into_iter().collect();
     }
+    // Nobody in the group is to blame for what it waits for.
+    if let Some(held_up) = held_up(case) {
+        return [Some(held_up), retention].into_iter().flatten().collect();
+    }
     let (commits, back) = (stopped(case).or_else(|| stalled(case)), rewound(case));
     let slow = if commits.is_none() && back.is_none() { slow(case) } else { None };
     [starved(case), commits, back, slow, retention].into_iter().flatten().collect()
@@ -137,6 +141,31 @@ fn stopped(case: &Case<'_>) -> Option<Finding> {
     finding.evidence.push(case.records_wait());
     finding.likely = "its handler hangs, or it does not commit any more".into();
     finding.next.push("look at what the member does; a stack trace shows where it hangs".into());
+    Some(finding)
+}
+
+/// It is where a transaction begins that nobody has ended for a while.
+fn held_up(case: &Case<'_>) -> Option<Finding> {
+    let open = case.facts.open?;
+    let at = case.facts.unread_from(case.offset.map_or(case.facts.log_start, |offset| offset.offset));
+    let silent_ms = case.now_ms.saturating_sub(open.last_write_ms);
+    case.owner.filter(|_| at >= open.from && case.facts.lag(at) > 0 && silent_ms >= STALLED_AFTER_MS)?;
+    let text = format!("{} is held up by a transaction that is open since offset {}", case.name(), count(open.from));
+    let mut finding = Finding {
+        certainty: Certainty::Inferred,
+        since_ms: Some(open.last_write_ms),
+        ..case.find(Status::Stall, text)
+    };
+    finding.evidence.push(format!("producer {} wrote to it last {} ago", open.producer_id, duration(silent_ms)));
+    finding
+        .evidence
+        .push(format!("{} records are given to nobody who reads committed ones alone", count(case.facts.lag(at))));
+    finding.likely = "its producer hangs or is gone; it is aborted when transaction.timeout.ms is over".into();
+    let (topic, partition, from) = (case.topic, case.partition, open.from);
+    finding.next.push(format!("kafka-transactions.sh describe-producers --topic {topic} --partition {partition}"));
+    finding
+        .next
+        .push(format!("kafka-transactions.sh abort --topic {topic} --partition {partition} --start-offset {from}"));
     Some(finding)
 }
 
