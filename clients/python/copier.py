@@ -1,11 +1,12 @@
 """A transactional copier (KIP-447): what it reads in a group goes to another topic, in transactions that carry the offsets.
 
-    copier.py BOOTSTRAP TRANSACTIONAL_ID GROUP INPUT OUTPUT SEED
+    copier.py BOOTSTRAP TRANSACTIONAL_ID GROUP INPUT OUTPUT SEED ALIVE
 
-It copies until stdin is closed, and then ends its last transaction. Now and then it aborts one for no reason, or closes its consumer
+It touches the file ALIVE before each transaction. It copies until stdin is closed, and then ends its last transaction. Now and then it aborts one for no reason, or closes its consumer
 and joins anew. Exit code 3: another process has taken over its transactional id.
 """
 
+import pathlib
 import random
 import sys
 import threading
@@ -23,10 +24,11 @@ FENCED = 3
 class Copier:
     """One consumer and one producer that live and die together."""
 
-    def __init__(self, bootstrap, transactional_id, group, source, target, seed):
+    def __init__(self, bootstrap, transactional_id, group, source, target, seed, alive):
         self.bootstrap, self.group, self.source, self.target = bootstrap, group, source, target
         self.random = random.Random(f"{transactional_id}-{seed}")
         self.over = threading.Event()
+        self.alive = pathlib.Path(alive)
         self.producer = confluent_kafka.Producer({
             "bootstrap.servers": bootstrap, "transactional.id": transactional_id, "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
             "linger.ms": 2, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "error_cb": complain})
@@ -45,6 +47,7 @@ class Copier:
     def run(self):
         """Copies until it is told to stop."""
         while not self.over.is_set():
+            self.alive.touch()
             if self.random.random() < REJOINS:
                 self.consumer.close()
                 self.consumer = self.join()

@@ -32,6 +32,7 @@ ENDS_WITHIN_S = 120
 PAUSE_S = (3.0, 6.0)
 """Between two disturbances."""
 FENCED = 3
+HANGS_AFTER_S = 45
 PROPERTIES = {"group.initial.rebalance.delay.ms": 0, "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
               "group.min.session.timeout.ms": 1000}
 
@@ -90,7 +91,7 @@ class Torture:
         self.seed = arguments.seed
         self.processes = {}
         self.starts = 0
-        self.counts = dict.fromkeys(("broker kills", "copier kills", "zombies", "fenced"), 0)
+        self.counts = dict.fromkeys(("broker kills", "copier kills", "zombies", "fenced", "hung"), 0)
         self.names = [f"copier-{number}" for number in range(arguments.copiers)]
         self.stopped, self.awake = [], []
         """Processes that others have replaced."""
@@ -119,12 +120,18 @@ class Torture:
     def start(self, name):
         """A copier, or its successor."""
         self.starts += 1
-        command = [sys.executable, HERE / "copier.py", self.broker.bootstrap, name, GROUP, "input", "output", str(self.starts)]
+        command = [sys.executable, HERE / "copier.py", self.broker.bootstrap, name, GROUP, "input", "output", str(self.starts),
+                   self.alive(name)]
+        self.alive(name).touch()
         with open(self.folder / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log)
 
+    def alive(self, name):
+        """The file that a copier touches while it gets on."""
+        return self.folder / f"{name}.alive"
+
     def watch(self, for_s):
-        """Copiers that were fenced are started again; any other end is a violation."""
+        """Copiers that were fenced are started again, those that hang are killed; any other end is a violation."""
         until = time.monotonic() + for_s
         while time.monotonic() < until:
             for name, process in list(self.processes.items()):
@@ -132,6 +139,10 @@ class Torture:
                 if code == FENCED:
                     self.counts["fenced"] += 1
                     self.start(name)
+                elif code is None and time.time() - self.alive(name).stat().st_mtime > HANGS_AFTER_S:
+                    # librdkafka's send_offsets_to_transaction may never return, without a request under way, when the broker was killed in it.
+                    self.counts["hung"] += 1
+                    self.kill(name)
                 elif code is not None:
                     raise Violation(f"{name} ended with {code}: {tail(self.folder / (name + '.log'))}")
             try:
@@ -149,9 +160,7 @@ class Torture:
             self.broker.start()
         elif what < 0.85:
             self.counts["copier kills"] += 1
-            self.processes[name].kill()
-            self.processes[name].wait()
-            self.start(name)
+            self.kill(name)
         else:
             # It keeps its connections and its opinion, while another takes its place.
             self.counts["zombies"] += 1
@@ -160,6 +169,12 @@ class Torture:
             zombie.send_signal(signal.SIGSTOP)
             self.stopped.append(zombie)
             self.start(name)
+
+    def kill(self, name):
+        """A copier is gone, without a goodbye, and has a successor."""
+        self.processes[name].kill()
+        self.processes[name].wait()
+        self.start(name)
 
     def let_zombies_go(self):
         """They go on, and find out that they were replaced; what they still do must not count."""

@@ -143,7 +143,8 @@ async fn partitions_are_created_and_deleted_as_fast_as_allowed() {
     assert_eq!(client.call(&only_asked, 7).await.topics[0].error_code, TOO_FAST, "a question counts as well");
     let new = MetadataRequestTopic { name: Some("new".into()), ..Default::default() };
     let wanted = MetadataRequest { topics: Some(vec![new]), allow_auto_topic_creation: true, ..Default::default() };
-    assert_eq!(client.call(&wanted, 9).await.topics[0].error_code, ErrorCode::LEADER_NOT_AVAILABLE);
+    let answer = client.call(&wanted, 9).await;
+    assert_eq!((answer.topics[0].error_code, answer.throttle_time_ms), (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, 0));
     broker.clock.advance(10);
     assert_eq!(client.call(&wanted, 9).await.topics[0].error_code, ErrorCode::NONE);
 }
@@ -242,4 +243,27 @@ async fn a_silenced_client_is_as_idle_as_any_other() {
     let mut client = silenced(&broker).await;
     client.send(&ApiVersionsRequest::default(), 0).await;
     client.expect_close().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_before_the_silence_is_done_after_it_also_when_the_client_has_gone() {
+    let broker = TestBroker::start(&[]).await;
+    broker.topic("t", 1, &[]).await;
+    let (mut client, mut other) = (broker.connect().await, broker.connect().await);
+    set(&mut other, CLIENT, "producer_byte_rate", Some(1000.0)).await;
+    // The first silences the client for a moment; more than may be in flight follow, and nobody waits for an answer.
+    client.send(&produce_request("t", 0, &batch(&["x".repeat(10_000).as_str()]), 0), 9).await;
+    let small = batch(&["y"]);
+    for _ in 0..200 {
+        client.send(&produce_request("t", 0, &small, 0), 9).await;
+    }
+    drop(client);
+    set(&mut other, CLIENT, "producer_byte_rate", None).await;
+    let partition =
+        broker.engine.metadata().by_name("t").map(|topic| ottla_storage::PartitionId { topic: topic.id, index: 0 });
+    let partition = partition.expect("it is there");
+    while broker.engine.bounds(partition).expect("it is there").high_watermark < 201 {
+        tokio::task::yield_now().await;
+        other.call(&ApiVersionsRequest::default(), 0).await;
+    }
 }

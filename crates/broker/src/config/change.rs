@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::kind::{Kind, split_list};
 use super::nearest::nearest;
 use super::property::{Change, Property};
+use super::table::network;
 use super::{BrokerConfig, Shown, client_metrics, group, table, topic};
 
 /// What is set: values by property.
@@ -89,9 +90,24 @@ pub(crate) fn changed(
         Owner::Topic => topic::check_together(&configs, config).map_err(Refusal::Config)?,
         Owner::Group => group::check_together(&configs, config).map_err(Refusal::Config)?,
         Owner::ClientMetrics => client_metrics::check(&configs).map_err(Refusal::Config)?,
-        Owner::Broker => {}
+        Owner::Broker => check_addresses(&configs, config)?,
     }
     Ok(configs)
+}
+
+/// That somebody can still connect, and take it back: without overrides no address is left at 0.
+fn check_addresses(configs: &Configs, config: &BrokerConfig) -> Result<(), Refusal> {
+    let told = |property: &Property| configs.get(property.name).map(String::as_str);
+    let has_overrides = match told(&network::MAX_CONNECTIONS_PER_IP_OVERRIDES) {
+        Some(overrides) => !overrides.is_empty(),
+        None => !config.settings().connection_limits.of_addresses.is_empty(),
+    };
+    match told(&network::MAX_CONNECTIONS_PER_IP) {
+        Some("0") if !has_overrides => Err(Refusal::Request(
+            "max.connections.per.ip=0 would keep everybody out; set max.connections.per.ip.overrides first, or at least 1".into(),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// A property that can be set while running.

@@ -64,6 +64,11 @@ impl Input {
         Input { received: BytesMut::new(), max_frame_bytes, trusted_bytes: SHARED_BUFFER_BYTES, frame: None }
     }
 
+    /// Whether nothing of what has been received waits to be handed on.
+    pub(super) fn is_empty(&self) -> bool {
+        self.received.is_empty() && self.frame.is_none()
+    }
+
     /// Takes the next frame out of what has been received.
     ///
     /// # Errors

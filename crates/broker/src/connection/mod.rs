@@ -276,14 +276,14 @@ impl Serving {
     }
 
     /// Ends the silence when its time is over. Until then nothing is read, but that the peer has gone is noticed, unless it has sent more
-    /// before: that waits, and then the idle limit ends the connection.
+    /// before: that waits for the end of the silence, or the idle limit ends the connection.
     fn poll_muted(&mut self, context: &mut TaskContext<'_>) -> Result<(), End> {
         let Some(muted) = &mut self.muted else { return Ok(()) };
         if muted.as_mut().poll(context).is_ready() {
             self.muted = None;
             return Ok(());
         }
-        if self.input_ended {
+        if self.input_ended || !self.input.is_empty() {
             return Ok(());
         }
         let mut byte = [0; 1];

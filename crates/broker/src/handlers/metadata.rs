@@ -124,8 +124,9 @@ async fn one_topic(
         return described.missing(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, name);
     }
     // It asks again, and gets the topic once its quota allows one more.
-    if !request.may_mutate(context.broker().config().settings().num_partitions, true) {
-        return described.missing(ErrorCode::LEADER_NOT_AVAILABLE, name);
+    let partitions = context.broker().config().settings().num_partitions;
+    if request.metered.as_ref().is_some_and(|metered| !metered.may_mutate_unasked(partitions)) {
+        return described.missing(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, name);
     }
     let hold = context.hold_order();
     let created = topics::auto_create(context, name).await;

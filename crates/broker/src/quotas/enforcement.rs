@@ -68,7 +68,8 @@ impl Quotas {
         let mut state = self.lock();
         self.concern_clients.store(limits.concern_clients(), Ordering::Release);
         if !limits.concern_clients() {
-            state.rates = HashMap::new();
+            state.rates.retain(|key, _| matches!(key, Key::Address(_)));
+            state.rates.shrink_to_fit();
             state.buckets = HashMap::new();
         }
         state.limits = limits;
@@ -166,10 +167,22 @@ impl Metered {
     /// Asks whether so many partitions may be created or deleted now, and counts them. Where the client knows no error for it
     /// (`is_strict`), it may, and is silent afterwards.
     pub(crate) fn may_mutate(&self, partitions: i32, is_strict: bool) -> bool {
+        let (may, owed_ms) = self.mutate(partitions, is_strict);
+        self.owed_ms.fetch_max(owed_ms, Ordering::Relaxed);
+        may
+    }
+
+    /// The same for what nobody asked for by name: a topic that is created because somebody looks for it. Nobody is silent for it.
+    pub(crate) fn may_mutate_unasked(&self, partitions: i32) -> bool {
+        self.mutate(partitions, true).0
+    }
+
+    /// Whether they are counted, and how long to wait.
+    fn mutate(&self, partitions: i32, is_strict: bool) -> (bool, u64) {
         let (quotas, windows) = (&self.quotas, self.quotas.mutation_windows);
         let now_ms = quotas.clock.monotonic_ms();
         let mut state = quotas.lock();
-        let Some((per_second, key)) = self.find(&state, Kind::ControllerMutations) else { return true };
+        let Some((per_second, key)) = self.find(&state, Kind::ControllerMutations) else { return (true, 0) };
         state.sweep(quotas, now_ms);
         let full = || (Bucket::full(windows, per_second, now_ms), per_second);
         let (bucket, fills) = state.buckets.entry(key).or_insert_with(full);
@@ -180,8 +193,7 @@ impl Metered {
             bucket.take(f64::from(partitions));
         }
         let owed_ms = if is_strict { wait_ms } else { bucket.wait_ms(windows, per_second, now_ms) };
-        self.owed_ms.fetch_max(owed_ms, Ordering::Relaxed);
-        may
+        (may, owed_ms)
     }
 
     /// Counts time of one core.

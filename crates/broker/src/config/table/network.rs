@@ -97,7 +97,7 @@ declare! { NETWORK:
         "max.connections.per.ip",
         Kind::int(0),
         "2147483647",
-        "how many connections may be open from one address; further ones are closed at once",
+        "how many connections may be open from one address; further ones are closed at once. 0 needs overrides",
     )
     .while_running();
     MAX_CONNECTIONS_PER_IP_OVERRIDES = Property::served(
@@ -109,7 +109,7 @@ declare! { NETWORK:
     .while_running();
     MAX_CONNECTION_CREATION_RATE = Property::served(
         "max.connection.creation.rate",
-        Kind::int(0),
+        Kind::int(1),
         "2147483647",
         "how many connections may be opened in a second; further ones wait",
     )
