@@ -203,7 +203,15 @@ class Torture:
         for process in self.processes.values():
             process.stdin.close()
         for name, process in self.processes.items():
-            if process.wait(60) != 0:
+            try:
+                code = process.wait(HANGS_AFTER_S)
+            except subprocess.TimeoutExpired:
+                # All is copied, so it has nothing left to do but to leave.
+                self.counts["hung"] += 1
+                process.kill()
+                process.wait()
+                continue
+            if code != 0:
                 raise Violation(f"{name} did not end well: {tail(self.folder / (name + '.log'))}")
         compare(wanted, read(self.broker.bootstrap, "output", "read_committed"))
         self.expect_nothing_open()
