@@ -93,16 +93,7 @@ impl Shard {
 
     /// Hands a request over. Its effects happen now, or in order once the log is loaded.
     pub(super) fn submit(self: &Arc<Self>, client: ClientInfo, request: Request) -> Awaited {
-        let ticket = Ticket(self.surroundings.next_ticket());
-        let (sender, receiver) = oneshot::channel();
-        {
-            let mut state = self.lock();
-            if !state.closing {
-                state.waiting.insert(ticket.0, sender);
-                self.deliver(&mut state, Event::Request { ticket, client, request });
-            }
-        }
-        Awaited { shard: self.clone(), ticket, receiver, finished: false }
+        self.submit_to(&mut self.lock(), client, request)
     }
 
     /// Hands over a commit in a transaction, whose record must lie behind what it depends on. `None` while the log is being read:
@@ -113,23 +104,28 @@ impl Shard {
         client: ClientInfo,
         request: Request,
     ) -> Option<Awaited> {
+        let mut state = self.lock();
+        let closing = state.closing;
+        let Stage::Live(live) = &mut state.stage else { return None };
+        if closing {
+            return None;
+        }
+        live.depends_on = depends_on;
+        let awaited = self.submit_to(&mut state, client, request);
+        if let Stage::Live(live) = &mut state.stage {
+            live.depends_on = None;
+        }
+        Some(awaited)
+    }
+
+    fn submit_to(self: &Arc<Self>, state: &mut State, client: ClientInfo, request: Request) -> Awaited {
         let ticket = Ticket(self.surroundings.next_ticket());
         let (sender, receiver) = oneshot::channel();
-        {
-            let mut state = self.lock();
-            let closing = state.closing;
-            let Stage::Live(live) = &mut state.stage else { return None };
-            if closing {
-                return None;
-            }
-            live.depends_on = depends_on;
+        if !state.closing {
             state.waiting.insert(ticket.0, sender);
-            self.deliver(&mut state, Event::Request { ticket, client, request });
-            if let Stage::Live(live) = &mut state.stage {
-                live.depends_on = None;
-            }
+            self.deliver(state, Event::Request { ticket, client, request });
         }
-        Some(Awaited { shard: self.clone(), ticket, receiver, finished: false })
+        Awaited { shard: self.clone(), ticket, receiver, finished: false }
     }
 
     /// Hands over an event that nobody awaits an answer to. Without a log there is nothing it could concern.
